@@ -1,0 +1,7 @@
+"""The ladder of kernels: the same functions on several rungs, each rung faster and harder to read than the one below.
+
+    reference/   loops that anyone can check by eye: the definition, and the oracle for all the others
+    array/       im2col and matrix products in array code, for NumPy and CuPy alike
+
+Kernels know arrays and ints and nothing of tinyres. What each function takes is written in `reference/`.
+"""

@@ -1,0 +1,105 @@
+"""Convolution as matrix products (im2col; Chellapilla et al. 2006), over NHWC bytes.
+
+Every output pixel is the product of one row of KH·KW·C inputs with the weights as a (KH·KW·C, O) matrix. Writing
+those rows out below each other makes convolution one matrix product, which BLAS does at the machine's speed:
+
+    rows (N·P·Q, KH·KW·C)  @  weights (KH·KW·C, O)  =  y (N·P·Q, O)        gw = rowsᵀ @ gy
+
+The gradient of x is a convolution too. x[r] met weight i in output p where p·s = r − i + pad; so spread gy out, s
+apart with zeros between, turn the kernel around, and slide it over.
+
+The rows hold each input KH·KW times, so they are written for a few images at a time: 1 MiB of them stays in the
+processor's cache, where all N images' worth would go out to memory and back.
+With the channels last (NHWC) a row is KH runs of KW·C neighbouring values, cheap to copy, and y comes out as N·P·Q
+rows of O channels. Callers see NCHW shapes: the result is a transposed view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tinyres_kernels.windows import output_size
+
+Array = Any
+Pair = tuple[int, int]
+CHUNK_BYTES = 1 << 20
+
+
+def conv2d(x: Array, w: Array, stride: Pair, padding: Pair) -> Array:
+    """x (N,C,H,W), w (O,C,KH,KW) -> y (N,O,P,Q), the bytes NHWC"""
+    return slide(pad_channels_last(x, padding), w, stride)
+
+
+def conv2d_grad_x(gy: Array, w: Array, x_shape: tuple[int, ...], stride: Pair, padding: Pair) -> Array:
+    """gy (N,O,P,Q), w (O,C,KH,KW) -> gx (N,C,H,W), the bytes NHWC"""
+    turned = w[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)  # (C, O, KH, KW)
+    return slide(spread_channels_last(gy, x_shape, w.shape, stride, padding), turned, (1, 1))
+
+
+def conv2d_grad_w(gy: Array, x: Array, w_shape: tuple[int, ...], stride: Pair, padding: Pair) -> Array:
+    """gy (N,O,P,Q), x (N,C,H,W) -> gw (O,C,KH,KW)"""
+    O, C, KH, KW = w_shape
+    padded = pad_channels_last(x, padding)
+    gy = np.ascontiguousarray(gy.transpose(0, 2, 3, 1))  # (N, P, Q, O)
+    gw = np.zeros_like(gy, shape=(KH * KW * C, O))
+    for images in chunks(len(x), gy[0].size // O * len(gw) * x.itemsize):
+        rows = im2col(padded[images], (KH, KW), stride)
+        gw += rows.T @ gy[images].reshape(len(rows), O)
+    return np.ascontiguousarray(gw.reshape(KH, KW, C, O).transpose(3, 2, 0, 1))
+
+
+def slide(padded: Array, w: Array, stride: Pair) -> Array:
+    """The kernel w (O,C,KH,KW) at every place of padded (N,H,W,C), `stride` apart -> (N,O,P,Q), the bytes NHWC"""
+    O, _, KH, KW = w.shape
+    P, Q = (output_size(padded.shape[1 + k], w.shape[2 + k], stride[k], 0) for k in (0, 1))
+    weights = w.transpose(2, 3, 1, 0).reshape(-1, O)  # (KH·KW·C, O)
+    y = np.empty_like(padded, shape=(len(padded), P, Q, O))
+    for images in chunks(len(padded), P * Q * len(weights) * padded.itemsize):
+        rows = im2col(padded[images], (KH, KW), stride)
+        np.matmul(rows, weights, out=y[images].reshape(len(rows), O))
+    return y.transpose(0, 3, 1, 2)
+
+
+def pad_channels_last(x: Array, padding: Pair) -> Array:
+    """x (N,C,H,W) -> (N, H+2·pad, W+2·pad, C), zeros around"""
+    N, C, H, W = x.shape
+    padded = np.zeros_like(x, shape=(N, H + 2 * padding[0], W + 2 * padding[1], C))
+    padded[:, padding[0] : padding[0] + H, padding[1] : padding[1] + W] = x.transpose(0, 2, 3, 1)
+    return padded
+
+
+def spread_channels_last(
+    gy: Array, x_shape: tuple[int, ...], w_shape: tuple[int, ...], stride: Pair, padding: Pair
+) -> Array:
+    """gy (N,O,P,Q) -> (N, H+KH−1, W+KW−1, O), zeros between: output p goes to p·s + KH−1−pad.
+
+    Outputs that would land outside had read nothing but padding; they are left out.
+    """
+    source, target = [slice(None)], [slice(None)]
+    for k in (2, 3):
+        length, kernel, s, pad = x_shape[k], w_shape[k], stride[k - 2], padding[k - 2]
+        first = max(0, -((kernel - 1 - pad) // s))
+        stop = max(first, min(gy.shape[k], (length - 1 + pad) // s + 1))
+        at = first * s + kernel - 1 - pad
+        source.append(slice(first, stop))
+        target.append(slice(at, at + (stop - first) * s, s))
+    spread = np.zeros_like(gy, shape=(len(gy), x_shape[2] + w_shape[2] - 1, x_shape[3] + w_shape[3] - 1, gy.shape[1]))
+    spread[tuple(target)] = gy.transpose(0, 2, 3, 1)[tuple(source)]
+    return spread
+
+
+def im2col(padded: Array, kernel: Pair, stride: Pair) -> Array:
+    """padded (N,H,W,C) -> (N·P·Q, KH·KW·C), each row the inputs of one output pixel"""
+    windows = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=(1, 2))  # (N, H', W', C, KH, KW), a view
+    windows = windows[:, :: stride[0], :: stride[1]].transpose(0, 1, 2, 4, 5, 3)  # (N, P, Q, KH, KW, C)
+    return windows.reshape(-1, windows[0, 0, 0].size)
+
+
+def chunks(images: int, bytes_each: int) -> Iterator[slice]:
+    """Slices that cut `images` into portions of about CHUNK_BYTES."""
+    portion = max(1, CHUNK_BYTES // max(1, bytes_each))
+    for start in range(0, images, portion):
+        yield slice(start, start + portion)

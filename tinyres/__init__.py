@@ -1,0 +1,21 @@
+"""tinyres: residual networks and back-propagation from scratch, every backward pass written by hand.
+
+    >>> import tinyres
+    >>> x = tinyres.Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> y = (x * x).sum()
+    >>> y.backward()
+    >>> x.grad
+    array([2., 4., 6.], dtype=float32)
+
+Where to read: autograd.py (the engine), ops/conv2d.py (an op), models/resnet.py (a network), training/trainer.py.
+"""
+
+from tinyres import nn, optim
+from tinyres.autograd import Observer, Op, Tensor, no_grad, observe
+from tinyres.gradcheck import gradcheck
+from tinyres.ops.cat import cat
+from tinyres.ops.reshape import flatten
+from tinyres.random import manual_seed
+
+__version__ = "0.1.0"
+__all__ = ["Observer", "Op", "Tensor", "cat", "flatten", "gradcheck", "manual_seed", "nn", "no_grad", "observe", "optim"]

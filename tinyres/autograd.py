@@ -1,0 +1,377 @@
+"""Reverse-mode differentiation, on one page.
+
+A Tensor is an array with a Node. The Node knows the Op that made the array, and an Op the Nodes of its inputs: that
+is the graph. `backward` walks it from the loss to the leaves. Each Op is handed gy, the gradient of the loss with
+respect to its output, and answers with the gradient for each of its inputs; what reaches one node along several ways
+is added up. Nodes hold no values, so the graph keeps alive only what the ops save. Below the Tensor everything is
+plain arrays: `data` and `grad` are NumPy (or CuPy) arrays, and so is all that an Op sees.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from tinyres import device as devices
+
+Array = Any  # a numpy.ndarray or a cupy.ndarray
+Hook = Callable[[Array], Array | None]
+
+
+class Node:
+    """A tensor's place in the graph: everything about it but its values."""
+
+    def __init__(self) -> None:
+        self.op: Op | None = None  # the Op that made it; None for a leaf
+        self.grad: Array | None = None  # dloss/dself; kept for leaves, and where retain_grad() asked for it
+        self.hooks: tuple[Hook, ...] = ()
+        self.retains_grad = False
+
+    def receive(self, gy: Array) -> Array:
+        """gy is complete: let the hooks see it (and change it), and keep it if this is a leaf."""
+        for hook in self.hooks:
+            changed = hook(gy)
+            if changed is not None:
+                if changed.shape != gy.shape:
+                    raise ValueError(f"a hook returned a gradient of {changed.shape} for a tensor of {gy.shape}")
+                gy = changed
+        if self.op is None or self.retains_grad:
+            self.grad = gy.copy() if self.grad is None else self.grad + gy  # a copy: gy may be another's too
+        return gy
+
+
+class Tensor:
+    """An array, and where it came from.
+
+    data: an array, a number or nested lists. Float arrays keep their dtype; Python floats become float32.
+    requires_grad: ask `backward` for this tensor's gradient; only floating-point tensors have one.
+    """
+
+    __array_ufunc__ = None  # numpy_array * tensor: let Tensor.__rmul__ answer, not NumPy element by element
+
+    def __init__(self, data: Any, requires_grad: bool = False):
+        self.data: Array = _as_array(data)
+        self.node = Node()
+        self.requires_grad = False
+        if requires_grad:
+            self.requires_grad_()
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Switch the asking for a gradient on or off, for a leaf."""
+        if requires_grad and self.dtype.kind not in "fc":
+            raise TypeError(f"only floating-point tensors have gradients, got {self.dtype}; convert with .to('float32')")
+        self.requires_grad = requires_grad
+        return self
+
+    def backward(self, gradient: Array | None = None, retain_graph: bool = False) -> None:
+        """Add the gradient of self to the `.grad` of every leaf below that requires one.
+
+        gradient: dloss/dself, an array of self's shape; may be left out if self is a single number (then 1).
+        retain_graph: keep what the ops saved, so that backward can run again; otherwise it is freed on the way.
+        """
+        if not self.requires_grad:
+            raise RuntimeError("backward: nothing here requires a gradient (no requires_grad=True below, or no_grad())")
+        gradients = {self.node: self._seed(gradient)}
+        ours: set[Node] = set()  # whose gradient lies in a buffer we made: the only ones to add to in place
+        for node in _outputs_first(self.node):
+            gy = node.receive(gradients.pop(node))
+            if node.op is None:
+                continue
+            op = node.op
+            if not retain_graph:
+                node.op = RELEASED  # before op.backward: what op saved dies with op, as early as possible
+            for x, gx in zip(op.inputs, op.sweep(gy), strict=True):
+                if gx is None:
+                    continue
+                if x.node not in gradients:
+                    gradients[x.node] = gx  # perhaps shared: Add hands the same gy to both its inputs
+                elif x.node in ours:
+                    gradients[x.node] += gx
+                else:
+                    gradients[x.node] = gradients[x.node] + gx
+                    ours.add(x.node)
+
+    def _seed(self, gradient: Array | None) -> Array:
+        if gradient is None:
+            if self.data.size != 1:
+                raise RuntimeError(f"backward: a tensor of shape {self.shape} needs gradient=..., an array of that shape")
+            return np.ones_like(self.data)
+        gradient = gradient.data if isinstance(gradient, Tensor) else gradient
+        if np.shape(gradient) != self.shape:
+            raise ValueError(f"backward: expected a gradient of shape {self.shape}, got {np.shape(gradient)}")
+        return np.asarray(gradient, dtype=self.dtype, like=self.data)
+
+    def register_hook(self, hook: Hook) -> Removable:
+        """Call `hook(gradient)` when self's gradient is complete; a returned array takes its place."""
+        node = self.node
+        node.hooks = (*node.hooks, hook)
+
+        def remove() -> None:
+            node.hooks = tuple(h for h in node.hooks if h is not hook)
+
+        return Removable(remove)
+
+    def retain_grad(self) -> None:
+        """Keep `.grad` here too, though self is no leaf."""
+        self.node.retains_grad = True
+
+    def detach(self) -> Tensor:
+        """The same array, cut off from the graph."""
+        return Tensor(self.data)
+
+    @property
+    def grad(self) -> Array | None:
+        """dloss/dself, an array of self's shape; None before backward, and for inner tensors (see retain_grad)."""
+        return self.node.grad
+
+    @grad.setter
+    def grad(self, grad: Array | None) -> None:
+        self.node.grad = grad
+
+    @property
+    def op(self) -> Op | None:
+        """The Op that made self; None for a leaf."""
+        return self.node.op
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.data.dtype
+
+    @property
+    def device(self) -> str:
+        """"cpu" or "cuda:0"."""
+        return devices.device_of(self.data)
+
+    @property
+    def ndim(self) -> int:
+        return self.data.ndim
+
+    @property
+    def is_leaf(self) -> bool:
+        return self.op is None
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the length of one axis."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def dim(self) -> int:
+        return self.data.ndim
+
+    def numel(self) -> int:
+        return self.data.size
+
+    def numpy(self) -> np.ndarray:
+        """The values as a NumPy array; on the CPU the very array, not a copy."""
+        return devices.to_device(self.data, "cpu")
+
+    def item(self) -> float:
+        """The value of a one-element tensor as a Python number."""
+        if self.data.size != 1:
+            raise ValueError(f"item: expected a tensor with one element, got shape {self.shape}")
+        return self.data.item()
+
+    __float__ = item
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of a tensor without axes")
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        values = np.array2string(self.numpy(), separator=", ", precision=4, threshold=20, prefix="Tensor(")
+        origin = f", op={self.op.name}" if self.op else ", requires_grad=True" if self.requires_grad else ""
+        return f"Tensor({values}, {self.dtype}{origin})"
+
+    if TYPE_CHECKING:  # Hung on by the op's own file, at its foot: a + b is add in ops/add.py, and so on.
+
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Tensor) -> Tensor: ...
+        def __pow__(self, exponent: float) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def exp(self) -> Tensor: ...
+        def log(self) -> Tensor: ...
+        def sqrt(self) -> Tensor: ...
+        def relu(self) -> Tensor: ...
+        def sigmoid(self) -> Tensor: ...
+        def tanh(self) -> Tensor: ...
+        def sum(self, dim: Any = None, keepdim: bool = False) -> Tensor: ...
+        def mean(self, dim: Any = None, keepdim: bool = False) -> Tensor: ...
+        def reshape(self, *shape: Any) -> Tensor: ...
+        def view(self, *shape: Any) -> Tensor: ...
+        def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor: ...
+        def transpose(self, dim0: int, dim1: int) -> Tensor: ...
+        def permute(self, *dims: Any) -> Tensor: ...
+        def to(self, device: Any = None, dtype: Any = None) -> Tensor: ...
+
+
+class Input(NamedTuple):
+    """What an Op remembers of an input: where its gradient goes, and how it must look."""
+
+    node: Node
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+class Op:
+    """One recorded call: the graph grows by one Op at a time. A subclass writes forward and backward side by side.
+
+    forward(*arrays) returns one array and keeps what backward will need in `self.saved`. backward(gy) returns the
+    gradient for each input: an array, or a tuple of them with None where `self.needs` says that nobody asks.
+    backward must not write into gy: after an addition it belongs to both branches. Settings go into __init__.
+    """
+
+    saved: tuple[Any, ...] = ()
+    needs: tuple[bool, ...] = ()
+    inputs: tuple[Input, ...] = ()
+    applied = False
+
+    if TYPE_CHECKING:  # each with its own parameters
+
+        def forward(self, *arrays: Any) -> Array: ...
+        def backward(self, gy: Any) -> Any: ...
+
+    @property
+    def name(self) -> str:
+        return type(self).__name__
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        """Compute the output; record self as its origin if anyone will want a gradient."""
+        if self.applied:
+            raise RuntimeError(f"{self.name}: this instance was applied before; make a new one for each call")
+        for x in inputs:
+            if not isinstance(x, Tensor):
+                raise TypeError(f"{self.name}: expected Tensors, got {type(x).__name__}; wrap it: Tensor(...)")
+        self.applied = True
+        self.needs = tuple(x.requires_grad and _mode.recording for x in inputs)
+        self.inputs = tuple(Input(x.node, x.shape, x.dtype) for x in inputs)
+        y = Tensor(self.forward(*(x.data for x in inputs)))
+        if any(self.needs):
+            y.requires_grad = True
+            y.node.op = self
+        for observer in _mode.observers:
+            observer.applied(self, y)
+        return y
+
+    def sweep(self, gy: Array) -> tuple[Array | None, ...]:
+        """backward(gy), checked: for each input that needs one a gradient of its shape and dtype, for others None."""
+        returned = self.backward(gy)
+        grads = returned if isinstance(returned, tuple) else (returned,)
+        if len(grads) != len(self.inputs):
+            raise ValueError(f"{self.name}.backward returned {len(grads)} gradients for {len(self.inputs)} inputs")
+        wanted = tuple(gx if needed else None for gx, needed in zip(grads, self.needs, strict=True))
+        for i, (x, gx) in enumerate(zip(self.inputs, wanted, strict=True)):
+            if self.needs[i] and gx is None:
+                raise ValueError(f"{self.name}.backward returned None for input {i}, which needs a gradient")
+            if gx is not None and (gx.shape != x.shape or gx.dtype != x.dtype):
+                raise ValueError(
+                    f"{self.name}.backward returned {gx.dtype} {gx.shape} for input {i}, which is {x.dtype} {x.shape}"
+                )
+        for observer in _mode.observers:
+            observer.swept(self, gy, wanted)
+        return wanted
+
+
+class Released(Op):
+    """Stands in for an op whose backward has run."""
+
+    def sweep(self, gy: Array) -> tuple[Array | None, ...]:
+        raise RuntimeError(
+            "backward ran through here before and freed what the ops had saved; "
+            "run forward again, or pass retain_graph=True the first time"
+        )
+
+
+RELEASED = Released()
+
+
+def _outputs_first(root: Node) -> Iterator[Node]:
+    """Every node below root that wants a gradient, each after all that were computed from it.
+
+    A loop, not a recursion, which Python ends at a depth of about 1000: ResNet-1202 has 6,000 ops.
+    """
+    order: list[Node] = []
+    seen: set[Node] = set()
+    stack = [(root, False)]
+    while stack:
+        node, inputs_done = stack.pop()
+        if inputs_done:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            if node.op is not None:
+                stack.extend((x.node, False) for x, need in zip(node.op.inputs, node.op.needs, strict=True) if need)
+    return reversed(order)
+
+
+class Observer:
+    """Sees every op as it is applied and as its gradient is computed. Override what you need; see `observe`."""
+
+    def applied(self, op: Op, y: Tensor) -> None:
+        """op has made y from op.inputs."""
+
+    def swept(self, op: Op, gy: Array, grads: tuple[Array | None, ...]) -> None:
+        """op.backward(gy) has returned grads."""
+
+
+class _Mode(threading.local):
+    recording = True
+    observers: tuple[Observer, ...] = ()
+
+
+_mode = _Mode()
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Inside, nothing is recorded and nothing saved: for evaluation, and for writing to parameters."""
+    before, _mode.recording = _mode.recording, False
+    try:
+        yield
+    finally:
+        _mode.recording = before
+
+
+@contextmanager
+def observe(observer: Observer) -> Iterator[None]:
+    """Inside, `observer` is told of every op in this thread: for counting, profiling and drawing."""
+    before, _mode.observers = _mode.observers, (*_mode.observers, observer)
+    try:
+        yield
+    finally:
+        _mode.observers = before
+
+
+class Removable:
+    """What registering a hook returns: `.remove()` takes the hook away again."""
+
+    def __init__(self, remove: Callable[[], None]):
+        self.remove = remove
+
+
+def _as_array(data: Any) -> Array:
+    if isinstance(data, Tensor):
+        return data.data
+    if devices.is_array(data):
+        return data
+    array = np.asarray(data)
+    if array.dtype.kind not in "fciub":
+        raise TypeError(f"expected numbers, got {type(data).__name__} with dtype {array.dtype}")
+    made_of_python_floats = array.dtype == np.float64 and not isinstance(data, np.generic)
+    return array.astype(np.float32) if made_of_python_floats else array

@@ -1,0 +1,91 @@
+"""Which device an array is on, and which kernels serve it. The only file of tinyres that names cupy.
+
+The rungs of the ladder stand in `tinyres_kernels`: `reference/` (loops: the definition) and `array/` (array code).
+Every rung offers the functions of `Kernels` below, so an op says `kernels_for(x).conv2d(...)` and need not know more.
+TINYRES_KERNELS=reference or =array forces one rung.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Protocol
+
+import numpy as np
+import tinyres_kernels.array
+import tinyres_kernels.reference
+
+Array = Any
+Pair = tuple[int, int]
+
+
+class Kernels(Protocol):
+    """What every rung offers. conv2d is in `reference/conv2d.py`, `array/conv2d.py`, ...; the others likewise.
+
+    Letters: N images, C channels in, O channels out, (H, W) in, (P, Q) out. stride and padding: (rows, columns).
+    """
+
+    def conv2d(self, x: Array, w: Array, stride: Pair, padding: Pair) -> Array:
+        """x (N,C,H,W), w (O,C,KH,KW) -> y (N,O,P,Q)"""
+
+    def conv2d_grad_x(self, gy: Array, w: Array, x_shape: tuple[int, ...], stride: Pair, padding: Pair) -> Array:
+        """gy (N,O,P,Q), w (O,C,KH,KW) -> gx (N,C,H,W)"""
+
+    def conv2d_grad_w(self, gy: Array, x: Array, w_shape: tuple[int, ...], stride: Pair, padding: Pair) -> Array:
+        """gy (N,O,P,Q), x (N,C,H,W) -> gw (O,C,KH,KW)"""
+
+    def max_pool2d(self, x: Array, kernel: Pair, stride: Pair, padding: Pair, ceil_mode: bool) -> tuple[Array, Array]:
+        """x (N,C,H,W) -> y (N,C,P,Q), and where in its window each maximum stood: i·KW + j (N,C,P,Q)"""
+
+    def max_pool2d_grad_x(
+        self, gy: Array, argmax: Array, x_shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair
+    ) -> Array:
+        """gy, argmax (N,C,P,Q) -> gx (N,C,H,W)"""
+
+    def avg_pool2d(
+        self, x: Array, kernel: Pair, stride: Pair, padding: Pair, ceil_mode: bool, count_include_pad: bool
+    ) -> Array:
+        """x (N,C,H,W) -> y (N,C,P,Q)"""
+
+    def avg_pool2d_grad_x(
+        self, gy: Array, x_shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair, count_include_pad: bool
+    ) -> Array:
+        """gy (N,C,P,Q) -> gx (N,C,H,W)"""
+
+
+def kernels_for(x: Array) -> Kernels:
+    """The fastest kernels there are for arrays of x's type."""
+    forced = os.environ.get("TINYRES_KERNELS", "array")
+    if forced == "reference":
+        return tinyres_kernels.reference
+    if forced == "array":
+        return tinyres_kernels.array
+    raise ValueError(f"TINYRES_KERNELS: expected 'reference' or 'array', got {forced!r}")
+
+
+def is_array(data: Any) -> bool:
+    """Is this an array that a Tensor can hold as it is?"""
+    return isinstance(data, np.ndarray) or _is_cupy(data)
+
+
+def device_of(array: Array) -> str:
+    """"cpu", or "cuda:0" for an array on the first GPU."""
+    return f"cuda:{array.device.id}" if _is_cupy(array) else "cpu"
+
+
+def to_device(array: Array, device: str) -> Array:
+    """array on that device ("cpu", "cuda" or "cuda:1"); the very array if it is there already."""
+    kind, _, index = device.partition(":")
+    if kind == "cpu":
+        return array.get() if _is_cupy(array) else array
+    if kind != "cuda":
+        raise ValueError(f"device: expected 'cpu' or 'cuda', got {device!r}")
+    try:
+        import cupy
+    except ImportError as error:
+        raise RuntimeError("device 'cuda' needs CuPy: pip install 'tinyres[cuda13]' (or cuda12)") from error
+    with cupy.cuda.Device(int(index or 0)):
+        return cupy.asarray(array)
+
+
+def _is_cupy(data: Any) -> bool:
+    return type(data).__module__.partition(".")[0] == "cupy"

@@ -1,0 +1,58 @@
+"""What the ops ask of their inputs, and the sentences they say when they do not get it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinyres.autograd import Tensor
+
+
+def expect_floats(op: str, **tensors: Tensor | None) -> None:
+    """All floating point, and all of one dtype. `expect_floats("conv2d", x=x, weight=weight)`"""
+    given = {name: tensor for name, tensor in tensors.items() if tensor is not None}
+    for name, tensor in given.items():
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{op}: expected {name} to be a Tensor, got {type(tensor).__name__}; wrap it: Tensor(...)")
+        if tensor.dtype.kind not in "fc":
+            raise TypeError(f"{op}: expected {name} in floating point, got {tensor.dtype}; use .to('float32')")
+    if len({tensor.dtype for tensor in given.values()}) > 1:
+        kinds = ", ".join(f"{name} {tensor.dtype}" for name, tensor in given.items())
+        raise TypeError(f"{op}: expected one dtype, got {kinds}; use model.to(dtype=...) or x.to(dtype=...)")
+    if len({tensor.device for tensor in given.values()}) > 1:
+        places = ", ".join(f"{name} on {tensor.device}" for name, tensor in given.items())
+        raise ValueError(f"{op}: expected one device, got {places}; use model.to(device) or x.to(device)")
+
+
+def expect_images(op: str, x: Tensor) -> None:
+    """x is (N, C, H, W)."""
+    if x.ndim != 4:
+        raise ValueError(f"{op}: expected images (N, C, H, W), got {x.shape}")
+
+
+def expect_dim(op: str, dim: int, ndim: int) -> int:
+    """dim counted from the front: −1 is the last of ndim axes."""
+    if not -ndim <= dim < ndim:
+        raise ValueError(f"{op}: expected dim from {-ndim} to {ndim - 1} for {ndim} axes, got {dim}")
+    return dim % ndim
+
+
+def pair(op: str, name: str, value: Any, least: int) -> tuple[int, int]:
+    """An int or a pair of ints as (rows, columns), each at least `least`."""
+    two = (value, value) if isinstance(value, int) else tuple(value)
+    if len(two) != 2 or not all(isinstance(v, int) and v >= least for v in two):
+        raise ValueError(f"{op}: expected {name} to be an int or a pair of ints, at least {least}, got {value!r}")
+    return two
+
+
+def expect_pooling(op: str, x: Tensor, kernel_size: Any, stride: Any, padding: Any) -> tuple[tuple[int, int], ...]:
+    """(kernel, stride, padding) as pairs, for windows that fit x."""
+    expect_floats(op, x=x)
+    expect_images(op, x)
+    kernel = pair(op, "kernel_size", kernel_size, 1)
+    stride = kernel if stride is None else pair(op, "stride", stride, 1)
+    padding = pair(op, "padding", padding, 0)
+    if any(2 * padding[k] > kernel[k] for k in (0, 1)):
+        raise ValueError(f"{op}: padding may be at most half the kernel, or a window would be empty: {padding}, {kernel}")
+    if any(x.shape[2 + k] + 2 * padding[k] < kernel[k] for k in (0, 1)):
+        raise ValueError(f"{op}: a window of {kernel} does not fit into {x.shape} with padding {padding}")
+    return kernel, stride, padding

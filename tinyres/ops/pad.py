@@ -1,0 +1,42 @@
+"""y = x with a border of one value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tinyres.autograd import Array, Op, Tensor
+from tinyres.ops.checks import expect_floats
+
+
+class Pad(Op):
+    r"""y is x inside a border.        widths: ((before, after), …) for every axis
+
+    gx = gy without the border: a constant passes nothing on.
+    """
+
+    def __init__(self, widths: tuple[tuple[int, int], ...], value: float):
+        self.widths, self.value = widths, value
+
+    def forward(self, x: Array) -> Array:
+        return np.pad(x, self.widths, constant_values=self.value)
+
+    def backward(self, gy: Array) -> Array:
+        inside = tuple(slice(before, gy.shape[k] - after) for k, (before, after) in enumerate(self.widths))
+        return gy[inside]
+
+
+def pad(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Tensor:
+    """x with a border, in torch's order: pad = (left, right, top, bottom, …), from the last axis backwards.
+
+    `F.pad(x, (0, 0, 0, 0, 0, 16))` appends 16 channels of zeros to (N, C, H, W): shortcut option A.
+    """
+    expect_floats("pad", x=x)
+    if mode != "constant":
+        raise ValueError(f"pad: only mode='constant' is there, got {mode!r}")
+    if len(pad) % 2 or len(pad) > 2 * x.ndim or any(width < 0 for width in pad):
+        raise ValueError(f"pad: expected pairs of widths, 0 or more, for up to {x.ndim} axes, got {tuple(pad)}")
+    given = [(pad[k], pad[k + 1]) for k in range(0, len(pad), 2)]  # last axis first
+    widths = [(0, 0)] * (x.ndim - len(given)) + given[::-1]
+    return Pad(tuple(widths), value)(x)

@@ -1,0 +1,36 @@
+"""y = max(x, 0)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyres.autograd import Array, Op, Tensor
+from tinyres.ops.checks import expect_floats
+
+
+class ReLU(Op):
+    r"""y = max(x, 0)
+
+    gx = gy where x > 0, and 0 elsewhere
+
+    A gate, not a factor: where it is open the gradient passes unchanged, so ReLUs do not make it vanish as sigmoids
+    do. At x = 0 the slope jumps from 0 to 1; like torch we take 0. Saved: y alone, since y > 0 exactly where x > 0.
+    """
+
+    def forward(self, x: Array) -> Array:
+        y = np.maximum(x, 0)
+        self.saved = (y,)
+        return y
+
+    def backward(self, gy: Array) -> Array:
+        (y,) = self.saved
+        return gy * (y > 0)
+
+
+def relu(x: Tensor, inplace: bool = False) -> Tensor:
+    """max(x, 0), element by element. `inplace` is accepted for torch's sake and changes nothing: x is never written."""
+    expect_floats("relu", x=x)
+    return ReLU()(x)
+
+
+Tensor.relu = relu

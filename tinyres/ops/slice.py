@@ -1,0 +1,40 @@
+"""y = x[index]."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinyres.autograd import Array, Op, Tensor
+
+
+class Slice(Op):
+    r"""y = x[index]        index: anything NumPy takes: ints, slices, integer arrays, a boolean mask
+
+    gx = 0 everywhere, and gy added at the places that were read. Added, not written: an integer array may read one
+    place twice, and then both gradients count.
+    """
+
+    def __init__(self, index: Any):
+        self.index = index
+
+    def forward(self, x: Array) -> Array:
+        self.saved = (x,)
+        return x[self.index]
+
+    def backward(self, gy: Array) -> Array:
+        (x,) = self.saved
+        gx = np.zeros_like(x)
+        np.add.at(gx, self.index, gy)
+        return gx
+
+
+def slice(x: Tensor, index: Any) -> Tensor:
+    """x[index]"""
+    several = index if isinstance(index, tuple) else (index,)
+    arrays = tuple(part.data if isinstance(part, Tensor) else part for part in several)
+    return Slice(arrays)(x)
+
+
+Tensor.__getitem__ = slice

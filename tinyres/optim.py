@@ -1,0 +1,270 @@
+"""Optimisers and learning-rate schedules, under torch's names and with torch's arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import cos, pi
+from typing import Any
+
+import numpy as np
+
+from tinyres.autograd import Array, Tensor
+
+
+class Optimizer:
+    """Base of the optimisers: parameters in groups, each with its own settings, and what is remembered of each.
+
+    parameters: Tensors, or dicts such as {"params": [...], "weight_decay": 0} for groups with settings of their own.
+    """
+
+    def __init__(self, parameters: Iterable[Any], **settings: Any):
+        given = list(parameters)
+        if not given:
+            raise ValueError(f"{type(self).__name__}: got no parameters; pass model.parameters()")
+        groups = given if isinstance(given[0], dict) else [{"params": given}]
+        self.param_groups: list[dict[str, Any]] = [{**settings, **g, "params": list(g["params"])} for g in groups]
+        self.state: dict[Tensor, dict[str, Array]] = {}
+        if self.param_groups[0]["lr"] < 0:
+            raise ValueError(f"{type(self).__name__}: expected a learning rate of 0 or more, got {settings['lr']}")
+
+    def zero_grad(self) -> None:
+        """Forget the gradients; call it before each backward, which adds to them."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
+
+    def step(self) -> None:
+        """Change every parameter that has a gradient, in place."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self.update(parameter, parameter.grad, self.state.setdefault(parameter, {}), group)
+
+    def update(self, parameter: Tensor, g: Array, state: dict[str, Array], group: dict[str, Any]) -> None:
+        """Change one parameter, whose gradient is g. `state` is what earlier steps left for it, empty at first."""
+        raise NotImplementedError
+
+    def state_dict(self) -> dict[str, Array]:
+        """What the optimiser remembers, as arrays named "3.momentum": the parameter's number and the memory's name."""
+        everyone = [parameter for group in self.param_groups for parameter in group["params"]]
+        return {f"{k}.{name}": a for k, p in enumerate(everyone) for name, a in self.state.get(p, {}).items()}
+
+    def load_state_dict(self, state: dict[str, Array]) -> None:
+        """Take over what another optimiser's state_dict held."""
+        everyone = [parameter for group in self.param_groups for parameter in group["params"]]
+        self.state = {}
+        for key, array in state.items():
+            number, _, name = key.partition(".")
+            if not number.isdigit() or int(number) >= len(everyone):
+                raise ValueError(f"{type(self).__name__}: this state has {key!r}; there are {len(everyone)} parameters")
+            self.state.setdefault(everyone[int(number)], {})[name] = np.array(array)
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent (Sutskever et al. 2013, in torch's form).
+
+        g ← g + weight_decay·w        v ← momentum·v + g        w ← w − lr·v
+
+    nesterov: look ahead along v, w ← w − lr·(g + momentum·v).
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+    ):
+        if nesterov and momentum <= 0:
+            raise ValueError("SGD: nesterov needs a momentum above 0")
+        super().__init__(params, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov)
+
+    def update(self, parameter: Tensor, g: Array, state: dict[str, Array], group: dict[str, Any]) -> None:
+        w = parameter.data
+        if group["weight_decay"]:
+            g = g + group["weight_decay"] * w
+        if group["momentum"]:
+            if "momentum" in state:
+                v = state["momentum"]
+                v *= group["momentum"]
+                v += g
+            else:
+                v = state["momentum"] = g.copy()
+            g = g + group["momentum"] * v if group["nesterov"] else v
+        w -= group["lr"] * g
+
+
+class Adam(Optimizer):
+    """Adam (Kingma & Ba 2015, Alg. 1): each weight's step scaled by the size its gradient has had.
+
+        m ← β₁·m + (1 − β₁)·g        v ← β₂·v + (1 − β₂)·g²
+        w ← w − lr · m̂ / (√v̂ + eps)        m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ): both start at 0, this makes up for it
+
+    weight_decay is added to g, as in SGD; AdamW keeps it apart.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ):
+        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+
+    def update(self, parameter: Tensor, g: Array, state: dict[str, Array], group: dict[str, Any]) -> None:
+        self.adam_step(parameter, g + group["weight_decay"] * parameter.data, state, group)
+
+    def adam_step(self, parameter: Tensor, g: Array, state: dict[str, Array], group: dict[str, Any]) -> None:
+        if not state:
+            state.update(step=np.array(0), m=np.zeros_like(g), v=np.zeros_like(g))
+        beta1, beta2 = group["betas"]
+        m, v = state["m"], state["v"]
+        state["step"] += 1
+        t = int(state["step"])
+        m += (1 - beta1) * (g - m)
+        v += (1 - beta2) * (g * g - v)
+        m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
+        parameter.data -= group["lr"] * m_hat / (np.sqrt(v_hat) + group["eps"])
+
+
+class AdamW(Adam):
+    """Adam with weight decay kept out of the averages (Loshchilov & Hutter 2019, Alg. 2): first w ← w − lr·decay·w."""
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ):
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+    def update(self, parameter: Tensor, g: Array, state: dict[str, Array], group: dict[str, Any]) -> None:
+        parameter.data *= 1 - group["lr"] * group["weight_decay"]
+        self.adam_step(parameter, g, state, group)
+
+
+class LRScheduler:
+    """Base of the schedules. The learning rate is the optimiser's own, times factor(t) after t calls of step().
+
+    A schedule is a function of t and nothing else, so a resumed run has only to say where it is: `schedule.goto(t)`.
+    """
+
+    def __init__(self, optimizer: Optimizer):
+        self.optimizer = optimizer
+        self.base_lrs = [group["lr"] for group in optimizer.param_groups]
+        self.goto(0)
+
+    def factor(self, t: int) -> float:
+        raise NotImplementedError
+
+    def goto(self, t: int) -> None:
+        """Set the learning rates for step t."""
+        self.t = t
+        for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+            group["lr"] = base * self.factor(t)
+
+    def step(self) -> None:
+        """Go on to the next step; call it after optimizer.step()."""
+        self.goto(self.t + 1)
+
+    def get_last_lr(self) -> list[float]:
+        return [group["lr"] for group in self.optimizer.param_groups]
+
+
+class ConstantLR(LRScheduler):
+    """Always the optimiser's own learning rate."""
+
+    def factor(self, t: int) -> float:
+        return 1.0
+
+
+class StepLR(LRScheduler):
+    """Times gamma after every step_size steps."""
+
+    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1):
+        self.step_size, self.gamma = step_size, gamma
+        super().__init__(optimizer)
+
+    def factor(self, t: int) -> float:
+        return self.gamma ** (t // self.step_size)
+
+
+class MultiStepLR(LRScheduler):
+    """Times gamma at every milestone; the ResNet paper divides by 10 at 32,000 and 48,000 iterations."""
+
+    def __init__(self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1):
+        self.milestones, self.gamma = list(milestones), gamma
+        super().__init__(optimizer)
+
+    def factor(self, t: int) -> float:
+        return self.gamma ** sum(t >= milestone for milestone in self.milestones)
+
+
+class CosineAnnealingLR(LRScheduler):
+    """Half a cosine from the full learning rate down to eta_min at t = T_max (Loshchilov & Hutter 2017, eq. 5)."""
+
+    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0):
+        self.T_max, self.eta_min = T_max, eta_min
+        super().__init__(optimizer)
+
+    def factor(self, t: int) -> float:
+        lowest = self.eta_min / max(self.base_lrs)
+        return lowest + (1 - lowest) * (1 + cos(pi * min(t, self.T_max) / self.T_max)) / 2
+
+
+class OneCycleLR(LRScheduler):
+    """Up from max_lr/div_factor, and down to nearly nothing, both along a half cosine (Smith & Topin 2018).
+
+    pct_start: the part of total_steps spent going up. The last step is at max_lr/div_factor/final_div_factor.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        max_lr: float,
+        total_steps: int,
+        pct_start: float = 0.3,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+    ):
+        if total_steps < 1:
+            raise ValueError(f"OneCycleLR: expected total_steps of 1 or more, got {total_steps}")
+        self.total_steps, self.pct_start = total_steps, pct_start
+        self.lowest, self.last = 1 / div_factor, 1 / div_factor / final_div_factor
+        for group in optimizer.param_groups:
+            group["lr"] = max_lr
+        super().__init__(optimizer)
+
+    def factor(self, t: int) -> float:
+        peak = self.pct_start * self.total_steps - 1
+        end = self.total_steps - 1
+        if t <= peak:
+            return _half_cosine(self.lowest, 1.0, t / peak if peak > 0 else 1.0)
+        return _half_cosine(1.0, self.last, min(1.0, (t - peak) / max(end - peak, 1e-9)))
+
+
+class WarmUp(LRScheduler):
+    """A lower, constant learning rate for the first steps, then another schedule, its t counted from the very start.
+
+    The ResNet paper trains ResNet-110 at 0.01 instead of 0.1 until the training error is below 80 %, about 400
+    iterations: WarmUp(MultiStepLR(...), steps=400, start=0.1).
+    """
+
+    def __init__(self, schedule: LRScheduler, steps: int, start: float):
+        self.schedule, self.steps, self.start = schedule, steps, start
+        schedule.goto(0)
+        self.optimizer, self.base_lrs = schedule.optimizer, schedule.base_lrs
+        self.goto(0)
+
+    def factor(self, t: int) -> float:
+        return self.start if t < self.steps else self.schedule.factor(t)
+
+
+def _half_cosine(start: float, end: float, part: float) -> float:
+    """From start (part = 0) to end (part = 1)."""
+    return end + (start - end) * (1 + cos(pi * part)) / 2
