@@ -21,8 +21,6 @@ from typing import Any
 
 import numpy as np
 
-from tinyres_kernels.windows import output_size
-
 Array = Any
 Pair = tuple[int, int]
 CHUNK_BYTES = 1 << 20
@@ -44,9 +42,10 @@ def conv2d_grad_w(gy: Array, x: Array, w_shape: tuple[int, ...], stride: Pair, p
     O, C, KH, KW = w_shape
     padded = pad_channels_last(x, padding)
     gy = np.ascontiguousarray(gy.transpose(0, 2, 3, 1))  # (N, P, Q, O)
-    gw = np.zeros_like(gy, shape=(KH * KW * C, O))
-    for images in chunks(len(x), gy[0].size // O * len(gw) * x.itemsize):
-        rows = im2col(padded[images], (KH, KW), stride)
+    gw = np.zeros_like(gy, shape=(KH * KW * C, O), order="C")
+    windows = windows_of(padded, (KH, KW), stride)
+    for images in chunks(windows):
+        rows = windows[images].reshape(-1, KH * KW * C)
         gw += rows.T @ gy[images].reshape(len(rows), O)
     return np.ascontiguousarray(gw.reshape(KH, KW, C, O).transpose(3, 2, 0, 1))
 
@@ -54,11 +53,11 @@ def conv2d_grad_w(gy: Array, x: Array, w_shape: tuple[int, ...], stride: Pair, p
 def slide(padded: Array, w: Array, stride: Pair) -> Array:
     """The kernel w (O,C,KH,KW) at every place of padded (N,H,W,C), `stride` apart -> (N,O,P,Q), the bytes NHWC"""
     O, _, KH, KW = w.shape
-    P, Q = (output_size(padded.shape[1 + k], w.shape[2 + k], stride[k], 0) for k in (0, 1))
     weights = w.transpose(2, 3, 1, 0).reshape(-1, O)  # (KH·KW·C, O)
-    y = np.empty_like(padded, shape=(len(padded), P, Q, O))
-    for images in chunks(len(padded), P * Q * len(weights) * padded.itemsize):
-        rows = im2col(padded[images], (KH, KW), stride)
+    windows = windows_of(padded, (KH, KW), stride)
+    y = np.empty_like(padded, shape=(*windows.shape[:3], O), order="C")
+    for images in chunks(windows):
+        rows = windows[images].reshape(-1, len(weights))
         np.matmul(rows, weights, out=y[images].reshape(len(rows), O))
     return y.transpose(0, 3, 1, 2)
 
@@ -66,7 +65,7 @@ def slide(padded: Array, w: Array, stride: Pair) -> Array:
 def pad_channels_last(x: Array, padding: Pair) -> Array:
     """x (N,C,H,W) -> (N, H+2·pad, W+2·pad, C), zeros around"""
     N, C, H, W = x.shape
-    padded = np.zeros_like(x, shape=(N, H + 2 * padding[0], W + 2 * padding[1], C))
+    padded = np.zeros_like(x, shape=(N, H + 2 * padding[0], W + 2 * padding[1], C), order="C")
     padded[:, padding[0] : padding[0] + H, padding[1] : padding[1] + W] = x.transpose(0, 2, 3, 1)
     return padded
 
@@ -86,20 +85,21 @@ def spread_channels_last(
         at = first * s + kernel - 1 - pad
         source.append(slice(first, stop))
         target.append(slice(at, at + (stop - first) * s, s))
-    spread = np.zeros_like(gy, shape=(len(gy), x_shape[2] + w_shape[2] - 1, x_shape[3] + w_shape[3] - 1, gy.shape[1]))
+    N, O = gy.shape[:2]
+    shape = N, x_shape[2] + w_shape[2] - 1, x_shape[3] + w_shape[3] - 1, O
+    spread = np.zeros_like(gy, shape=shape, order="C")
     spread[tuple(target)] = gy.transpose(0, 2, 3, 1)[tuple(source)]
     return spread
 
 
-def im2col(padded: Array, kernel: Pair, stride: Pair) -> Array:
-    """padded (N,H,W,C) -> (N·P·Q, KH·KW·C), each row the inputs of one output pixel"""
-    windows = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=(1, 2))  # (N, H', W', C, KH, KW), a view
-    windows = windows[:, :: stride[0], :: stride[1]].transpose(0, 1, 2, 4, 5, 3)  # (N, P, Q, KH, KW, C)
-    return windows.reshape(-1, windows[0, 0, 0].size)
+def windows_of(padded: Array, kernel: Pair, stride: Pair) -> Array:
+    """padded (N,H,W,C) -> (N, P, Q, KH, KW, C), for each output pixel the inputs it sees: a view, nothing is copied"""
+    everywhere = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=(1, 2))  # (N, H', W', C, KH, KW)
+    return everywhere[:, :: stride[0], :: stride[1]].transpose(0, 1, 2, 4, 5, 3)
 
 
-def chunks(images: int, bytes_each: int) -> Iterator[slice]:
-    """Slices that cut `images` into portions of about CHUNK_BYTES."""
-    portion = max(1, CHUNK_BYTES // max(1, bytes_each))
-    for start in range(0, images, portion):
+def chunks(windows: Array) -> Iterator[slice]:
+    """Slices of a few images each, whose rows take about CHUNK_BYTES."""
+    portion = max(1, CHUNK_BYTES // max(1, windows[:1].nbytes))
+    for start in range(0, len(windows), portion):
         yield slice(start, start + portion)

@@ -1,0 +1,72 @@
+"""The networks, and finding one by its name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+from tinyres.models.plain import plain18, plain20, plain32, plain34, plain44, plain56, plain110
+from tinyres.models.resnet import (
+    resnet8,
+    resnet18,
+    resnet18_cifar,
+    resnet20,
+    resnet32,
+    resnet34,
+    resnet44,
+    resnet50,
+    resnet56,
+    resnet101,
+    resnet110,
+    resnet152,
+    resnet1202,
+)
+from tinyres.nn import Module
+
+_32x32: tuple[Callable[..., Module], ...] = (
+    resnet8,
+    resnet20,
+    resnet32,
+    resnet44,
+    resnet56,
+    resnet110,
+    resnet1202,
+    resnet18_cifar,
+    plain20,
+    plain32,
+    plain44,
+    plain56,
+    plain110,
+)
+_224x224: tuple[Callable[..., Module], ...] = (resnet18, resnet34, resnet50, resnet101, resnet152, plain18, plain34)
+_MODELS = {make.__name__: make for make in (*_32x32, *_224x224)}
+
+
+def names() -> list[str]:
+    """All models' names."""
+    return list(_MODELS)
+
+
+def build(name: str, num_classes: int | None = None, shortcut: str | None = None) -> Module:
+    """The model of that name, with fresh weights. Left out, num_classes and shortcut are the model's own defaults.
+
+    ValueError: there is no such model, or it is a plain one and has no shortcut to choose.
+    """
+    if name not in _MODELS:
+        close = difflib.get_close_matches(name, _MODELS, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise ValueError(f"unknown model {name!r}; {hint}The models are: {', '.join(_MODELS)}")
+    if shortcut is not None and name.startswith("plain"):
+        raise ValueError(f"{name} has no shortcuts, so there is no option {shortcut!r} to choose")
+    settings: dict[str, Any] = {"num_classes": num_classes, "shortcut": shortcut}
+    return _MODELS[name](**{key: value for key, value in settings.items() if value is not None})
+
+
+def input_shape(name: str) -> tuple[int, int, int]:
+    """(C, H, W) of the images that the model was made for."""
+    side = 224 if any(make.__name__ == name for make in _224x224) else 32
+    return 3, side, side
+
+
+__all__ = ["build", "input_shape", "names", *_MODELS]

@@ -1,0 +1,216 @@
+"""Residual networks, as in "Deep Residual Learning for Image Recognition" (He, Zhang, Ren & Sun, CVPR 2016).
+
+A block computes F(x) and adds x: y = relu(F(x) + x). If the best thing a block can do is nothing, it has only to learn
+F = 0, which is easier than learning the identity; and on the way back the addition hands the gradient to x unchanged.
+Layer names are torchvision's, so that its weights load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from tinyres.autograd import Tensor
+from tinyres.nn import BatchNorm2d, Conv2d, Identity, Linear, Module, Sequential, init
+from tinyres.nn import functional as F
+
+
+class BasicBlock(Module):
+    """Two 3×3 convolutions and the addition (Fig. 2; Fig. 5 left).
+
+          x ──┬── conv1 ─ bn1 ─ relu ── conv2 ─ bn2 ──(+)── relu ── y
+              └────────────── shortcut ────────────────┘
+    """
+
+    def __init__(self, channels_in: int, width: int, stride: int, shortcut: str):
+        super().__init__()
+        self.channels_out = width
+        self.conv1 = Conv2d(channels_in, width, 3, stride, padding=1, bias=False)
+        self.bn1 = BatchNorm2d(width)
+        self.conv2 = Conv2d(width, width, 3, padding=1, bias=False)
+        self.bn2 = BatchNorm2d(width)
+        self.downsample = make_shortcut(shortcut, channels_in, width, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = F.relu(self.bn1(self.conv1(x)))
+        out = self.bn2(self.conv2(out))
+        out += self.downsample(x)
+        return F.relu(out)
+
+
+class Bottleneck(Module):
+    """1×1 to fewer channels, 3×3 there, 1×1 back to four times as many, and the addition (Fig. 5 right).
+
+    The stride is on the 3×3 convolution, as in torchvision ("v1.5"); in the paper it is on the first 1×1, which skips
+    three of four pixels: 3.8 instead of 4.1 G multiply-adds for ResNet-50, with the same parameters.
+    """
+
+    def __init__(self, channels_in: int, width: int, stride: int, shortcut: str):
+        super().__init__()
+        self.channels_out = 4 * width
+        self.conv1 = Conv2d(channels_in, width, 1, bias=False)
+        self.bn1 = BatchNorm2d(width)
+        self.conv2 = Conv2d(width, width, 3, stride, padding=1, bias=False)
+        self.bn2 = BatchNorm2d(width)
+        self.conv3 = Conv2d(width, 4 * width, 1, bias=False)
+        self.bn3 = BatchNorm2d(4 * width)
+        self.downsample = make_shortcut(shortcut, channels_in, 4 * width, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = F.relu(self.bn1(self.conv1(x)))
+        out = F.relu(self.bn2(self.conv2(out)))
+        out = self.bn3(self.conv3(out))
+        out += self.downsample(x)
+        return F.relu(out)
+
+
+def make_shortcut(option: str, channels_in: int, channels_out: int, stride: int) -> Module:
+    """The way around a block (section 3.3 and 4.1).
+
+    A: the identity; where the shape changes, every stride-th pixel, and zeros for the new channels. No parameters.
+    B: a 1×1 convolution where the shape changes, the identity elsewhere.    C: a 1×1 convolution everywhere.
+    """
+    if option not in ("A", "B", "C"):
+        raise ValueError(f"shortcut: expected 'A', 'B' or 'C', got {option!r}")
+    same_shape = stride == 1 and channels_in == channels_out
+    if option == "C" or (option == "B" and not same_shape):
+        return Sequential(Conv2d(channels_in, channels_out, 1, stride, bias=False), BatchNorm2d(channels_out))
+    return Identity() if same_shape else ZeroPadding(channels_out - channels_in, stride)
+
+
+class ZeroPadding(Module):
+    """Shortcut A where the shape changes: every stride-th pixel of x, and `extra` channels of zeros behind."""
+
+    def __init__(self, extra: int, stride: int):
+        super().__init__()
+        self.extra, self.stride = extra, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.extra))
+
+
+class ResNet(Module):
+    """A 3×3 convolution, stages of blocks, the average over each channel's map, a linear layer: for 32×32 images.
+
+    Each stage after the first halves the map and doubles the width, which keeps the cost of a layer equal (sec. 3.3).
+
+    make_block(channels_in, width, stride): a block, with its number of output channels as `.channels_out`.
+    counts, widths: how many blocks each stage has, and how many channels.
+    """
+
+    def __init__(
+        self,
+        make_block: Callable[[int, int, int], Module],
+        counts: Sequence[int],
+        widths: Sequence[int],
+        num_classes: int,
+    ):
+        super().__init__()
+        self.conv1 = Conv2d(3, widths[0], 3, padding=1, bias=False)
+        self.bn1 = BatchNorm2d(widths[0])
+        channels = widths[0]
+        for k, (count, width) in enumerate(zip(counts, widths, strict=True)):
+            blocks: list[Module] = []
+            for i in range(count):
+                block = make_block(channels, width, 2 if k > 0 and i == 0 else 1)
+                channels = block.channels_out
+                blocks.append(block)
+            self.add_module(f"layer{k + 1}", Sequential(*blocks))
+        self.fc = Linear(channels, num_classes)
+        self.apply(he_initialise)
+
+    def stages(self) -> list[Module]:
+        """layer1, layer2, …"""
+        return [child for name, child in self.named_children() if name.startswith("layer")]
+
+    def stem(self, x: Tensor) -> Tensor:
+        return F.relu(self.bn1(self.conv1(x)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)  # (N, widths[0], H, W)
+        for stage in self.stages():
+            x = stage(x)
+        x = F.adaptive_avg_pool2d(x, 1)  # (N, channels, 1, 1)
+        return self.fc(x.flatten(1))  # (N, num_classes)
+
+
+class ImageNetResNet(ResNet):
+    """The same for 224×224 images: a 7×7 convolution of stride 2 and a 3×3 max-pool come first (Table 1)."""
+
+    def __init__(self, make_block: Callable[[int, int, int], Module], counts: Sequence[int], num_classes: int):
+        super().__init__(make_block, counts, (64, 128, 256, 512), num_classes)
+        self.conv1 = Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
+        he_initialise(self.conv1)
+
+    def stem(self, x: Tensor) -> Tensor:
+        return F.max_pool2d(super().stem(x), 3, stride=2, padding=1)
+
+
+def he_initialise(module: Module) -> None:
+    """Weights as the paper has them (sec. 3.4, from He et al. 2015): normal, standard deviation √(2/fan_in)."""
+    if isinstance(module, (Conv2d, Linear)):
+        init.kaiming_normal_(module.weight, nonlinearity="relu")
+    if isinstance(module, Linear) and module.bias is not None:
+        init.zeros_(module.bias)
+
+
+def cifar_resnet(depth: int, num_classes: int, shortcut: str) -> ResNet:
+    """The paper's family for CIFAR (sec. 4.2): depth = 6n + 2, n blocks of two layers at each of 16, 32, 64 channels."""
+    n, rest = divmod(depth - 2, 6)
+    if rest or n < 1:
+        raise ValueError(f"a CIFAR ResNet has 6n + 2 layers (8, 14, 20, 32, 44, 56, 110, …), not {depth}")
+    return ResNet(partial(BasicBlock, shortcut=shortcut), (n, n, n), (16, 32, 64), num_classes)
+
+
+def resnet8(num_classes: int = 10, shortcut: str = "A") -> ResNet:
+    """Not in the paper: the family's smallest member, for a first look."""
+    return cifar_resnet(8, num_classes, shortcut)
+
+
+def resnet20(num_classes: int = 10, shortcut: str = "A") -> ResNet:
+    return cifar_resnet(20, num_classes, shortcut)
+
+
+def resnet32(num_classes: int = 10, shortcut: str = "A") -> ResNet:
+    return cifar_resnet(32, num_classes, shortcut)
+
+
+def resnet44(num_classes: int = 10, shortcut: str = "A") -> ResNet:
+    return cifar_resnet(44, num_classes, shortcut)
+
+
+def resnet56(num_classes: int = 10, shortcut: str = "A") -> ResNet:
+    return cifar_resnet(56, num_classes, shortcut)
+
+
+def resnet110(num_classes: int = 10, shortcut: str = "A") -> ResNet:
+    return cifar_resnet(110, num_classes, shortcut)
+
+
+def resnet1202(num_classes: int = 10, shortcut: str = "A") -> ResNet:
+    return cifar_resnet(1202, num_classes, shortcut)
+
+
+def resnet18_cifar(num_classes: int = 10, shortcut: str = "B") -> ResNet:
+    """ResNet-18's blocks behind a 3×3 stem, for 32×32 images: a wider net than the paper's for CIFAR."""
+    return ResNet(partial(BasicBlock, shortcut=shortcut), (2, 2, 2, 2), (64, 128, 256, 512), num_classes)
+
+
+def resnet18(num_classes: int = 1000, shortcut: str = "B") -> ImageNetResNet:
+    return ImageNetResNet(partial(BasicBlock, shortcut=shortcut), (2, 2, 2, 2), num_classes)
+
+
+def resnet34(num_classes: int = 1000, shortcut: str = "B") -> ImageNetResNet:
+    return ImageNetResNet(partial(BasicBlock, shortcut=shortcut), (3, 4, 6, 3), num_classes)
+
+
+def resnet50(num_classes: int = 1000, shortcut: str = "B") -> ImageNetResNet:
+    return ImageNetResNet(partial(Bottleneck, shortcut=shortcut), (3, 4, 6, 3), num_classes)
+
+
+def resnet101(num_classes: int = 1000, shortcut: str = "B") -> ImageNetResNet:
+    return ImageNetResNet(partial(Bottleneck, shortcut=shortcut), (3, 4, 23, 3), num_classes)
+
+
+def resnet152(num_classes: int = 1000, shortcut: str = "B") -> ImageNetResNet:
+    return ImageNetResNet(partial(Bottleneck, shortcut=shortcut), (3, 8, 36, 3), num_classes)
