@@ -18,4 +18,16 @@ from tinyres.ops.reshape import flatten
 from tinyres.random import manual_seed
 
 __version__ = "0.1.0"
-__all__ = ["Observer", "Op", "Tensor", "cat", "flatten", "gradcheck", "manual_seed", "nn", "no_grad", "observe", "optim"]
+__all__ = [
+    "Observer",
+    "Op",
+    "Tensor",
+    "cat",
+    "flatten",
+    "gradcheck",
+    "manual_seed",
+    "nn",
+    "no_grad",
+    "observe",
+    "optim",
+]

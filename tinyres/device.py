@@ -11,6 +11,7 @@ import os
 from typing import Any, Protocol
 
 import numpy as np
+
 import tinyres_kernels.array
 import tinyres_kernels.reference
 
@@ -68,7 +69,7 @@ def is_array(data: Any) -> bool:
 
 
 def device_of(array: Array) -> str:
-    """"cpu", or "cuda:0" for an array on the first GPU."""
+    """Where array lies: "cpu", or "cuda:0" for the first GPU."""
     return f"cuda:{array.device.id}" if _is_cupy(array) else "cpu"
 
 

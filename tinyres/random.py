@@ -25,30 +25,32 @@ def generator(seed: int, purpose: str, epoch: int = 0, step: int = 0, draw: int 
 
 
 class _Now:
-    """The key's parts that a layer cannot know: which seed, and how far training has come."""
+    """The key's parts that a layer cannot know: which seed, how far training has come, what was drawn already."""
 
-    seed = 0
-    epoch = 0
-    step = 0
-    draws: Counter[str] = Counter()
+    def __init__(self) -> None:
+        self.seed = self.epoch = self.step = 0
+        self.draws: Counter[str] = Counter()
+
+
+_now = _Now()
 
 
 def manual_seed(seed: int) -> None:
-    """Seed all that follows: weight initialisation, dropout. As `torch.manual_seed`; the seed is 0 until this is called."""
+    """Seed what the layers draw from here on: initial weights, dropout. Until it is called, the seed is 0."""
     if seed < 0:
         raise ValueError(f"manual_seed: expected a seed of 0 or more, got {seed}")
-    _Now.seed = seed
+    _now.seed = seed
     set_step(0, 0)
 
 
 def set_step(epoch: int, step: int) -> None:
     """Tell the layers that draw (dropout) which step this is. The trainer calls it before each forward pass."""
-    _Now.epoch, _Now.step = epoch, step
-    _Now.draws = Counter()
+    _now.epoch, _now.step = epoch, step
+    _now.draws = Counter()
 
 
 def next_generator(purpose: str) -> np.random.Generator:
     """The generator for the next draw of this purpose in this step: the n-th layer that asks gets key n."""
-    draw = _Now.draws[purpose]
-    _Now.draws[purpose] += 1
-    return generator(_Now.seed, purpose, _Now.epoch, _Now.step, draw)
+    draw = _now.draws[purpose]
+    _now.draws[purpose] += 1
+    return generator(_now.seed, purpose, _now.epoch, _now.step, draw)

@@ -8,12 +8,12 @@ ResNet of that depth with shortcut A, so whatever differs is the addition's doin
 from __future__ import annotations
 
 from tinyres.autograd import Tensor
-from tinyres.models.resnet import ImageNetResNet, ResNet
-from tinyres.nn import BatchNorm2d, Conv2d, Module
+from tinyres.models.resnet import Block, ImageNetResNet, ResNet
+from tinyres.nn import BatchNorm2d, Conv2d
 from tinyres.nn import functional as F
 
 
-class PlainBlock(Module):
+class PlainBlock(Block):
     """Two 3×3 convolutions: BasicBlock with its shortcut cut.
 
     x ── conv1 ─ bn1 ─ relu ── conv2 ─ bn2 ── relu ── y

@@ -15,11 +15,17 @@ from tinyres.nn import BatchNorm2d, Conv2d, Identity, Linear, Module, Sequential
 from tinyres.nn import functional as F
 
 
-class BasicBlock(Module):
+class Block(Module):
+    """What a stage is a row of: maps (N, channels_in, H, W) to (N, channels_out, H/stride, W/stride)."""
+
+    channels_out: int
+
+
+class BasicBlock(Block):
     """Two 3×3 convolutions and the addition (Fig. 2; Fig. 5 left).
 
-          x ──┬── conv1 ─ bn1 ─ relu ── conv2 ─ bn2 ──(+)── relu ── y
-              └────────────── shortcut ────────────────┘
+    x ──┬── conv1 ─ bn1 ─ relu ── conv2 ─ bn2 ──(+)── relu ── y
+        └────────────── shortcut ────────────────┘
     """
 
     def __init__(self, channels_in: int, width: int, stride: int, shortcut: str):
@@ -38,7 +44,7 @@ class BasicBlock(Module):
         return F.relu(out)
 
 
-class Bottleneck(Module):
+class Bottleneck(Block):
     """1×1 to fewer channels, 3×3 there, 1×1 back to four times as many, and the addition (Fig. 5 right).
 
     The stride is on the 3×3 convolution, as in torchvision ("v1.5"); in the paper it is on the first 1×1, which skips
@@ -94,13 +100,13 @@ class ResNet(Module):
 
     Each stage after the first halves the map and doubles the width, which keeps the cost of a layer equal (sec. 3.3).
 
-    make_block(channels_in, width, stride): a block, with its number of output channels as `.channels_out`.
+    make_block(channels_in, width, stride): a new block.
     counts, widths: how many blocks each stage has, and how many channels.
     """
 
     def __init__(
         self,
-        make_block: Callable[[int, int, int], Module],
+        make_block: Callable[[int, int, int], Block],
         counts: Sequence[int],
         widths: Sequence[int],
         num_classes: int,
@@ -137,7 +143,7 @@ class ResNet(Module):
 class ImageNetResNet(ResNet):
     """The same for 224×224 images: a 7×7 convolution of stride 2 and a 3×3 max-pool come first (Table 1)."""
 
-    def __init__(self, make_block: Callable[[int, int, int], Module], counts: Sequence[int], num_classes: int):
+    def __init__(self, make_block: Callable[[int, int, int], Block], counts: Sequence[int], num_classes: int):
         super().__init__(make_block, counts, (64, 128, 256, 512), num_classes)
         self.conv1 = Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
         he_initialise(self.conv1)
@@ -155,7 +161,7 @@ def he_initialise(module: Module) -> None:
 
 
 def cifar_resnet(depth: int, num_classes: int, shortcut: str) -> ResNet:
-    """The paper's family for CIFAR (sec. 4.2): depth = 6n + 2, n blocks of two layers at each of 16, 32, 64 channels."""
+    """The paper's family for CIFAR (sec. 4.2): depth = 6n + 2, n blocks at each of 16, 32 and 64 channels."""
     n, rest = divmod(depth - 2, 6)
     if rest or n < 1:
         raise ValueError(f"a CIFAR ResNet has 6n + 2 layers (8, 14, 20, 32, 44, 56, 110, …), not {depth}")

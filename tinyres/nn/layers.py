@@ -33,7 +33,7 @@ class Linear(Module):
 
 
 class Conv2d(Module):
-    """A convolution. x (N, in_channels, H, W) -> (N, out_channels, P, Q); sizes and steps: an int, or (rows, columns)."""
+    """A convolution. x (N, in_channels, H, W) -> (N, out_channels, P, Q); sizes: an int, or (rows, columns)."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The ops, one a file: the maths, the forward and the hand-written backward together. torch's names for them: nn/functional.py"""
+"""The ops, one a file: the maths, the forward and the hand-written backward. Under torch's names: nn/functional.py"""
 
 # Imported for what their files' last lines do: hang the operators and methods on Tensor.
 from tinyres.ops import (

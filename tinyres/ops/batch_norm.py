@@ -10,7 +10,7 @@ from tinyres.autograd import Array, Op
 class BatchNorm(Op):
     r"""mu = mean(x)    var = mean((x − mu)²)    x̂ = (x − mu)·r  with r = 1/√(var + eps)    y = gamma·x̂ + beta
 
-    x, y (N,C,…)  gamma, beta (C)        means over all axes but the channels', M values each (Ioffe & Szegedy 2015, Alg. 1)
+    x, y (N,C,…)  gamma, beta (C)        means: per channel, over its M values (Ioffe & Szegedy 2015, Alg. 1)
 
     gbeta = Σ gy        ggamma = Σ gy·x̂
     gx = gamma·r · (gy − mean(gy) − x̂·mean(gy·x̂))

@@ -13,7 +13,7 @@ class BatchNormEval(Op):
 
     gx = gy·gamma·r        ggamma = Σ gy·x̂        gbeta = Σ gy
 
-    mean and var no longer depend on x, so this is one multiplication and one addition a channel, and so is its gradient.
+    mean and var no longer depend on x: what is left is one multiplication and one addition for each channel.
     """
 
     def __init__(self, mean: Array, var: Array, eps: float):

@@ -44,7 +44,9 @@ def pair(op: str, name: str, value: Any, least: int) -> tuple[int, int]:
     return two
 
 
-def expect_pooling(op: str, x: Tensor, kernel_size: Any, stride: Any, padding: Any) -> tuple[tuple[int, int], ...]:
+def expect_pooling(
+    op: str, x: Tensor, kernel_size: Any, stride: Any, padding: Any
+) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
     """(kernel, stride, padding) as pairs, for windows that fit x."""
     expect_floats(op, x=x)
     expect_images(op, x)
@@ -52,7 +54,7 @@ def expect_pooling(op: str, x: Tensor, kernel_size: Any, stride: Any, padding: A
     stride = kernel if stride is None else pair(op, "stride", stride, 1)
     padding = pair(op, "padding", padding, 0)
     if any(2 * padding[k] > kernel[k] for k in (0, 1)):
-        raise ValueError(f"{op}: padding may be at most half the kernel, or a window would be empty: {padding}, {kernel}")
+        raise ValueError(f"{op}: expected padding of at most half the kernel {kernel}, got {padding}")
     if any(x.shape[2 + k] + 2 * padding[k] < kernel[k] for k in (0, 1)):
         raise ValueError(f"{op}: a window of {kernel} does not fit into {x.shape} with padding {padding}")
     return kernel, stride, padding

@@ -13,9 +13,7 @@ Array = Any
 Pair = tuple[int, int]
 
 
-def avg_pool2d(
-    x: Array, kernel: Pair, stride: Pair, padding: Pair, ceil_mode: bool, count_include_pad: bool
-) -> Array:
+def avg_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair, ceil_mode: bool, count_include_pad: bool) -> Array:
     """x (N,C,H,W) -> y (N,C,P,Q)"""
     P, Q = (output_size(x.shape[2 + k], kernel[k], stride[k], padding[k], ceil_mode) for k in (0, 1))
     covered = cover(x, (P, Q), kernel, stride, padding, 0)

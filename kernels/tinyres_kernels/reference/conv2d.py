@@ -32,9 +32,7 @@ def conv2d(x: np.ndarray, w: np.ndarray, stride: Pair, padding: Pair) -> np.ndar
     return y
 
 
-def conv2d_grad_x(
-    gy: np.ndarray, w: np.ndarray, x_shape: tuple[int, ...], stride: Pair, padding: Pair
-) -> np.ndarray:
+def conv2d_grad_x(gy: np.ndarray, w: np.ndarray, x_shape: tuple[int, ...], stride: Pair, padding: Pair) -> np.ndarray:
     """gy (N,O,P,Q), w (O,C,KH,KW) -> gx (N,C,H,W)"""
     gx = np.zeros(x_shape, gy.dtype)
     for n in range(len(gy)):
@@ -45,9 +43,7 @@ def conv2d_grad_x(
     return gx
 
 
-def conv2d_grad_w(
-    gy: np.ndarray, x: np.ndarray, w_shape: tuple[int, ...], stride: Pair, padding: Pair
-) -> np.ndarray:
+def conv2d_grad_w(gy: np.ndarray, x: np.ndarray, w_shape: tuple[int, ...], stride: Pair, padding: Pair) -> np.ndarray:
     """gy (N,O,P,Q), x (N,C,H,W) -> gw (O,C,KH,KW)"""
     gw = np.zeros(w_shape, gy.dtype)
     for n in range(len(gy)):
