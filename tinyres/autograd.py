@@ -180,6 +180,9 @@ class Tensor:
 
     __float__ = item
 
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of a tensor without axes")

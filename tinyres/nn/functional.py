@@ -29,7 +29,7 @@ from tinyres.ops.tanh import tanh as tanh
 
 
 def batch_norm(
-    x: Tensor,
+    input: Tensor,
     running_mean: Tensor | None,
     running_var: Tensor | None,
     weight: Tensor | None = None,
@@ -38,30 +38,30 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Batch normalisation of x (N,C) or (N,C,H,W), per channel.
+    """Batch normalisation of input (N,C) or (N,C,H,W), per channel.
 
     training: normalise with the batch's own statistics, and move the running ones towards them in place:
     running = (1 − momentum)·running + momentum·batch, with the unbiased variance (divided by M − 1, not M).
     Otherwise normalise with the running statistics; without any (None), always with the batch's.
     """
-    channels = x.shape[1:2]
-    ones, zeros = np.ones_like(x.data, shape=channels), np.zeros_like(x.data, shape=channels)
+    channels = input.shape[1:2]
+    ones, zeros = np.ones_like(input.data, shape=channels), np.zeros_like(input.data, shape=channels)
     weight = Tensor(ones) if weight is None else weight
     bias = Tensor(zeros) if bias is None else bias
-    expect_floats("batch_norm", x=x, weight=weight, bias=bias)
-    if x.ndim < 2 or weight.shape != channels or bias.shape != channels:
-        raise ValueError(f"batch_norm: expected input (N, {weight.numel()}, …), got {x.shape}")
+    expect_floats("batch_norm", input=input, weight=weight, bias=bias)
+    if input.ndim < 2 or weight.shape != channels or bias.shape != channels:
+        raise ValueError(f"batch_norm: expected input (N, {weight.numel()}, …), got {input.shape}")
     if running_mean is None or running_var is None:
         training = True
     elif running_mean.shape != channels or running_var.shape != channels:
         raise ValueError(f"batch_norm: expected running statistics {channels}, got {running_mean.shape}")
     elif not training:
-        return BatchNormEval(running_mean.data, running_var.data, eps)(x, weight, bias)
-    M = x.numel() // max(1, x.shape[1])
+        return BatchNormEval(running_mean.data, running_var.data, eps)(input, weight, bias)
+    M = input.numel() // max(1, input.shape[1])
     if M < 2:
-        raise ValueError(f"batch_norm: training needs more than one value per channel, got input {x.shape}")
+        raise ValueError(f"batch_norm: training needs more than one value per channel, got input {input.shape}")
     op = BatchNorm(eps)
-    y = op(x, weight, bias)
+    y = op(input, weight, bias)
     if running_mean is not None and running_var is not None:
         running_mean.data += momentum * (op.batch_mean - running_mean.data)
         running_var.data += momentum * (op.batch_var * (M / (M - 1)) - running_var.data)

@@ -59,10 +59,10 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     return normal_(tensor, 0.0, gain * sqrt(2 / sum(calculate_fans(tensor))))
 
 
-def calculate_gain(nonlinearity: str, a: float = 0.0) -> float:
-    """√(1/what the activation leaves of E(x²)); `a` is leaky ReLU's negative slope, 0 for ReLU itself."""
+def calculate_gain(nonlinearity: str, param: float = 0.01) -> float:
+    """√(1/what the activation leaves of E(x²)); `param` is leaky ReLU's negative slope."""
     gains = {"linear": 1.0, "conv2d": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": sqrt(2)}
-    gains["leaky_relu"] = sqrt(2 / (1 + a * a))
+    gains["leaky_relu"] = sqrt(2 / (1 + param * param))
     if nonlinearity not in gains:
         raise ValueError(f"calculate_gain: expected one of {', '.join(gains)}, got {nonlinearity!r}")
     return gains[nonlinearity]

@@ -26,6 +26,9 @@ class Linear(Module):
         _torch_default(self.weight, self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.ndim == 0 or x.shape[-1] != self.in_features:
+            hint = "; flatten first" if x.ndim > 2 else ""
+            raise ValueError(f"Linear: expected input (N, {self.in_features}), got {x.shape}{hint}")
         return F.linear(x, self.weight, self.bias)
 
     def extra_repr(self) -> str:
@@ -58,6 +61,8 @@ class Conv2d(Module):
         _torch_default(self.weight, self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.ndim != 4 or x.shape[1] != self.in_channels:
+            raise ValueError(f"Conv2d: expected input (N, {self.in_channels}, H, W), got {x.shape}")
         return F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
 
     def extra_repr(self) -> str:
@@ -98,7 +103,7 @@ class _BatchNorm(Module):
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked.data += 1
             if momentum is None:  # then the running statistics are the plain average over all batches
-                momentum = 1 / float(self.num_batches_tracked)
+                momentum = 1 / self.num_batches_tracked.item()
         return F.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias, self.training, momentum or 0.0, self.eps
         )
@@ -153,7 +158,7 @@ class Tanh(Module):
 class Softmax(Module):
     """Probabilities along axis `dim`."""
 
-    def __init__(self, dim: int = -1):
+    def __init__(self, dim: int):
         super().__init__()
         self.dim = dim
 
@@ -165,7 +170,7 @@ class MaxPool2d(Module):
     """The maximum of every window. x (N,C,H,W) -> (N,C,P,Q)"""
 
     def __init__(
-        self, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+        self, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, *, ceil_mode: bool = False
     ):
         super().__init__()
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
@@ -219,10 +224,10 @@ class Upsample(Module):
 
     def __init__(self, size: Any = None, scale_factor: Any = None, mode: str = "nearest"):
         super().__init__()
-        self.upsampled_size, self.scale_factor, self.mode = size, scale_factor, mode
+        self.size, self.scale_factor, self.mode = size, scale_factor, mode
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.interpolate(x, self.upsampled_size, self.scale_factor, self.mode)
+        return F.interpolate(x, self.size, self.scale_factor, self.mode)
 
 
 class Flatten(Module):
@@ -263,20 +268,20 @@ class Identity(Module):
 class CrossEntropyLoss(Module):
     """Softmax and cross-entropy in one. Scores (N, K), integer labels (N) -> the mean loss"""
 
-    def __init__(self, reduction: str = "mean", label_smoothing: float = 0.0):
+    def __init__(self, *, reduction: str = "mean", label_smoothing: float = 0.0):
         super().__init__()
         self.reduction, self.label_smoothing = reduction, label_smoothing
 
     def forward(self, x: Tensor, target: Any) -> Tensor:
-        return F.cross_entropy(x, target, self.reduction, self.label_smoothing)
+        return F.cross_entropy(x, target, reduction=self.reduction, label_smoothing=self.label_smoothing)
 
 
 class MSELoss(Module):
     """The mean of (x − target)²"""
 
-    def __init__(self, reduction: str = "mean"):
+    def __init__(self, *, reduction: str = "mean"):
         super().__init__()
         self.reduction = reduction
 
     def forward(self, x: Tensor, target: Tensor) -> Tensor:
-        return F.mse_loss(x, target, self.reduction)
+        return F.mse_loss(x, target, reduction=self.reduction)

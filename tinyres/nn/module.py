@@ -35,11 +35,11 @@ class Module:
         self.training = True
         self.forward_hooks: tuple[Callable[..., Any], ...] = ()
 
-    def forward(self, *inputs: Any) -> Any:
+    def forward(self, *inputs: Any, **named: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no forward; write one")
 
-    def __call__(self, *inputs: Any) -> Any:
-        output = self.forward(*inputs)
+    def __call__(self, *inputs: Any, **named: Any) -> Any:
+        output = self.forward(*inputs, **named)
         for hook in self.forward_hooks:
             changed = hook(self, inputs, output)
             output = output if changed is None else changed

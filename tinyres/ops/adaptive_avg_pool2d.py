@@ -41,12 +41,14 @@ def averaging(length: int, size: int, like: Array) -> Array:
     return windows
 
 
-def adaptive_avg_pool2d(x: Tensor, output_size: Any) -> Tensor:
-    """x (N,C,H,W) -> (N,C,P,Q). output_size: P = Q, or (P, Q); None keeps that axis. 1 averages each channel."""
-    expect_floats("adaptive_avg_pool2d", x=x)
-    expect_images("adaptive_avg_pool2d", x)
+def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+    """input (N,C,H,W) -> (N,C,P,Q). output_size: P = Q, or (P, Q); None keeps that axis. 1 averages each channel."""
+    expect_floats("adaptive_avg_pool2d", input=input)
+    expect_images("adaptive_avg_pool2d", input)
     wanted = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
-    P, Q = (x.shape[2 + k] if wanted[k] is None else wanted[k] for k in (0, 1))
-    if P < 1 or Q < 1 or min(x.shape[2:]) < 1:
-        raise ValueError(f"adaptive_avg_pool2d: expected sizes of 1 or more, got input {x.shape}, output {output_size}")
-    return AdaptiveAvgPool2d((P, Q))(x)
+    P, Q = (input.shape[2 + k] if wanted[k] is None else wanted[k] for k in (0, 1))
+    if P < 1 or Q < 1 or min(input.shape[2:]) < 1:
+        raise ValueError(
+            f"adaptive_avg_pool2d: expected sizes of 1 or more, got input {input.shape}, output {output_size}"
+        )
+    return AdaptiveAvgPool2d((P, Q))(input)

@@ -42,13 +42,13 @@ class AvgPool2d(Op):
 
 
 def avg_pool2d(
-    x: Tensor,
+    input: Tensor,
     kernel_size: Any,
     stride: Any = None,
     padding: Any = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Tensor:
-    """x (N,C,H,W) -> (N,C,P,Q). stride: the kernel's size if left out. ceil_mode: round the number of windows up."""
-    windows = expect_pooling("avg_pool2d", x, kernel_size, stride, padding)
-    return AvgPool2d(*windows, ceil_mode, count_include_pad)(x)
+    """input (N,C,H,W) -> (N,C,P,Q). stride: the kernel's size if left out. ceil_mode: round how many windows fit up."""
+    windows = expect_pooling("avg_pool2d", input, kernel_size, stride, padding)
+    return AvgPool2d(*windows, ceil_mode, count_include_pad)(input)

@@ -10,11 +10,16 @@ from tinyres.autograd import Array, Input, Tensor
 
 
 def as_operands(op: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
-    """a and b as Tensors that broadcast together. A Python number takes the other's dtype, as in NumPy and torch."""
+    """a and b as Tensors that broadcast together.
+
+    A Python number takes the other's dtype, and integers that of a float tensor, as in torch: in NumPy an int64 array
+    would turn float32 into float64.
+    """
     if not isinstance(a, Tensor):
         a = _constant(a, b)
     if not isinstance(b, Tensor):
         b = _constant(b, a)
+    a, b = _beside(a, b), _beside(b, a)
     try:
         np.broadcast_shapes(a.shape, b.shape)
     except ValueError:
@@ -26,6 +31,10 @@ def _constant(value: Any, other: Tensor) -> Tensor:
     if isinstance(value, (int, float)) and not (isinstance(value, float) and other.dtype.kind in "iub"):
         return Tensor(np.asarray(value, dtype=other.dtype, like=other.data))
     return Tensor(value)
+
+
+def _beside(x: Tensor, other: Tensor) -> Tensor:
+    return Tensor(x.data.astype(other.dtype)) if x.dtype.kind in "iub" and other.dtype.kind == "f" else x
 
 
 def sum_to(gy: Array, x: Input) -> Array:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tinyres.autograd import Tensor
 
 
@@ -38,17 +40,17 @@ def expect_dim(op: str, dim: int, ndim: int) -> int:
 
 def pair(op: str, name: str, value: Any, least: int) -> tuple[int, int]:
     """An int or a pair of ints as (rows, columns), each at least `least`."""
-    two = (value, value) if isinstance(value, int) else tuple(value)
-    if len(two) != 2 or not all(isinstance(v, int) and v >= least for v in two):
+    two = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    if len(two) != 2 or not all(isinstance(v, (int, np.integer)) and v >= least for v in two):
         raise ValueError(f"{op}: expected {name} to be an int or a pair of ints, at least {least}, got {value!r}")
-    return two
+    return int(two[0]), int(two[1])
 
 
 def expect_pooling(
     op: str, x: Tensor, kernel_size: Any, stride: Any, padding: Any
 ) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
     """(kernel, stride, padding) as pairs, for windows that fit x."""
-    expect_floats(op, x=x)
+    expect_floats(op, input=x)
     expect_images(op, x)
     kernel = pair(op, "kernel_size", kernel_size, 1)
     stride = kernel if stride is None else pair(op, "stride", stride, 1)

@@ -42,7 +42,7 @@ class Conv2d(Op):
 
 
 def conv2d(
-    x: Tensor,
+    input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Any = 1,
@@ -50,17 +50,21 @@ def conv2d(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor:
-    """x (N,C,H,W), weight (O,C,KH,KW), bias (O) -> (N,O,P,Q). stride and padding: an int, or (rows, columns)."""
-    expect_floats("conv2d", x=x, weight=weight, bias=bias)
-    expect_images("conv2d", x)
+    """input (N,C,H,W), weight (O,C,KH,KW), bias (O) -> (N,O,P,Q). stride and padding: an int, or (rows, columns)."""
+    expect_floats("conv2d", input=input, weight=weight, bias=bias)
+    expect_images("conv2d", input)
     if pair("conv2d", "dilation", dilation, 1) != (1, 1) or groups != 1:
         raise NotImplementedError(f"conv2d: only dilation=1 and groups=1 are there, got {dilation} and {groups}")
     stride, padding = pair("conv2d", "stride", stride, 1), pair("conv2d", "padding", padding, 0)
-    if weight.ndim != 4 or weight.shape[1] != x.shape[1]:
-        raise ValueError(f"conv2d: expected weight (O, {x.shape[1]}, KH, KW) for input {x.shape}, got {weight.shape}")
+    if weight.ndim != 4 or weight.shape[1] != input.shape[1]:
+        raise ValueError(
+            f"conv2d: expected weight (O, {input.shape[1]}, KH, KW) for input {input.shape}, got {weight.shape}"
+        )
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ValueError(f"conv2d: expected bias {weight.shape[:1]}, got {bias.shape}")
-    if any(x.shape[2 + k] + 2 * padding[k] < weight.shape[2 + k] for k in (0, 1)):
-        raise ValueError(f"conv2d: a kernel of {weight.shape[2:]} does not fit into {x.shape} with padding {padding}")
-    inputs = (x, weight) if bias is None else (x, weight, bias)
+    if any(input.shape[2 + k] + 2 * padding[k] < weight.shape[2 + k] for k in (0, 1)):
+        raise ValueError(
+            f"conv2d: a kernel of {weight.shape[2:]} does not fit into {input.shape} with padding {padding}"
+        )
+    inputs = (input, weight) if bias is None else (input, weight, bias)
     return Conv2d(stride, padding)(*inputs)

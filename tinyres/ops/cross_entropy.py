@@ -36,22 +36,22 @@ class CrossEntropy(Op):
         return gy[:, None] * (p - t)
 
 
-def cross_entropy(x: Tensor, target: Any, reduction: str = "mean", label_smoothing: float = 0.0) -> Tensor:
-    """x (N, K) scores, target (N) integer labels -> the mean loss, its sum, or with reduction="none" (N) losses."""
-    expect_floats("cross_entropy", x=x)
+def cross_entropy(input: Tensor, target: Any, *, reduction: str = "mean", label_smoothing: float = 0.0) -> Tensor:
+    """input (N, K) scores, target (N) integer labels -> the mean loss; its sum; or with reduction="none" (N) losses."""
+    expect_floats("cross_entropy", input=input)
     labels = target.data if isinstance(target, Tensor) else np.asarray(target)
-    if x.ndim != 2 or labels.shape != x.shape[:1]:
-        raise ValueError(f"cross_entropy: expected scores (N, K) and labels (N), got {x.shape} and {labels.shape}")
+    if input.ndim != 2 or labels.shape != input.shape[:1]:
+        raise ValueError(f"cross_entropy: expected scores (N, K) and labels (N), got {input.shape} and {labels.shape}")
     if labels.dtype.kind not in "iu":
         raise TypeError(f"cross_entropy: expected integer labels, got {labels.dtype}")
     if len(labels) == 0:
         raise ValueError("cross_entropy: expected at least one row of scores, got an empty batch")
     low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= x.shape[1]:
-        raise ValueError(f"cross_entropy: labels must lie in 0 to {x.shape[1] - 1}, got {low} to {high}")
+    if low < 0 or high >= input.shape[1]:
+        raise ValueError(f"cross_entropy: labels must lie in 0 to {input.shape[1] - 1}, got {low} to {high}")
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: expected label_smoothing from 0 to 1, got {label_smoothing}")
-    return reduced("cross_entropy", CrossEntropy(labels, label_smoothing)(x), reduction)
+    return reduced("cross_entropy", CrossEntropy(labels, label_smoothing)(input), reduction)
 
 
 def reduced(op: str, losses: Tensor, reduction: str) -> Tensor:

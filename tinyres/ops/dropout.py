@@ -31,9 +31,9 @@ class Dropout(Op):
         return gy * scale
 
 
-def dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Zero each value with probability p and scale the rest by 1/(1 − p); x itself if not training."""
-    expect_floats("dropout", x=x)
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Zero each value with probability p and scale the rest by 1/(1 − p); input itself if not training."""
+    expect_floats("dropout", input=input)
     if not 0 <= p <= 1:
         raise ValueError(f"dropout: expected a probability p from 0 to 1, got {p}")
-    return Dropout(p)(x) if training and p > 0 else x
+    return Dropout(p)(input) if training and p > 0 else input

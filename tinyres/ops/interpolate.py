@@ -35,10 +35,10 @@ class Interpolate(Op):
         return A.T @ gy @ B
 
 
-def interpolate(x: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest") -> Tensor:
-    """x (N,C,H,W) -> (N,C,P,Q): `size` (P, Q), or H and W times `scale_factor`, a whole number."""
-    expect_floats("interpolate", x=x)
-    expect_images("interpolate", x)
+def interpolate(input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest") -> Tensor:
+    """input (N,C,H,W) -> (N,C,P,Q): `size` (P, Q), or H and W times `scale_factor`, a whole number."""
+    expect_floats("interpolate", input=input)
+    expect_images("interpolate", input)
     if mode != "nearest":
         raise NotImplementedError(f"interpolate: only mode='nearest' is there, got {mode!r}")
     if (size is None) == (scale_factor is None):
@@ -48,5 +48,5 @@ def interpolate(x: Tensor, size: Any = None, scale_factor: Any = None, mode: str
         wanted = wanted, wanted
     if any(v < 1 or v != int(v) for v in wanted):
         raise ValueError(f"interpolate: expected whole numbers of 1 or more, got {wanted}")
-    P, Q = (int(v) * (x.shape[2 + k] if size is None else 1) for k, v in enumerate(wanted))
-    return Interpolate((P, Q))(x)
+    P, Q = (int(v) * (input.shape[2 + k] if size is None else 1) for k, v in enumerate(wanted))
+    return Interpolate((P, Q))(input)

@@ -23,21 +23,21 @@ class Linear(Op):
         x, w = self.saved
         gx = gy @ w if self.needs[0] else None
         gy = gy.reshape(-1, len(w))  # (N, O)
-        gw = gy.T @ x.reshape(len(gy), -1) if self.needs[1] else None
+        gw = gy.T @ x.reshape(-1, w.shape[1]) if self.needs[1] else None
         if len(self.inputs) == 2:
             return gx, gw
         return gx, gw, gy.sum(0) if self.needs[2] else None
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x (…, I), weight (O, I), bias (O) -> (…, O)"""
-    expect_floats("linear", x=x, weight=weight, bias=bias)
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """input (…, I), weight (O, I), bias (O) -> (…, O)"""
+    expect_floats("linear", input=input, weight=weight, bias=bias)
     if weight.ndim != 2:
         raise ValueError(f"linear: expected weight (O, I), got {weight.shape}")
-    if x.ndim == 0 or x.shape[-1] != weight.shape[1]:
-        hint = "; flatten first" if x.ndim > 2 else ""
-        raise ValueError(f"Linear: expected input (N, {weight.shape[1]}), got {x.shape}{hint}")
+    if input.ndim == 0 or input.shape[-1] != weight.shape[1]:
+        hint = "; flatten first" if input.ndim > 2 else ""
+        raise ValueError(f"linear: expected input (N, {weight.shape[1]}), got {input.shape}{hint}")
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ValueError(f"linear: expected bias {weight.shape[:1]}, got {bias.shape}")
-    inputs = (x, weight) if bias is None else (x, weight, bias)
+    inputs = (input, weight) if bias is None else (input, weight, bias)
     return Linear()(*inputs)

@@ -28,7 +28,7 @@ class LogSoftmax(Op):
         return gy - np.exp(y) * gy.sum(self.dim, keepdims=True)
 
 
-def log_softmax(x: Tensor, dim: int) -> Tensor:
-    """ln(softmax(x)) along axis `dim`, exact also where the probability underflows."""
-    expect_floats("log_softmax", x=x)
-    return LogSoftmax(expect_dim("log_softmax", dim, x.ndim))(x)
+def log_softmax(input: Tensor, dim: int) -> Tensor:
+    """ln(softmax(input)) along axis `dim`, exact also where the probability underflows."""
+    expect_floats("log_softmax", input=input)
+    return LogSoftmax(expect_dim("log_softmax", dim, input.ndim))(input)

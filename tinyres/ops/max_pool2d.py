@@ -32,10 +32,10 @@ class MaxPool2d(Op):
 
 
 def max_pool2d(
-    x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
 ) -> Tensor:
-    """x (N,C,H,W) -> (N,C,P,Q). stride: the kernel's size if left out. ceil_mode: round the number of windows up."""
+    """input (N,C,H,W) -> (N,C,P,Q). stride: the kernel's size if left out. ceil_mode: round how many windows fit up."""
     if dilation not in (1, (1, 1)):
         raise NotImplementedError(f"max_pool2d: only dilation=1 is there, got {dilation}")
-    windows = expect_pooling("max_pool2d", x, kernel_size, stride, padding)
-    return MaxPool2d(*windows, ceil_mode)(x)
+    windows = expect_pooling("max_pool2d", input, kernel_size, stride, padding)
+    return MaxPool2d(*windows, ceil_mode)(input)

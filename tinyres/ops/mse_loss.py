@@ -23,9 +23,9 @@ class MSELoss(Op):
         return gx, -gx
 
 
-def mse_loss(x: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """The mean of (x − target)² over all elements; or their sum; or with reduction="none" each of them."""
-    expect_floats("mse_loss", x=x, target=target)
-    if x.shape != target.shape:
-        raise ValueError(f"mse_loss: expected input and target of one shape, got {x.shape} and {target.shape}")
-    return reduced("mse_loss", MSELoss()(x, target), reduction)
+def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """The mean of (input − target)² over all elements; or their sum; or with reduction="none" each of them."""
+    expect_floats("mse_loss", input=input, target=target)
+    if input.shape != target.shape:
+        raise ValueError(f"mse_loss: expected input and target of one shape, got {input.shape} and {target.shape}")
+    return reduced("mse_loss", MSELoss()(input, target), reduction)

@@ -27,16 +27,16 @@ class Pad(Op):
         return gy[inside]
 
 
-def pad(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Tensor:
-    """x with a border, in torch's order: pad = (left, right, top, bottom, …), from the last axis backwards.
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Tensor:
+    """input with a border, in torch's order: pad = (left, right, top, bottom, …), from the last axis backwards.
 
-    `F.pad(x, (0, 0, 0, 0, 0, 16))` appends 16 channels of zeros to (N, C, H, W): shortcut option A.
+    `F.pad(input, (0, 0, 0, 0, 0, 16))` appends 16 channels of zeros to (N, C, H, W): shortcut option A.
     """
-    expect_floats("pad", x=x)
+    expect_floats("pad", input=input)
     if mode != "constant":
         raise ValueError(f"pad: only mode='constant' is there, got {mode!r}")
-    if len(pad) % 2 or len(pad) > 2 * x.ndim or any(width < 0 for width in pad):
-        raise ValueError(f"pad: expected pairs of widths, 0 or more, for up to {x.ndim} axes, got {tuple(pad)}")
+    if len(pad) % 2 or len(pad) > 2 * input.ndim or any(width < 0 for width in pad):
+        raise ValueError(f"pad: expected pairs of widths, 0 or more, for up to {input.ndim} axes, got {tuple(pad)}")
     given = [(pad[k], pad[k + 1]) for k in range(0, len(pad), 2)]  # last axis first
-    widths = [(0, 0)] * (x.ndim - len(given)) + given[::-1]
-    return Pad(tuple(widths), value)(x)
+    widths = [(0, 0)] * (input.ndim - len(given)) + given[::-1]
+    return Pad(tuple(widths), value)(input)

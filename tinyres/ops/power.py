@@ -30,7 +30,7 @@ def power(x: Tensor, exponent: float) -> Tensor:
     expect_floats("power", x=x)
     if not isinstance(exponent, (int, float)):
         raise TypeError(f"power: expected a number as exponent, got {type(exponent).__name__}")
-    return Power(exponent)(x)
+    return Power(float(exponent))(x)
 
 
 Tensor.__pow__ = power

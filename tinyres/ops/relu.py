@@ -27,10 +27,10 @@ class ReLU(Op):
         return gy * (y > 0)
 
 
-def relu(x: Tensor, inplace: bool = False) -> Tensor:
-    """max(x, 0), element by element. `inplace` is accepted for torch's sake and changes nothing: x is never written."""
-    expect_floats("relu", x=x)
-    return ReLU()(x)
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """max(input, 0), element by element. `inplace` is accepted and changes nothing: an op never writes its input."""
+    expect_floats("relu", input=input)
+    return ReLU()(input)
 
 
 Tensor.relu = relu

@@ -27,10 +27,10 @@ class Sigmoid(Op):
         return gy * y * (1 - y)
 
 
-def sigmoid(x: Tensor) -> Tensor:
+def sigmoid(input: Tensor) -> Tensor:
     """1 / (1 + e⁻ˣ), element by element."""
-    expect_floats("sigmoid", x=x)
-    return Sigmoid()(x)
+    expect_floats("sigmoid", input=input)
+    return Sigmoid()(input)
 
 
 Tensor.sigmoid = sigmoid

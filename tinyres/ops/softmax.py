@@ -30,7 +30,7 @@ class Softmax(Op):
         return y * (gy - (gy * y).sum(self.dim, keepdims=True))
 
 
-def softmax(x: Tensor, dim: int) -> Tensor:
+def softmax(input: Tensor, dim: int) -> Tensor:
     """Probabilities along axis `dim`: positive, summing to 1."""
-    expect_floats("softmax", x=x)
-    return Softmax(expect_dim("softmax", dim, x.ndim))(x)
+    expect_floats("softmax", input=input)
+    return Softmax(expect_dim("softmax", dim, input.ndim))(input)

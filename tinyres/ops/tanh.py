@@ -24,10 +24,10 @@ class Tanh(Op):
         return gy * (1 - y * y)
 
 
-def tanh(x: Tensor) -> Tensor:
-    """tanh(x), element by element."""
-    expect_floats("tanh", x=x)
-    return Tanh()(x)
+def tanh(input: Tensor) -> Tensor:
+    """tanh(input), element by element."""
+    expect_floats("tanh", input=input)
+    return Tanh()(input)
 
 
 Tensor.tanh = tanh

@@ -32,7 +32,9 @@ def to(x: Tensor, device: Any = None, dtype: Any = None) -> Tensor:
     """x on `device` ("cpu", "cuda") and in `dtype`; x itself if both are so already. `x.to("float64")` works too."""
     device, dtype = as_target(device, dtype)
     wanted = x.device if device is None else device, x.dtype if dtype is None else dtype
-    return x if wanted == (x.device, x.dtype) else To(*wanted)(x)
+    if wanted == (x.device, x.dtype):
+        return x
+    return To(*wanted)(x if np.dtype(wanted[1]).kind in "fc" else x.detach())  # integers have no gradient
 
 
 def as_target(device: Any, dtype: Any) -> tuple[str | None, np.dtype | None]:

@@ -1,0 +1,73 @@
+"""kernels/tinyres_kernels/reference: the definition, held against examples worked out by hand."""
+
+import numpy as np
+
+import tinyres_kernels.reference as reference
+
+X = np.arange(1.0, 10.0).reshape(1, 1, 3, 3)  # 1 2 3 / 4 5 6 / 7 8 9
+
+
+def test_conv2d():
+    w = np.array([[[[1.0, 10.0], [100.0, 1000.0]]]])
+    y = reference.conv2d(X, w, (1, 1), (0, 0))
+    assert y.tolist() == [[[[5421, 6532], [8754, 9865]]]]
+
+
+def test_conv2d_with_stride_and_padding():
+    """With a border of zeros the first window sees only x[0,0] = 1, at its last place; the second sees 2 and 3."""
+    w = np.array([[[[1.0, 10.0], [100.0, 1000.0]]]])
+    y = reference.conv2d(X, w, (2, 2), (1, 1))
+    assert y.tolist() == [[[[1000, 3200], [7040, 9865]]]]
+
+
+def test_conv2d_sums_over_input_channels_and_keeps_output_channels_apart():
+    x = np.array([[[[2.0]], [[3.0]]]])
+    w = np.array([[[[1.0]], [[10.0]]], [[[100.0]], [[1000.0]]]])
+    assert reference.conv2d(x, w, (1, 1), (0, 0)).tolist() == [[[[32]], [[3200]]]]
+
+
+def test_conv2d_gradients():
+    """gy = 1 at y[1,0] alone: gx is the kernel, laid where that window was; gw is that window of x."""
+    w = np.array([[[[1.0, 10.0], [100.0, 1000.0]]]])
+    gy = np.array([[[[0.0, 0.0], [1.0, 0.0]]]])
+    gx = reference.conv2d_grad_x(gy, w, X.shape, (1, 1), (0, 0))
+    gw = reference.conv2d_grad_w(gy, X, w.shape, (1, 1), (0, 0))
+    assert gx.tolist() == [[[[0, 0, 0], [1, 10, 0], [100, 1000, 0]]]]
+    assert gw.tolist() == [[[[4, 5], [7, 8]]]]
+
+
+def test_max_pool2d():
+    y, argmax = reference.max_pool2d(X, (2, 2), (1, 1), (0, 0), False)
+    assert y.tolist() == [[[[5, 6], [8, 9]]]]
+    assert argmax.tolist() == [[[[3, 3], [3, 3]]]]
+    gx = reference.max_pool2d_grad_x(np.array([[[[1.0, 2.0], [3.0, 4.0]]]]), argmax, X.shape, (2, 2), (1, 1), (0, 0))
+    assert gx.tolist() == [[[[0, 0, 0], [0, 1, 2], [0, 3, 4]]]]
+
+
+def test_max_pool2d_one_winner_of_two_windows_gets_both_gradients():
+    x = np.array([[[[1.0, 5.0, 2.0]]]])
+    _, argmax = reference.max_pool2d(x, (1, 2), (1, 1), (0, 0), False)
+    assert argmax.tolist() == [[[[1, 0]]]]
+    gx = reference.max_pool2d_grad_x(np.array([[[[10.0, 1.0]]]]), argmax, x.shape, (1, 2), (1, 1), (0, 0))
+    assert gx.tolist() == [[[[0, 11, 0]]]]
+
+
+def test_max_pool2d_first_of_equals():
+    _, argmax = reference.max_pool2d(np.ones((1, 1, 2, 2)), (2, 2), (2, 2), (0, 0), False)
+    assert argmax.item() == 0
+
+
+def test_avg_pool2d():
+    y = reference.avg_pool2d(X, (2, 2), (1, 1), (0, 0), False, True)
+    assert y.tolist() == [[[[3, 4], [6, 7]]]]
+    gx = reference.avg_pool2d_grad_x(np.array([[[[4.0, 0.0], [0.0, 8.0]]]]), X.shape, (2, 2), (1, 1), (0, 0), True)
+    assert gx.tolist() == [[[[1, 1, 0], [1, 3, 2], [0, 2, 2]]]]
+
+
+def test_avg_pool2d_at_the_border():
+    """The corner window of 2×2 holds one value of x, 1, beside three zeros of padding; the ceil_mode window 6 and 9."""
+    counted = reference.avg_pool2d(X, (2, 2), (2, 2), (1, 1), False, True)
+    inside = reference.avg_pool2d(X, (2, 2), (2, 2), (1, 1), False, False)
+    assert (counted[0, 0, 0, 0], inside[0, 0, 0, 0]) == (0.25, 1)
+    ceiling = reference.avg_pool2d(X, (2, 2), (2, 2), (0, 0), True, True)
+    assert ceiling.tolist() == [[[[3, 4.5], [7.5, 9]]]]

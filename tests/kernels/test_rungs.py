@@ -1,0 +1,180 @@
+"""Every rung of the ladder equals `reference/`: hypothesis picks shapes, strides, paddings, layouts and dtypes.
+
+A new rung joins by adding its module to RUNGS.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tinyres_kernels.array
+import tinyres_kernels.reference as reference
+from tinyres_kernels.windows import output_size
+
+RUNGS = [tinyres_kernels.array]
+
+
+def on(rungs):
+    return pytest.mark.parametrize("rung", rungs, ids=lambda rung: rung.__name__.rpartition(".")[2])
+
+
+FLOATS = st.sampled_from([np.float32, np.float64])
+# derandomize: the same examples every time, so that a failure is not a matter of luck.
+many = settings(max_examples=300, derandomize=True, deadline=None, database=None)
+
+
+def small(least, most):
+    return st.integers(least, most)
+
+
+def pairs(least, most):
+    return st.tuples(small(least, most), small(least, most))
+
+
+def nchw(a):
+    return a
+
+
+def nhwc(a):
+    return np.ascontiguousarray(a.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+
+
+def sliced(a):
+    """Every second element of a larger array, backwards along the last axis."""
+    larger = np.full([2 * n + 1 for n in a.shape], np.nan, a.dtype)
+    view = larger[1::2, 1::2, 1::2, -2::-2]
+    view[...] = a
+    return view
+
+
+LAYOUTS = st.sampled_from([nchw, nhwc, sliced])
+
+
+def random(shape, dtype, layout):
+    return layout(np.random.default_rng(len(shape) + sum(shape)).standard_normal(shape).astype(dtype))
+
+
+def assert_close(actual, wanted):
+    """Equal but for the order of summation."""
+    assert actual.dtype == wanted.dtype
+    tolerance = 1e-4 if actual.dtype == np.float32 else 1e-11
+    np.testing.assert_allclose(actual, wanted, rtol=tolerance, atol=tolerance)
+
+
+@st.composite
+def convolutions(draw):
+    """(x shape, w shape, stride, padding): the kernel fits, but stride and padding may exceed it."""
+    (KH, KW), stride, padding = draw(pairs(1, 5)), draw(pairs(1, 4)), draw(pairs(0, 6))
+    H, W = (max(draw(small(1, 12)), k - 2 * pad) for k, pad in zip((KH, KW), padding, strict=True))
+    N, C, O = draw(small(1, 3)), draw(small(1, 4)), draw(small(1, 4))
+    return (N, C, H, W), (O, C, KH, KW), stride, padding
+
+
+@on(RUNGS)
+@many
+@given(convolutions(), FLOATS, LAYOUTS, LAYOUTS)
+def test_conv2d(rung, convolution, dtype, x_layout, gy_layout):
+    x_shape, w_shape, stride, padding = convolution
+    x, w = random(x_shape, dtype, x_layout), random(w_shape, dtype, x_layout)
+    y = reference.conv2d(x, w, stride, padding)
+    gy = random(y.shape, dtype, gy_layout)
+    assert_close(rung.conv2d(x, w, stride, padding), y)
+    for gradient, other, shape in (("conv2d_grad_x", w, x_shape), ("conv2d_grad_w", x, w_shape)):
+        wanted = getattr(reference, gradient)(gy, other, shape, stride, padding)
+        assert_close(getattr(rung, gradient)(gy, other, shape, stride, padding), wanted)
+
+
+@st.composite
+def poolings(draw):
+    """(x shape, kernel, stride, padding, ceil_mode): padding at most half the kernel, as the ops demand."""
+    kernel, stride = draw(pairs(1, 5)), draw(pairs(1, 6))
+    padding = tuple(draw(small(0, k // 2)) for k in kernel)
+    H, W = (max(draw(small(1, 12)), k - 2 * pad) for k, pad in zip(kernel, padding, strict=True))
+    return (draw(small(1, 3)), draw(small(1, 3)), H, W), kernel, stride, padding, draw(st.booleans())
+
+
+@on(RUNGS)
+@many
+@given(poolings(), FLOATS, LAYOUTS, LAYOUTS, st.booleans())
+def test_max_pool2d(rung, pooling, dtype, x_layout, gy_layout, ties):
+    x_shape, *windows, ceil_mode = pooling
+    x = random(x_shape, dtype, x_layout)
+    if ties:
+        x = np.sign(x)
+    y, argmax = reference.max_pool2d(x, *windows, ceil_mode)
+    gy = random(y.shape, dtype, gy_layout)
+    actual_y, actual_argmax = rung.max_pool2d(x, *windows, ceil_mode)
+    assert_close(actual_y, y)
+    np.testing.assert_array_equal(actual_argmax, argmax)
+    wanted = reference.max_pool2d_grad_x(gy, argmax, x_shape, *windows)
+    assert_close(rung.max_pool2d_grad_x(gy, argmax, x_shape, *windows), wanted)
+
+
+@on(RUNGS)
+@many
+@given(poolings(), FLOATS, LAYOUTS, LAYOUTS, st.booleans())
+def test_avg_pool2d(rung, pooling, dtype, x_layout, gy_layout, count_include_pad):
+    x_shape, *windows, ceil_mode = pooling
+    x = random(x_shape, dtype, x_layout)
+    y = reference.avg_pool2d(x, *windows, ceil_mode, count_include_pad)
+    gy = random(y.shape, dtype, gy_layout)
+    assert_close(rung.avg_pool2d(x, *windows, ceil_mode, count_include_pad), y)
+    wanted = reference.avg_pool2d_grad_x(gy, x_shape, *windows, count_include_pad)
+    assert_close(rung.avg_pool2d_grad_x(gy, x_shape, *windows, count_include_pad), wanted)
+
+
+@on(RUNGS)
+def test_max_pool2d_hands_on_nan(rung):
+    x = np.array([[[[np.nan, 1.0, 2.0, np.nan], [3.0, 4.0, np.inf, 5.0]]]])
+    (y, argmax), (wanted_y, wanted_argmax) = (r.max_pool2d(x, (2, 2), (1, 1), (0, 0), False) for r in (rung, reference))
+    np.testing.assert_array_equal(y, wanted_y)
+    np.testing.assert_array_equal(argmax, wanted_argmax)
+
+
+@on(RUNGS)
+def test_conv2d_of_a_batch_larger_than_one_chunk(rung):
+    """Rungs may cut the batch into portions: 40 images in portions of unequal size give what each gives alone."""
+    x, w = random((40, 8, 20, 20), np.float64, nchw), random((4, 8, 5, 5), np.float64, nchw)
+    y = rung.conv2d(x, w, (1, 1), (2, 2))
+    alone = np.concatenate([rung.conv2d(x[n : n + 1], w, (1, 1), (2, 2)) for n in range(40)])
+    assert_close(y, alone)
+    gw = sum(rung.conv2d_grad_w(y[n : n + 1], x[n : n + 1], w.shape, (1, 1), (2, 2)) for n in range(40))
+    np.testing.assert_allclose(rung.conv2d_grad_w(y, x, w.shape, (1, 1), (2, 2)), gw, rtol=1e-9, atol=1e-9)
+
+
+# ---- laws that hold on every rung, reference included ----------------------------------------------------------------
+
+
+@on([reference, *RUNGS])
+@many
+@given(convolutions())
+def test_conv2d_adjoint_identity(rung, convolution):
+    """⟨conv(x, w), gy⟩ = ⟨x, grad_x⟩ = ⟨w, grad_w⟩, for convolution is linear in x and in w."""
+    x_shape, w_shape, stride, padding = convolution
+    x, w = random(x_shape, np.float64, nchw), random(w_shape, np.float64, nchw)
+    y = rung.conv2d(x, w, stride, padding)
+    gy = random(y.shape, np.float64, nchw)
+    gx = rung.conv2d_grad_x(gy, w, x_shape, stride, padding)
+    gw = rung.conv2d_grad_w(gy, x, w_shape, stride, padding)
+    np.testing.assert_allclose([np.vdot(x, gx), np.vdot(w, gw)], np.vdot(y, gy), rtol=1e-9, atol=1e-9)
+
+
+@on([reference, *RUNGS])
+@many
+@given(poolings(), st.booleans())
+def test_avg_pool2d_adjoint_identity(rung, pooling, count_include_pad):
+    x_shape, *windows, ceil_mode = pooling
+    x = random(x_shape, np.float64, nchw)
+    y = rung.avg_pool2d(x, *windows, ceil_mode, count_include_pad)
+    gy = random(y.shape, np.float64, nchw)
+    gx = rung.avg_pool2d_grad_x(gy, x_shape, *windows, count_include_pad)
+    np.testing.assert_allclose(np.vdot(x, gx), np.vdot(y, gy), rtol=1e-9, atol=1e-9)
+
+
+@many
+@given(convolutions())
+def test_output_size_is_what_conv2d_gives(convolution):
+    x_shape, w_shape, stride, padding = convolution
+    y = reference.conv2d(np.zeros(x_shape), np.zeros(w_shape), stride, padding)
+    assert y.shape[2:] == tuple(output_size(*a) for a in zip(x_shape[2:], w_shape[2:], stride, padding, strict=True))

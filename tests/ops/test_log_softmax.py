@@ -1,0 +1,30 @@
+"""tinyres/ops/log_softmax.py"""
+
+import numpy as np
+from support import Case, OpTests, floats, integers
+
+from tinyres import Tensor
+from tinyres.nn import functional as F
+
+
+def log_softmax(lib, x, dim):
+    return lib.nn.functional.log_softmax(x, dim)
+
+
+class TestLogSoftmax(OpTests):
+    CASES = (
+        Case(log_softmax, (4,), dim=0),
+        Case(log_softmax, (2, 3), dim=1),
+        Case(log_softmax, (2, 3), dim=0),
+        Case(log_softmax, (3, 1), dim=1),
+        Case(log_softmax, (2, 3, 2), dim=-2),
+    )
+    MORE = tuple(Case(log_softmax, (2, 5, 1, 7), dim=dim) for dim in range(-4, 4))
+    ERRORS = (
+        (lambda: F.log_softmax(floats(2), -2), ValueError, "log_softmax: expected dim from -1 to 0 for 1 axes, got -2"),
+        (lambda: F.log_softmax(integers(2), 0), TypeError, "log_softmax: expected input in floating point, got int64"),
+    )
+
+    def test_exact_where_the_probability_underflows(self):
+        y = F.log_softmax(Tensor([[-1000.0, 0.0]]), 1)
+        np.testing.assert_array_equal(y.data, [[-1000, 0]])

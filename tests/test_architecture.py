@@ -1,0 +1,98 @@
+"""Arrows point down only: who may import whom, read from the sources; and what `import tinyres` brings along."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# From the top down. A module may import from its own line and from those below.
+LAYERS = (
+    ("tinyres.cli", "tinyres.__main__"),
+    ("tinyres.labs", "tinyres.training", "tinyres.viz"),
+    ("tinyres.models", "tinyres.summary", "tinyres.onnx"),
+    ("tinyres",),  # the front door: what a user imports
+    ("tinyres.nn", "tinyres.optim", "tinyres.gradcheck", "tinyres.data"),
+    ("tinyres.ops",),
+    ("tinyres.autograd", "tinyres.device", "tinyres.random"),
+    ("tinyres_kernels",),
+)
+
+
+def height(module):
+    """On which line of LAYERS a module stands, counted from below. (`tinyres` there is the front door alone.)"""
+    for line, names in enumerate(reversed(LAYERS)):
+        if any(module == name or (module.startswith(f"{name}.") and name != "tinyres") for name in names):
+            return line
+    raise AssertionError(f"{module} has no place in LAYERS yet: add it where it belongs")
+
+
+def sources():
+    """{module: its syntax tree}"""
+    trees = {}
+    for root, package in ((ROOT, "tinyres"), (ROOT / "kernels", "tinyres_kernels")):
+        for path in sorted((root / package).rglob("*.py")):
+            module = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+            trees[module] = ast.parse(path.read_text(encoding="utf-8"))
+    return trees
+
+
+SOURCES = sources()
+
+
+def imports(module):
+    """Every module that it imports, wherever in the file. `from tinyres import device` imports tinyres.device."""
+    for node in ast.walk(SOURCES[module]):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively; write the full name"
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                yield name if name in SOURCES else node.module
+
+
+def ours(name):
+    return name.partition(".")[0] in ("tinyres", "tinyres_kernels")
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_arrows_point_down(module):
+    upwards = [name for name in imports(module) if ours(name) and height(name) > height(module)]
+    assert upwards == []
+
+
+def test_the_tree_was_read():
+    assert {"tinyres.autograd", "tinyres.ops.conv2d", "tinyres_kernels.array.conv2d"} <= SOURCES.keys()
+    assert {"numpy", "tinyres.device"} <= set(imports("tinyres.autograd"))
+
+
+def test_one_file_of_tinyres_names_cupy():
+    naming = {module for module in SOURCES if any(name.partition(".")[0] == "cupy" for name in imports(module))}
+    assert {module for module in naming if module.startswith("tinyres.")} == {"tinyres.device"}
+
+
+def test_nothing_needs_torch():
+    assert [module for module in SOURCES if any(name.partition(".")[0] == "torch" for name in imports(module))] == []
+
+
+HEAVY = ("numba", "matplotlib", "rich", "torch", "cupy", "safetensors", "onnx", "IPython")
+
+
+def run_python(code):
+    environment_path = [str(ROOT), str(ROOT / "kernels")]
+    code = f"import sys; sys.path[:0] = {environment_path}; {code}"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_importing_tinyres_is_light():
+    assert run_python(f"import tinyres; print([name for name in {HEAVY} if name in sys.modules])") == "[]\n"
+
+
+def test_tinyres_works_without_its_accelerators():
+    block = "sys.modules.update(numba=None, cupy=None); import tinyres; "
+    step = "x = tinyres.Tensor([[[[3.0]]]], requires_grad=True); tinyres.nn.functional.conv2d(x, x).backward(); "
+    assert run_python(block + step + "print(x.grad.item())") == "6.0\n"

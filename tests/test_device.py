@@ -1,0 +1,68 @@
+"""tinyres/device.py: which kernels serve, and where arrays go. (A GPU is not needed.)"""
+
+import sys
+
+import numpy as np
+import pytest
+
+import tinyres_kernels.array
+import tinyres_kernels.reference
+from tinyres import Tensor
+from tinyres.device import Kernels, device_of, is_array, kernels_for, to_device
+from tinyres.nn import functional as F
+
+X = np.ones((1, 1, 3, 3))
+
+
+@pytest.mark.parametrize("rung", [tinyres_kernels.reference, tinyres_kernels.array])
+def test_the_environment_forces_a_rung(rung, monkeypatch):
+    name = rung.__name__.rpartition(".")[2]
+    monkeypatch.setenv("TINYRES_KERNELS", name)
+    assert kernels_for(X) is rung
+
+
+def test_an_unknown_rung(monkeypatch):
+    monkeypatch.setenv("TINYRES_KERNELS", "fastest")
+    with pytest.raises(ValueError, match=r"TINYRES_KERNELS: expected 'reference' or .*'array'.*, got 'fastest'"):
+        kernels_for(X)
+
+
+def test_the_ops_use_the_forced_rung(monkeypatch):
+    seen = []
+
+    def conv2d(x, w, stride, padding):
+        seen.append(x.shape)
+        return np.zeros((1, 1, 3, 3))
+
+    monkeypatch.setattr(tinyres_kernels.reference, "conv2d", conv2d)
+    monkeypatch.setenv("TINYRES_KERNELS", "reference")
+    F.conv2d(Tensor(X), Tensor(X[..., :1, :1]))
+    assert seen == [X.shape]
+
+
+@pytest.mark.parametrize("rung", [tinyres_kernels.reference, tinyres_kernels.array])
+def test_every_rung_offers_every_kernel(rung):
+    wanted = {name for name in vars(Kernels) if "pool2d" in name or "conv2d" in name}
+    assert len(wanted) >= 7
+    assert {name for name in wanted if not callable(getattr(rung, name, None))} == set()
+
+
+def test_on_the_cpu_nothing_is_copied():
+    assert to_device(X, "cpu") is X
+    assert device_of(X) == Tensor(X).device == "cpu"
+
+
+def test_what_counts_as_an_array():
+    assert is_array(X)
+    assert not is_array([1.0]) and not is_array(np.float64(1))
+
+
+def test_an_unknown_device():
+    with pytest.raises(ValueError, match="device: expected 'cpu' or 'cuda', got 'tpu'"):
+        to_device(X, "tpu")
+
+
+def test_cuda_without_cupy_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)  # as if it were not installed
+    with pytest.raises(RuntimeError, match=r"device 'cuda' needs CuPy: pip install 'tinyres\[cuda13\]' \(or cuda12\)"):
+        to_device(X, "cuda:0")
