@@ -1,6 +1,8 @@
 """tinyres/device.py: which kernels serve, and where arrays go. (A GPU is not needed.)"""
 
 import sys
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -66,3 +68,35 @@ def test_cuda_without_cupy_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)  # as if it were not installed
     with pytest.raises(RuntimeError, match=r"device 'cuda' needs CuPy: pip install 'tinyres\[cuda13\]' \(or cuda12\)"):
         to_device(X, "cuda:0")
+
+
+class OnGPU:
+    """Looks like an array of CuPy's on the second GPU."""
+
+    __module__ = "cupy._core.core"
+    device = SimpleNamespace(id=1)
+
+    def get(self):
+        return X
+
+
+def test_a_cupy_array_is_known_by_its_type():
+    array = OnGPU()
+    assert is_array(array)
+    assert device_of(array) == "cuda:1"
+    assert to_device(array, "cpu") is X
+
+
+@pytest.mark.parametrize(("device", "index"), [("cuda", 0), ("cuda:1", 1)])
+def test_to_the_gpu_of_that_number(device, index, monkeypatch):
+    chosen = []
+
+    def choose(index):
+        chosen.append(index)
+        return nullcontext()
+
+    array = OnGPU()
+    cupy = SimpleNamespace(asarray=lambda a: array if a is X else None, cuda=SimpleNamespace(Device=choose))
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    assert to_device(X, device) is array
+    assert chosen == [index]

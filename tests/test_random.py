@@ -20,6 +20,7 @@ def draw(*key, **parts):
 
 def test_the_same_key_gives_the_same_numbers():
     assert draw(1, "flip", 2, 3, 4) == draw(1, "flip", epoch=2, step=3, draw=4)
+    assert draw(1, "flip") == draw(1, "flip", 0, 0, 0)
 
 
 def test_every_part_of_the_key_counts():
@@ -40,6 +41,13 @@ def test_neighbouring_keys_are_uncorrelated():
 
 def next_draws(*purposes):
     return [random.next_generator(purpose).integers(1 << 62) for purpose in purposes]
+
+
+def test_the_nth_layer_that_asks_gets_key_n():
+    random.manual_seed(7)
+    random.set_step(2, 5)
+    wanted = [random.generator(7, "dropout", 2, 5, draw).integers(1 << 62) for draw in range(3)]
+    assert next_draws("dropout", "dropout", "dropout") == wanted
 
 
 def test_each_draw_within_a_step_differs_and_purposes_do_not_disturb_each_other():

@@ -28,16 +28,17 @@ class Node:
     def __init__(self) -> None:
         self.op: Op | None = None  # the Op that made it; None for a leaf
         self.grad: Array | None = None  # dloss/dself; kept for leaves, and where retain_grad() asked for it
-        self.hooks: tuple[Hook, ...] = ()
+        self.hooks: dict[object, Hook] = {}
         self.retains_grad = False
 
     def receive(self, gy: Array) -> Array:
         """gy is complete: let the hooks see it (and change it), and keep it if this is a leaf."""
-        for hook in self.hooks:
+        for hook in tuple(self.hooks.values()):
             changed = hook(gy)
             if changed is not None:
-                if changed.shape != gy.shape:
-                    raise ValueError(f"a hook returned a gradient of {changed.shape} for a tensor of {gy.shape}")
+                if changed.shape != gy.shape or changed.dtype != gy.dtype:
+                    came, expected = f"{changed.dtype} {changed.shape}", f"{gy.dtype} {gy.shape}"
+                    raise ValueError(f"a hook returned a gradient of {came}, expected {expected}")
                 gy = changed
         if self.op is None or self.retains_grad:
             self.grad = gy.copy() if self.grad is None else self.grad + gy  # a copy: gy may be another's too
@@ -107,13 +108,7 @@ class Tensor:
 
     def register_hook(self, hook: Hook) -> Removable:
         """Call `hook(gradient)` when self's gradient is complete; a returned array takes its place."""
-        node = self.node
-        node.hooks = (*node.hooks, hook)
-
-        def remove() -> None:
-            node.hooks = tuple(h for h in node.hooks if h is not hook)
-
-        return Removable(remove)
+        return Removable(self.node.hooks, hook)
 
     def retain_grad(self) -> None:
         """Keep `.grad` here too, though self is no leaf."""
@@ -364,8 +359,12 @@ def observe(observer: Observer) -> Iterator[None]:
 class Removable:
     """What registering a hook returns: `.remove()` takes the hook away again."""
 
-    def __init__(self, remove: Callable[[], None]):
-        self.remove = remove
+    def __init__(self, hooks: dict[object, Any], hook: Any):
+        self.hooks, self.key = hooks, object()
+        hooks[self.key] = hook
+
+    def remove(self) -> None:
+        self.hooks.pop(self.key, None)
 
 
 def _as_array(data: Any) -> Array:

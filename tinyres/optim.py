@@ -24,8 +24,9 @@ class Optimizer:
         groups = given if isinstance(given[0], dict) else [{"params": given}]
         self.param_groups: list[dict[str, Any]] = [{**settings, **g, "params": list(g["params"])} for g in groups]
         self.state: dict[Tensor, dict[str, Array]] = {}
-        if self.param_groups[0]["lr"] < 0:
-            raise ValueError(f"{type(self).__name__}: expected a learning rate of 0 or more, got {settings['lr']}")
+        for group in self.param_groups:
+            if group["lr"] < 0:
+                raise ValueError(f"{type(self).__name__}: expected a learning rate of 0 or more, got {group['lr']}")
 
     def zero_grad(self) -> None:
         """Forget the gradients; call it before each backward, which adds to them."""
@@ -73,6 +74,7 @@ class SGD(Optimizer):
         params: Iterable[Any],
         lr: float = 1e-3,
         momentum: float = 0.0,
+        *,  # by name only: torch's fourth is `dampening`
         weight_decay: float = 0.0,
         nesterov: bool = False,
     ):
@@ -149,7 +151,7 @@ class AdamW(Adam):
 
 
 class LRScheduler:
-    """Base of the schedules. The learning rate is the optimiser's own, times factor(t) after t calls of step().
+    """Base of the schedules: lr(base, t) is the learning rate after t calls of step(), where it was `base` at first.
 
     A schedule is a function of t and nothing else, so a resumed run has only to say where it is: `schedule.goto(t)`.
     """
@@ -159,14 +161,14 @@ class LRScheduler:
         self.base_lrs = [group["lr"] for group in optimizer.param_groups]
         self.goto(0)
 
-    def factor(self, t: int) -> float:
+    def lr(self, base: float, t: int) -> float:
         raise NotImplementedError
 
     def goto(self, t: int) -> None:
         """Set the learning rates for step t."""
         self.t = t
         for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
-            group["lr"] = base * self.factor(t)
+            group["lr"] = self.lr(base, t)
 
     def step(self) -> None:
         """Go on to the next step; call it after optimizer.step()."""
@@ -179,8 +181,8 @@ class LRScheduler:
 class ConstantLR(LRScheduler):
     """Always the optimiser's own learning rate."""
 
-    def factor(self, t: int) -> float:
-        return 1.0
+    def lr(self, base: float, t: int) -> float:
+        return base
 
 
 class StepLR(LRScheduler):
@@ -190,8 +192,8 @@ class StepLR(LRScheduler):
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer)
 
-    def factor(self, t: int) -> float:
-        return self.gamma ** (t // self.step_size)
+    def lr(self, base: float, t: int) -> float:
+        return base * self.gamma ** (t // self.step_size)
 
 
 class MultiStepLR(LRScheduler):
@@ -201,20 +203,22 @@ class MultiStepLR(LRScheduler):
         self.milestones, self.gamma = list(milestones), gamma
         super().__init__(optimizer)
 
-    def factor(self, t: int) -> float:
-        return self.gamma ** sum(t >= milestone for milestone in self.milestones)
+    def lr(self, base: float, t: int) -> float:
+        return base * self.gamma ** sum(t >= milestone for milestone in self.milestones)
 
 
 class CosineAnnealingLR(LRScheduler):
-    """Half a cosine from the full learning rate down to eta_min at t = T_max (Loshchilov & Hutter 2017, eq. 5)."""
+    """Half a cosine from the full learning rate down to eta_min at t = T_max (Loshchilov & Hutter 2017, eq. 5).
+
+    It stays there; torch's goes up again.
+    """
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0):
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer)
 
-    def factor(self, t: int) -> float:
-        lowest = self.eta_min / max(self.base_lrs)
-        return lowest + (1 - lowest) * (1 + cos(pi * min(t, self.T_max) / self.T_max)) / 2
+    def lr(self, base: float, t: int) -> float:
+        return _half_cosine(base, self.eta_min, min(t, self.T_max) / self.T_max)
 
 
 class OneCycleLR(LRScheduler):
@@ -228,6 +232,7 @@ class OneCycleLR(LRScheduler):
         optimizer: Optimizer,
         max_lr: float,
         total_steps: int,
+        *,
         pct_start: float = 0.3,
         div_factor: float = 25.0,
         final_div_factor: float = 1e4,
@@ -240,16 +245,16 @@ class OneCycleLR(LRScheduler):
             group["lr"] = max_lr
         super().__init__(optimizer)
 
-    def factor(self, t: int) -> float:
+    def lr(self, base: float, t: int) -> float:
         peak = self.pct_start * self.total_steps - 1
         end = self.total_steps - 1
         if t <= peak:
-            return _half_cosine(self.lowest, 1.0, t / peak if peak > 0 else 1.0)
-        return _half_cosine(1.0, self.last, min(1.0, (t - peak) / max(end - peak, 1e-9)))
+            return _half_cosine(base * self.lowest, base, t / peak if peak > 0 else 1.0)
+        return _half_cosine(base, base * self.last, min(1.0, (t - peak) / max(end - peak, 1e-9)))
 
 
 class WarmUp(LRScheduler):
-    """A lower, constant learning rate for the first steps, then another schedule, its t counted from the very start.
+    """For the first steps `start` times the learning rate, then another schedule, its t counted from the very start.
 
     The ResNet paper trains ResNet-110 at 0.01 instead of 0.1 until the training error is below 80 %, about 400
     iterations: WarmUp(MultiStepLR(...), steps=400, start=0.1).
@@ -261,8 +266,8 @@ class WarmUp(LRScheduler):
         self.optimizer, self.base_lrs = schedule.optimizer, schedule.base_lrs
         self.goto(0)
 
-    def factor(self, t: int) -> float:
-        return self.start if t < self.steps else self.schedule.factor(t)
+    def lr(self, base: float, t: int) -> float:
+        return base * self.start if t < self.steps else self.schedule.lr(base, t)
 
 
 def _half_cosine(start: float, end: float, part: float) -> float:

@@ -68,13 +68,15 @@ def layers(model: Module, input_shape: tuple[int, ...]) -> list[Layer]:
 
     innermost = [module for module in model.modules() if not any(True for _ in module.children())]
     hooks = [module.register_forward_hook(after_forward) for module in innermost]
-    was_training = model.training
+    training = {module: module.training for module in model.modules()}  # each its own: one may be frozen
+    image = np.zeros((1, *input_shape), next((p.dtype for p in model.parameters()), np.float32))
     try:
         with no_grad(), observe(counter):
             model.eval()
-            model(Tensor(np.zeros((1, *input_shape), np.float32)))
+            model(Tensor(image))
     finally:
-        model.train(was_training)
+        for module, mode in training.items():
+            module.training = mode
         for hook in hooks:
             hook.remove()
     return rows

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support import Case, OpTests, floats
+from support import Case, OpTests, floats, integers
 
 from tinyres import Tensor
 from tinyres.nn import functional as F
@@ -53,6 +53,11 @@ class TestCrossEntropy(OpTests):
             lambda: F.cross_entropy(floats(2, 3), floats(2)),
             TypeError,
             "cross_entropy: expected integer labels, got float32",
+        ),
+        (
+            lambda: F.cross_entropy(integers(2, 3), [0, 1]),
+            TypeError,
+            "cross_entropy: expected input in floating point, got int64",
         ),
         (
             lambda: F.cross_entropy(floats(0, 3), np.zeros(0, int)),

@@ -33,26 +33,21 @@ class Module:
 
     def __init__(self) -> None:
         self.training = True
-        self.forward_hooks: tuple[Callable[..., Any], ...] = ()
+        self.forward_hooks: dict[object, Callable[..., Any]] = {}
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no forward; write one")
 
     def __call__(self, *inputs: Any, **named: Any) -> Any:
         output = self.forward(*inputs, **named)
-        for hook in self.forward_hooks:
+        for hook in tuple(self.forward_hooks.values()):
             changed = hook(self, inputs, output)
             output = output if changed is None else changed
         return output
 
     def register_forward_hook(self, hook: Callable[..., Any]) -> Removable:
         """Call hook(module, inputs, output) after every forward; what it returns, unless None, replaces the output."""
-        self.forward_hooks = (*self.forward_hooks, hook)
-
-        def remove() -> None:
-            self.forward_hooks = tuple(h for h in self.forward_hooks if h is not hook)
-
-        return Removable(remove)
+        return Removable(self.forward_hooks, hook)
 
     def register_buffer(self, name: str, tensor: Tensor | None) -> None:
         setattr(self, name, None if tensor is None else Buffer(tensor))

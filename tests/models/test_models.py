@@ -1,0 +1,41 @@
+"""tinyres/models/__init__.py: finding a model by its name."""
+
+import re
+
+import pytest
+
+from tinyres import models
+from tinyres.summary import count_parameters
+
+
+def test_every_name_is_a_function_here():
+    assert "resnet20" in models.names() and "plain34" in models.names()
+    assert all(getattr(models, name).__name__ == name for name in models.names())
+
+
+def test_settings_left_out_are_the_models_own():
+    assert models.build("resnet8").fc.weight.shape == (10, 64)
+    assert models.build("resnet8", num_classes=3).fc.weight.shape == (3, 64)
+    assert count_parameters(models.build("resnet8", shortcut="B")) == count_parameters(models.build("resnet8")) + 2752
+    assert models.build("plain20", num_classes=3).fc.weight.shape == (3, 64)
+
+
+def test_input_shapes():
+    assert {name: models.input_shape(name) for name in ("resnet20", "plain34", "resnet18", "resnet18_cifar")} == {
+        "resnet20": (3, 32, 32),
+        "plain34": (3, 224, 224),
+        "resnet18": (3, 224, 224),
+        "resnet18_cifar": (3, 32, 32),
+    }
+
+
+def test_a_misspelt_name_gets_a_hint():
+    with pytest.raises(ValueError, match=r"unknown model 'resnet-20'; did you mean resnet20\? The models are: resnet8,"):
+        models.build("resnet-20")
+    with pytest.raises(ValueError, match="unknown model 'xyz'; The models are: "):
+        models.build("xyz")
+
+
+def test_a_plain_net_has_no_shortcut_to_choose():
+    with pytest.raises(ValueError, match=re.escape("plain20 has no shortcuts, so there is no option 'A' to choose")):
+        models.build("plain20", shortcut="A")

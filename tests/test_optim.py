@@ -1,0 +1,276 @@
+"""tinyres/optim.py: optimisers and schedules, held against torch's and against figures that torch gave."""
+
+import re
+from math import cos, pi
+
+import numpy as np
+import pytest
+
+from tinyres import Tensor, optim
+
+OPTIMIZERS = {  # and where they have brought the weights 0.5, −1, 2 after 20 steps; written with torch, in float64
+    "SGD(lr=0.1)": [-0.5311018928244646, -0.578757277712402, 1.4984621423094135],
+    "SGD(lr=0.1, momentum=0.9)": [-2.3204866022604853, 0.3384637152379946, 0.7568695862615601],
+    "SGD(lr=0.1, momentum=0.9, weight_decay=0.01)": [-2.2091707033287187, 0.3558022184702521, 0.7149291878990637],
+    "SGD(lr=0.1, momentum=0.9, weight_decay=0.01, nesterov=True)": [-1.8493117094131761, 0.36882402316407875, 0.7064255173208531],
+    "Adam()": [0.48636478798102417, -0.9939317320878578, 1.9942414121509755],
+    "Adam(lr=0.1, betas=(0.8, 0.9), eps=1e-4, weight_decay=0.1)": [-0.6038855288076589, -0.36246830474513697, 1.3058995719007056],
+    "AdamW(lr=0.1)": [-0.6923204563670802, -0.4944798046937849, 1.4931643264628465],
+    "AdamW(lr=0.01, betas=(0.8, 0.9), eps=1e-4, weight_decay=0.5)": [0.3282361986648392, -0.8517325587762109, 1.7574779611266385],
+}
+START = np.array([0.5, -1.0, 2.0])
+
+
+def make(library, text, params):
+    """`text` says all but the parameters."""
+    name, settings = text.split("(", 1)
+    return eval(f"{name}(params, {settings}", {**vars(library), "params": params})
+
+
+def gradient(w, step):
+    """That of a bowl around 0 that shakes from step to step."""
+    return 0.3 * w + np.random.RandomState(step).standard_normal(w.shape)
+
+
+def walk(optimizer, w, steps):
+    for step in steps:
+        w.grad = gradient(w.data, step)
+        optimizer.step()
+
+
+def torch_or_skip():
+    return pytest.importorskip("torch", reason="torch is not installed: stored figures stand in for it")
+
+
+class TestSteps:
+    @pytest.mark.parametrize("text", OPTIMIZERS)
+    def test_twenty_steps(self, text):
+        w = Tensor(START.copy())
+        walk(make(optim, text, [w]), w, range(20))
+        np.testing.assert_allclose(w.data, OPTIMIZERS[text], rtol=0, atol=1e-12)
+
+    @pytest.mark.parametrize("text", OPTIMIZERS)
+    def test_every_step_as_torch(self, text):
+        torch = torch_or_skip()
+        w, theirs = Tensor(START.copy()), torch.tensor(START, requires_grad=True)
+        optimizer, their_optimizer = make(optim, text, [w]), make(torch.optim, text, [theirs])
+        for step in range(20):
+            theirs.grad = torch.tensor(gradient(theirs.detach().numpy(), step))
+            their_optimizer.step()
+            walk(optimizer, w, [step])
+            np.testing.assert_allclose(w.data, theirs.detach(), rtol=0, atol=1e-12)
+
+    def test_sgd_by_hand(self):
+        w = Tensor([1.0])
+        optimizer = optim.SGD([w], lr=0.5, momentum=0.5)
+        positions = []
+        for _ in range(3):
+            w.grad = np.ones(1, np.float32)
+            optimizer.step()
+            positions.append(w.item())
+        assert positions == [0.5, -0.25, -1.125]  # v = 1, 1.5, 1.75
+
+    def test_adams_first_step_is_lr_whatever_the_gradient(self):
+        for size in (1e-4, 1, 1e4):
+            w = Tensor([1.0])
+            w.grad = np.array([size], np.float32)
+            optim.Adam([w], lr=0.25).step()
+            assert w.item() == pytest.approx(0.75, abs=1e-4)
+
+    def test_weight_decay_pulls_to_zero_without_any_gradient(self):
+        for text, wanted in (("SGD(lr=0.1, weight_decay=0.5)", 0.95), ("AdamW(lr=0.1, weight_decay=0.5)", 0.95)):
+            w = Tensor([1.0])
+            w.grad = np.zeros(1, np.float32)
+            make(optim, text, [w]).step()
+            assert w.item() == pytest.approx(wanted)
+
+    @pytest.mark.parametrize("text", OPTIMIZERS)
+    def test_float32_stays_float32_and_the_gradient_unwritten(self, text):
+        w = Tensor(START.astype(np.float32))
+        array = w.data
+        optimizer = make(optim, text, [w])
+        for _ in range(2):
+            w.grad = np.ones(3, np.float32)
+            w.grad.flags.writeable = False
+            optimizer.step()
+        assert w.data is array and array.dtype == np.float32
+        assert {a.dtype for a in optimizer.state_dict().values() if a.ndim} <= {np.dtype(np.float32)}
+
+
+class TestGroups:
+    def test_each_has_its_settings(self):
+        a, b = Tensor([1.0]), Tensor([1.0])
+        groups = [{"params": [a]}, {"params": [b], "lr": 0.5, "weight_decay": 0.1}]
+        optimizer = optim.SGD(groups, lr=0.1)
+        for w in (a, b):
+            w.grad = np.ones(1, np.float32)
+        optimizer.step()
+        assert a.item() == pytest.approx(0.9)
+        assert b.item() == pytest.approx(1 - 0.5 * (1 + 0.1))
+
+    def test_as_torch(self):
+        torch = torch_or_skip()
+        ours = [Tensor(START.copy()), Tensor(START.copy())]
+        theirs = [torch.tensor(START, requires_grad=True) for _ in ours]
+        optimizers = []
+        for library, (a, b) in ((optim, ours), (torch.optim, theirs)):
+            optimizers.append(library.SGD([{"params": [a]}, {"params": [b], "lr": 0.02, "momentum": 0.5}], lr=0.1))
+        for step in range(5):
+            for w, w_theirs in zip(ours, theirs, strict=True):
+                w.grad = gradient(w.data, step)
+                w_theirs.grad = torch.tensor(w.grad)
+            for optimizer in optimizers:
+                optimizer.step()
+        for w, w_theirs in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(w.data, w_theirs.detach(), rtol=0, atol=1e-12)
+
+    def test_what_has_no_gradient_stays(self):
+        a, b = Tensor([1.0]), Tensor([1.0])
+        optimizer = optim.AdamW(iter([a, b]))
+        a.grad = np.ones(1, np.float32)
+        optimizer.step()
+        assert a.item() != 1 and b.item() == 1
+
+    def test_zero_grad(self):
+        w = Tensor([1.0])
+        w.grad = np.ones(1, np.float32)
+        optim.SGD([w]).zero_grad()
+        assert w.grad is None
+
+
+class TestState:
+    @pytest.mark.parametrize("text", OPTIMIZERS)
+    def test_a_resumed_run_makes_the_very_same_steps(self, text):
+        w = Tensor(START.copy())
+        optimizer = make(optim, text, [w])
+        walk(optimizer, w, range(10))
+        resumed = Tensor(w.data.copy())
+        state = optimizer.state_dict()
+        other = make(optim, text, [resumed])
+        other.load_state_dict(state)
+        walk(optimizer, w, range(10, 20))  # which must not reach into what was handed over
+        walk(other, resumed, range(10, 20))
+        assert np.array_equal(w.data, resumed.data)
+
+    def test_names(self):
+        a, b = Tensor([1.0]), Tensor([1.0])
+        optimizer = optim.Adam([{"params": [a]}, {"params": [b]}])
+        assert optimizer.state_dict() == {}
+        b.grad = np.ones(1, np.float32)
+        optimizer.step()
+        assert list(optimizer.state_dict()) == ["1.step", "1.m", "1.v"]
+
+    @pytest.mark.parametrize("key", ["2.momentum", "momentum", "-1.momentum"])
+    def test_a_foreign_state(self, key):
+        optimizer = optim.SGD([Tensor([1.0]), Tensor([1.0])])
+        with pytest.raises(ValueError, match=re.escape(f"SGD: this state has '{key}'; there are 2 parameters")):
+            optimizer.load_state_dict({key: np.ones(1)})
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: optim.SGD([]), "SGD: got no parameters; pass model.parameters()"),
+        (lambda: optim.Adam([Tensor([1.0])], lr=-0.1), "Adam: expected a learning rate of 0 or more, got -0.1"),
+        (
+            lambda: optim.SGD([{"params": [Tensor([1.0])]}, {"params": [Tensor([1.0])], "lr": -2.0}]),
+            "SGD: expected a learning rate of 0 or more, got -2.0",
+        ),
+        (lambda: optim.SGD([Tensor([1.0])], nesterov=True), "SGD: nesterov needs a momentum above 0"),
+        (
+            lambda: optim.OneCycleLR(optim.SGD([Tensor([1.0])]), 0.1, total_steps=0),
+            "OneCycleLR: expected total_steps of 1 or more, got 0",
+        ),
+    ],
+)
+def test_errors(call, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        call()
+
+
+SCHEDULES = (  # as both libraries write them
+    "StepLR(optimizer, 7)",
+    "StepLR(optimizer, 7, 0.5)",
+    "MultiStepLR(optimizer, [10, 20])",
+    "MultiStepLR(optimizer, [5, 5, 25], gamma=0.3)",
+    "CosineAnnealingLR(optimizer, 30)",
+    "CosineAnnealingLR(optimizer, 30, 0.01)",
+    "OneCycleLR(optimizer, 0.5, 31, cycle_momentum=False)",
+    "OneCycleLR(optimizer, 0.5, 31, pct_start=0.1, div_factor=10.0, final_div_factor=100.0, cycle_momentum=False)",
+    "OneCycleLR(optimizer, 0.5, 31, pct_start=0.01, cycle_momentum=False)",
+)
+
+
+def schedule(text, lr=0.1, library=optim, optimizer=None):
+    text = text.replace(", cycle_momentum=False", "") if library is optim else text  # ours never touches momentum
+    return eval(text, {**vars(library), "optimizer": optimizer or optim.SGD([Tensor([1.0])], lr=lr)})
+
+
+def rates(schedule, steps):
+    """The learning rate before each step."""
+    result = []
+    for _ in range(steps):
+        result.append(schedule.get_last_lr()[0])
+        schedule.step()
+    return result
+
+
+class TestSchedules:
+    @pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")  # torch wants an optimizer.step() too
+    @pytest.mark.parametrize("text", SCHEDULES)
+    def test_as_torch(self, text):
+        torch = torch_or_skip()
+        settings = [{"params": [], "lr": 0.1}, {"params": [], "lr": 0.03}]
+        ours = optim.SGD([{**group, "params": [Tensor([1.0])]} for group in settings])
+        theirs = torch.optim.SGD([{**group, "params": [torch.ones(1)]} for group in settings])
+        schedules = schedule(text, optimizer=ours), schedule(text, library=torch.optim.lr_scheduler, optimizer=theirs)
+        for t in range(31):
+            for s in schedules if t > 0 else ():
+                s.step()
+            np.testing.assert_allclose(*(s.get_last_lr() for s in schedules), rtol=1e-12, atol=1e-15)
+            assert [group["lr"] for group in ours.param_groups] == schedules[0].get_last_lr()
+
+    @pytest.mark.parametrize(
+        ("text", "wanted"),
+        [
+            ("ConstantLR(optimizer)", [1.0] * 6),
+            ("StepLR(optimizer, 2)", [1, 1, 0.1, 0.1, 0.01, 0.01]),
+            ("MultiStepLR(optimizer, [1, 4], gamma=0.5)", [1, 0.5, 0.5, 0.5, 0.25, 0.25]),
+            ("CosineAnnealingLR(optimizer, 4)", [(1 + cos(pi * t / 4)) / 2 for t in range(5)] + [0]),
+            ("CosineAnnealingLR(optimizer, 2, eta_min=0.2)", [1, 0.6, 0.2, 0.2, 0.2, 0.2]),
+            ("OneCycleLR(optimizer, 2.0, 6, pct_start=0.5)", [0.08, 1.04, 2, 1.5000020, 0.5000060, 0.000008]),
+            ("WarmUp(StepLR(optimizer, 3), steps=2, start=0.1)", [0.1, 0.1, 1, 0.1, 0.1, 0.1]),
+        ],
+    )
+    def test_by_hand(self, text, wanted):
+        np.testing.assert_allclose(rates(schedule(text, lr=1.0), 6), wanted, rtol=1e-6, atol=1e-15)
+
+    def test_the_papers_schedules(self):
+        """0.1, divided by 10 at 32k and 48k; ResNet-110 at 0.01 for its first 400 iterations."""
+        usual = schedule("MultiStepLR(optimizer, [32_000, 48_000])")
+        warm = schedule("WarmUp(MultiStepLR(optimizer, [32_000, 48_000]), steps=400, start=0.1)")
+        for t, lr in ((400, 0.1), (31_999, 0.1), (32_000, 0.01), (47_999, 0.01), (48_000, 0.001), (63_999, 0.001)):
+            for schedule_ in (usual, warm):
+                schedule_.goto(t)
+                assert schedule_.get_last_lr() == [pytest.approx(lr)]
+        for t, lr in ((0, 0.01), (399, 0.01), (400, 0.1)):
+            warm.goto(t)
+            assert warm.get_last_lr() == [pytest.approx(lr)]
+
+    @pytest.mark.parametrize("text", [*SCHEDULES, "WarmUp(CosineAnnealingLR(optimizer, 30), steps=5, start=0.1)"])
+    def test_goto_is_that_many_steps(self, text):
+        walked = rates(schedule(text), 40)
+        for t in (0, 3, 17, 39):
+            jumped = schedule(text)
+            jumped.goto(t)
+            assert rates(jumped, 1) == [walked[t]]
+
+    def test_they_end_where_they_say_and_stay(self):
+        for text, last in (("CosineAnnealingLR(optimizer, 30, 0.01)", 0.01), ("OneCycleLR(optimizer, 0.5, 31)", 2e-6)):
+            assert rates(schedule(text), 50)[30:] == [pytest.approx(last)] * 20
+
+    def test_every_group_keeps_its_own_rate(self):
+        optimizer = optim.SGD([{"params": [Tensor([1.0])], "lr": lr} for lr in (1.0, 0.1)])
+        stepwise = optim.StepLR(optimizer, 1)
+        stepwise.step()
+        assert stepwise.get_last_lr() == [pytest.approx(0.1), pytest.approx(0.01)]

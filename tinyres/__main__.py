@@ -1,0 +1,8 @@
+"""`python -m tinyres` is `tinyres`."""
+
+import sys
+
+from tinyres.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

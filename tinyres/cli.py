@@ -1,0 +1,350 @@
+"""The command line: arguments in, library calls, exit codes out.
+
+0: done    1: it failed, and the message says why    2: the command line is wrong    130: stopped by Ctrl-C
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import tinyres
+from tinyres import data, models, training
+from tinyres.device import to_device
+from tinyres.summary import summary
+from tinyres.training import Interrupted, RunError, RunFolder, Settings
+from tinyres.training.seeds import plan_file, read_plan
+from tinyres.training.settings import PRECISIONS, RECIPES, SCHEDULES
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+MAY_CHANGE = ("data_dir", "threads")  # with --resume: where and how fast a run happens, not what it computes
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code. SystemExit for --help, --version and a wrong command line."""
+    arguments = parser().parse_args(argv)
+    try:
+        return arguments.command(arguments)
+    except (RunError, data.DataError, OSError) as error:
+        print(f"tinyres: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ntinyres: stopped", file=sys.stderr)
+        return 130
+
+
+# ---- the commands ----------------------------------------------------------------------------------------------------
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """`tinyres train`: a new run, or the rest of an old one."""
+    if arguments.resume:
+        folder, count, settings = folder_to_resume(arguments)
+    else:
+        folder, count, settings = new_folder(arguments)
+    usable(settings, arguments)
+    console = progress_console(arguments)
+    if arguments.resume and folder.read_result() is not None:
+        console.print(f"{folder} is finished; this is its result.\n", markup=False, highlight=False, soft_wrap=True)
+    try:
+        if count is None:
+            result = (training.resume if arguments.resume else training.train)(settings, folder, console)
+        else:
+            go = training.resume_seeds if arguments.resume else training.train_seeds
+            result = go(settings, count, folder, console)
+    except Interrupted as stop:
+        print(f"\n{stop}; everything is saved. Go on with\n\n  tinyres train --resume {folder}", file=sys.stderr)
+        return 130
+    show({"folder": str(folder), **result}, arguments, seeds_text if count else result_text)
+    return 0
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """`tinyres eval`: the test set's figures for a checkpoint."""
+    folder = RunFolder(arguments.folder)
+    settings = with_flags(folder.read_config()["settings"], arguments)
+    result = training.evaluate_run(folder, settings, arguments.checkpoint)
+    show({"folder": str(folder), "data": settings.data, **result}, arguments, evaluation_text)
+    return 0
+
+
+def summarise(arguments: argparse.Namespace) -> int:
+    """`tinyres summary`: what a model is made of."""
+    try:
+        model = models.build(arguments.model, shortcut=arguments.shortcut)
+    except ValueError as error:
+        arguments.parser.error(str(error))
+    print(summary(model, arguments.input or models.input_shape(arguments.model), arguments.model))
+    return 0
+
+
+# ---- from arguments to settings --------------------------------------------------------------------------------------
+
+
+def chosen_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings that the command line names."""
+    given = {field.name: getattr(arguments, field.name, None) for field in fields(Settings)}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def new_folder(arguments: argparse.Namespace) -> tuple[RunFolder, int | None, Settings]:
+    try:
+        settings = Settings.from_recipe(**chosen_settings(arguments))
+    except ValueError as error:
+        arguments.parser.error(f"argument --{error}")
+    folder = RunFolder(arguments.out) if arguments.out else training.default_folder(settings)
+    return folder, arguments.seeds, settings
+
+
+def folder_to_resume(arguments: argparse.Namespace) -> tuple[RunFolder, int | None, Settings]:
+    for flag in ("out", "seeds"):
+        if getattr(arguments, flag) is not None:
+            arguments.parser.error(f"argument --{flag}: does not go with --resume, which goes on with the run as it is")
+    folder = RunFolder(arguments.resume)
+    if plan_file(folder).exists():
+        settings, count = read_plan(folder)
+        return folder, count, with_flags(settings, arguments)
+    return folder, None, with_flags(folder.read_config()["settings"], arguments)
+
+
+def with_flags(settings: Settings, arguments: argparse.Namespace) -> Settings:
+    """A run's settings, and what may be said anew on the command line. All else must be as the run has it."""
+    chosen = chosen_settings(arguments)
+    for name, value in chosen.items():
+        own = getattr(settings, name)
+        if name not in MAY_CHANGE and value != own:
+            flag = name.replace("_", "-")
+            arguments.parser.error(
+                f"argument --{flag}: {value} contradicts the run, which began with {own}; "
+                f"leave --{flag} out, or start a new run"
+            )
+    return replace(settings, **{name: value for name, value in chosen.items() if name in MAY_CHANGE})
+
+
+def usable(settings: Settings, arguments: argparse.Namespace) -> None:
+    """Find out before anything is downloaded whether there is such a model, and such a device."""
+    try:
+        models.build(settings.model, shortcut=settings.shortcut)
+        to_device(np.zeros(1), settings.device)
+    except ValueError as error:
+        arguments.parser.error(str(error))
+    except RuntimeError as error:
+        raise RunError(str(error)) from error
+
+
+# ---- what is shown ---------------------------------------------------------------------------------------------------
+
+
+def progress_console(arguments: argparse.Namespace) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=arguments.json, quiet=arguments.quiet)
+
+
+def show(result: dict[str, Any], arguments: argparse.Namespace, text: Callable[[dict[str, Any]], str]) -> None:
+    print(json.dumps(result) if arguments.json else text(result))
+
+
+def result_text(result: dict[str, Any]) -> str:
+    return (
+        f"test accuracy  {result['test_accuracy']:.2%} of {result['test_images']:,} images, seen only now\n"
+        f"test loss      {result['test_loss']:.4f}\n"
+        f"weights        of epoch {result['epoch']} of {result['epochs']}, the best in validation "
+        f"({result['validation_accuracy']:.2%})\n"
+        f"folder         {result['folder']}"
+    )
+
+
+def seeds_text(result: dict[str, Any]) -> str:
+    lines = [
+        f"seed {seed:<8}  {accuracy:.2%}"
+        for seed, accuracy in zip(result["seeds"], result["test_accuracies"], strict=True)
+    ]
+    average, deviation = 100 * result["test_accuracy"], 100 * result["test_accuracy_std"]
+    lines.append(f"test accuracy  {average:.2f} ± {deviation:.2f} % (mean ± standard deviation of {len(lines)} runs)")
+    return "\n".join([*lines, f"folder         {result['folder']}"])
+
+
+def evaluation_text(result: dict[str, Any]) -> str:
+    return (
+        f"test accuracy  {result['test_accuracy']:.2%} of {result['test_images']:,} test images of {result['data']}\n"
+        f"test loss      {result['test_loss']:.4f}\n"
+        f"weights        {result['checkpoint']}, of epoch {result['epoch']}"
+    )
+
+
+# ---- the arguments ---------------------------------------------------------------------------------------------------
+
+RECIPE_HELP = "fast, or paper: as He et al. 2016, section 4.2 (default: fast)"
+SCHEDULE_HELP = ", ".join(SCHEDULES) + " (fast: onecycle, paper: step)"
+PRECISION_HELP = " or ".join(PRECISIONS) + " (default: float32)"
+SHORTCUT_HELP = "A: zeros, B: 1×1 convolutions where the shape changes, C: everywhere (default: the model's own)"
+
+TRAIN_EXAMPLES = """\
+examples:
+  tinyres train                       on Shapes, drawn in code: about a minute
+  tinyres train --data cifar10 --model resnet20 --epochs 30 --out runs/resnet20
+  tinyres train --data cifar10 --model resnet110 --recipe paper
+  tinyres train --data folder:my-pictures --model resnet20
+  tinyres train --seeds 5 --out runs/five
+  tinyres train --resume runs/resnet20
+
+A tenth of the training images is set aside for validation; the weights of the
+epoch that does best there are kept. The test set is looked at once, at the end,
+with these. Ctrl-C saves everything, so that --resume goes on exactly there; a
+second Ctrl-C stops without saving.
+"""
+EVAL_EXAMPLES = """\
+examples:
+  tinyres eval runs/resnet20
+  tinyres eval runs/resnet20 --checkpoint last --data-dir ~/cifar-10-batches-bin
+"""
+SUMMARY_EXAMPLES = """\
+examples:
+  tinyres summary resnet50
+  tinyres summary resnet20 --shortcut B
+  tinyres summary resnet18 --input 3x64x64
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    main_parser = argparse.ArgumentParser(
+        prog="tinyres",
+        description="Residual networks and back-propagation from scratch, on NumPy.",
+        epilog="Start with `tinyres train`. `tinyres COMMAND --help` says more.",
+    )
+    main_parser.add_argument("--version", action="version", version=f"tinyres {tinyres.__version__}")
+    commands = main_parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    add_train(commands)
+    add_eval(commands)
+    add_summary(commands)
+    return main_parser
+
+
+def add_command(commands: Any, name: str, usage: str, command: Callable[..., int], text: str, examples: str) -> Any:
+    added = commands.add_parser(
+        name,
+        usage=f"tinyres {name} {usage}",
+        help=text[0].lower() + text[1:].rstrip("."),
+        description=text,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    added.set_defaults(command=command, parser=added)
+    return added
+
+
+def add_train(commands: Any) -> None:
+    command = add_command(commands, "train", "[options]", train, "Train a network, and test it once.", TRAIN_EXAMPLES)
+
+    what = command.add_argument_group("what to train")
+    what.add_argument("--data", metavar="NAME", type=data_set, help=f"{', '.join(data.NAMES)} (default: shapes)")
+    what.add_argument("--data-dir", metavar="DIR", help="where CIFAR lies already (default: it is downloaded once)")
+    add_model_arguments(what, "--model", "default: resnet8; `tinyres summary --help` lists them")
+
+    how = command.add_argument_group("how to train it")
+    how.add_argument("--recipe", metavar="NAME", type=one_of("recipe", RECIPES), help=RECIPE_HELP)
+    how.add_argument("--epochs", metavar="N", type=int, help=recipe_default("epochs"))
+    how.add_argument("--batch-size", metavar="N", type=int, help=recipe_default("batch_size"))
+    how.add_argument("--lr", metavar="LR", type=float, help=f"highest learning rate ({recipe_default('lr')})")
+    how.add_argument("--schedule", metavar="NAME", type=one_of("schedule", SCHEDULES), help=SCHEDULE_HELP)
+    how.add_argument("--momentum", metavar="M", type=float, help=recipe_default("momentum"))
+    how.add_argument("--weight-decay", metavar="W", type=float, help=recipe_default("weight_decay"))
+    how.add_argument("--label-smoothing", metavar="E", type=float, help="default: 0")
+    how.add_argument("--limit-batches", metavar="N", type=int, help="at most N batches an epoch, for a quick look")
+    how.add_argument("--seed", metavar="S", type=int, help="the same seed gives the same run (default: 0)")
+    how.add_argument("--seeds", metavar="N", type=several, help="N runs with the seeds S, S + 1, …, and their mean")
+
+    where = command.add_argument_group("where")
+    where.add_argument("--out", metavar="DIR", type=Path, help="new folder (default: runs/DATA-MODEL-DATE-TIME)")
+    where.add_argument("--resume", metavar="DIR", type=Path, help="go on with the run in DIR, exactly where it stopped")
+    where.add_argument("--threads", metavar="N", type=int, help="for matrix products (default: BLAS decides)")
+    where.add_argument("--device", metavar="D", help="cpu or cuda (default: cpu)")
+    where.add_argument("--precision", metavar="P", type=one_of("precision", PRECISIONS), help=PRECISION_HELP)
+
+    output = command.add_argument_group("what is printed")
+    output.add_argument("--quiet", action="store_true", help="the result and nothing else")
+    output.add_argument("--json", action="store_true", help="the result as JSON; all else goes to stderr")
+
+
+def add_eval(commands: Any) -> None:
+    command = add_command(
+        commands, "eval", "RUN_DIR [options]", evaluate, "Test a run's weights on the whole test set.", EVAL_EXAMPLES
+    )
+    command.add_argument("folder", metavar="RUN_DIR", type=Path, help="the run's folder")
+    command.add_argument("--checkpoint", choices=("best", "last"), default="best", help="default: best")
+    command.add_argument("--data-dir", metavar="DIR", help="where the data lie now (default: where they lay then)")
+    command.add_argument("--threads", metavar="N", type=int, help="for matrix products (default: as in training)")
+    command.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def add_summary(commands: Any) -> None:
+    text = "Show a model's layers, shapes, parameters and multiply-adds."
+    command = add_command(
+        commands,
+        "summary",
+        "MODEL [options]",
+        summarise,
+        text,
+        f"models:\n{listed(models.names())}\n\n{SUMMARY_EXAMPLES}",
+    )
+    add_model_arguments(command, "model", "one of those below", metavar="MODEL")
+    command.add_argument("--input", metavar="CxHxW", type=image_shape, help="default: 3x32x32 or 3x224x224, by model")
+
+
+def add_model_arguments(group: Any, name: str, text: str, metavar: str = "NAME") -> None:
+    group.add_argument(name, metavar=metavar, type=one_of("model", models.names()), help=text)
+    group.add_argument("--shortcut", metavar="S", type=one_of("shortcut", "ABC"), help=SHORTCUT_HELP)
+
+
+def recipe_default(setting: str) -> str:
+    """default: 0.9, or where the recipes differ: fast: 0.3, paper: 0.1"""
+    fast, paper = (recipe.get(setting, f"{recipe.get('steps')} steps") for recipe in RECIPES.values())
+    return f"default: {fast}" if fast == paper else f"fast: {fast}, paper: {paper}"
+
+
+def listed(names: Sequence[str], width: int = 72) -> str:
+    from textwrap import fill
+
+    return fill(", ".join(names), width, initial_indent="  ", subsequent_indent="  ")
+
+
+def one_of(kind: str, names: Iterable[str]) -> Callable[[str], str]:
+    """An argument type: one of these names, or an error that offers the one that was perhaps meant."""
+    known = list(names)
+
+    def check(name: str) -> str:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            raise argparse.ArgumentTypeError(f"unknown {kind} {name!r}; {hint}There are: {', '.join(known)}")
+        return name
+
+    return check
+
+
+def data_set(name: str) -> str:
+    return name if name.startswith("folder:") else one_of("data set", data.NAMES)(name)
+
+
+def several(text: str) -> int:
+    if not text.isdigit() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"expected 2 or more, got {text}")
+    return int(text)
+
+
+def image_shape(text: str) -> tuple[int, ...]:
+    parts = text.split("x")
+    if len(parts) != 3 or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise argparse.ArgumentTypeError(f"expected channels, height and width, as in 3x32x32, got {text}")
+    return tuple(int(part) for part in parts)

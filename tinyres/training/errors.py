@@ -1,0 +1,13 @@
+"""What can go wrong with a run, said to the one who started it."""
+
+
+class RunError(Exception):
+    """A run cannot go on. The message is for the reader: what is wrong, and what to do."""
+
+
+class Diverged(RunError):
+    """The loss is no longer a number."""
+
+
+class Interrupted(Exception):
+    """The run was asked to stop, and everything needed to go on has been saved."""

@@ -1,0 +1,50 @@
+"""How good a network is on images it does not learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyres.autograd import Tensor, no_grad
+from tinyres.nn import Module
+from tinyres.nn import functional as F
+
+Batches = Iterator[tuple[np.ndarray, np.ndarray]]  # images (N, C, H, W) and labels (N,), as from Loader.epoch
+
+
+@dataclass
+class Score:
+    """Running sums over images; the averages are read off. All figures can be written to JSON and read back exactly."""
+
+    loss_sum: float = 0.0
+    correct: int = 0
+    images: int = 0
+
+    def add(self, loss: float, scores: Tensor, labels: Tensor) -> None:
+        """Count a batch: its mean loss, its scores (N, K) and labels (N)."""
+        self.loss_sum += loss * len(labels)
+        self.correct += int((scores.data.argmax(axis=1) == labels.data).sum())
+        self.images += len(labels)
+
+    @property
+    def loss(self) -> float:
+        return self.loss_sum / self.images
+
+    @property
+    def accuracy(self) -> float:
+        """From 0 to 1."""
+        return self.correct / self.images
+
+
+def evaluate(model: Module, batches: Batches, device: str = "cpu") -> Score:
+    """The mean cross-entropy and the accuracy over all batches. The model is left in evaluation mode."""
+    score = Score()
+    model.eval()
+    with no_grad():
+        for x, y in batches:
+            images, labels = Tensor(x).to(device), Tensor(y).to(device)
+            scores = model(images)
+            score.add(F.cross_entropy(scores, labels).item(), scores, labels)
+    return score

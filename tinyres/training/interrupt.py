@@ -1,0 +1,34 @@
+"""Ctrl-C, taken as a request to stop at the next good place."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+
+
+class StopOnCtrlC:
+    """`with StopOnCtrlC() as should_stop:` inside, Ctrl-C makes should_stop() True; a second one stops at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self) -> bool:
+        return self.asked
+
+    def __enter__(self) -> StopOnCtrlC:
+        self.handles = threading.current_thread() is threading.main_thread()  # only there may signals be handled
+        if self.handles:
+            self.before = signal.signal(signal.SIGINT, self.ask)
+        return self
+
+    def ask(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self.handles:
+            signal.signal(signal.SIGINT, self.before)

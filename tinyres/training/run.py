@@ -1,0 +1,136 @@
+"""One run, from its settings to its figure on the test set.
+
+A tenth of the training set is set aside for validation, and the best epoch is chosen by that. The test set is looked
+at once, at the very end, with the weights of that epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinyres import data, models
+from tinyres.data import Dataset, Loader
+from tinyres.training import checkpoint
+from tinyres.training.checkpoint import Checkpoint
+from tinyres.training.errors import RunError
+from tinyres.training.evaluate import evaluate
+from tinyres.training.interrupt import StopOnCtrlC
+from tinyres.training.progress import Progress
+from tinyres.training.run_folder import RunFolder
+from tinyres.training.settings import Settings
+from tinyres.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Result = dict[str, Any]
+
+
+def train(settings: Settings, folder: RunFolder, console: Console | None = None) -> Result:
+    """Train and test in a new folder; return what its result.json says.
+
+    console: where the progress is shown; Console(quiet=True) shows none
+
+    RunError: something lies in the folder, or training diverged. Interrupted: Ctrl-C; `resume` goes on.
+    """
+    folder.refuse_unless_free()
+    with blas_threads(settings.threads) as threads:
+        progress = Progress(console)
+        train_set, test_set = data.load(settings.data, settings.data_dir, quiet=progress.console.quiet)
+        trainer = _trainer(settings, train_set, folder, progress)
+        folder.create(settings, train_set.sha256(), threads)
+        return _complete(trainer, test_set)
+
+
+def resume(settings: Settings, folder: RunFolder, console: Console | None = None) -> Result:
+    """Go on with the run in this folder, whose settings these are, just as if it had never stopped.
+
+    RunError: the folder is damaged, or the data are not those it began with.
+    """
+    finished = folder.read_result()
+    if finished is not None:
+        return finished
+    with blas_threads(settings.threads):
+        progress = Progress(console)
+        train_set, test_set = data.load(settings.data, settings.data_dir, quiet=progress.console.quiet)
+        if train_set.sha256() != folder.read_config()["data_sha256"]:
+            raise RunError(
+                f"{folder}: the {settings.data} images are not those it began with; find them, or start anew"
+            )
+        trainer = _trainer(settings, train_set, folder, progress)
+        if folder.last.exists():  # otherwise it was stopped before there was anything to save
+            trainer.restore(folder.last)
+        return _complete(trainer, test_set)
+
+
+def evaluate_run(folder: RunFolder, settings: Settings, which: str = "best") -> Result:
+    """The test set's figures, all of its images, for the run's "best" or "last" checkpoint."""
+    path = {"best": folder.best, "last": folder.last}[which]
+    saved = checkpoint.load(path)
+    with blas_threads(settings.threads):
+        _, test_set = data.load(settings.data, settings.data_dir, quiet=True)
+        if list(test_set.classes) != saved.about["classes"]:
+            raise RunError(f"{path}: was trained on other classes than those of {settings.data}")
+        score = _test(saved, path, settings, test_set, limit=None)
+    return {"checkpoint": path.name, "epoch": saved.about["epoch"], **score}
+
+
+def default_folder(settings: Settings) -> RunFolder:
+    """runs/<data>-<model>-<date>-<time>"""
+    kind, _, path = settings.data.partition(":")
+    name = Path(path).name or kind
+    return RunFolder(Path("runs", f"{name}-{settings.model}-{datetime.now():%Y%m%d-%H%M%S}"))
+
+
+@contextmanager
+def blas_threads(threads: int | None) -> Iterator[int]:
+    """Inside, matrix products run on so many threads; yields how many those are where None left it open."""
+    from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[import-untyped]
+
+    with threadpool_limits(threads):
+        yield max((library["num_threads"] for library in threadpool_info()), default=1)
+
+
+def _trainer(settings: Settings, train_set: Dataset, folder: RunFolder, progress: Progress) -> Trainer:
+    if len(train_set) < 2:
+        raise RunError(f"{settings.data}: expected at least 2 training images, one of them for validation, got 1")
+    learn, validation = data.split(train_set, max(1, len(train_set) // 10), settings.seed)
+    return Trainer(settings, learn, validation, folder, progress)
+
+
+def _complete(trainer: Trainer, test_set: Dataset) -> Result:
+    """Train to the end, then test the best epoch's weights."""
+    settings, folder = trainer.settings, trainer.folder
+    with StopOnCtrlC() as trainer.should_stop, trainer.progress:
+        trainer.fit()
+    best = checkpoint.load(folder.best)
+    metrics = folder.read_metrics()
+    chosen = metrics[best.about["epoch"] - 1]
+    result = {
+        "checkpoint": folder.best.name,
+        "epoch": best.about["epoch"],
+        "epochs": len(metrics),
+        "validation_accuracy": chosen["validation_accuracy"],
+        **_test(best, folder.best, settings, test_set, settings.limit_batches),
+        "seconds": sum(line["seconds"] for line in metrics),
+    }
+    folder.write_result(result)
+    return result
+
+
+def _test(saved: Checkpoint, path: Path, settings: Settings, test_set: Dataset, limit: int | None) -> Result:
+    """The checkpoint's network, built anew, on the test set."""
+    about = saved.about
+    model = models.build(about["model"], about["num_classes"], about["shortcut"])
+    model.to(settings.device, settings.precision)
+    checkpoint.load_weights(model, saved, path, settings.model)
+    mean, std = np.array(about["mean"]), np.array(about["std"])
+    batches = Loader(test_set, settings.batch_size, mean=mean, std=std, dtype=settings.precision, limit=limit)
+    score = evaluate(model, batches.epoch(0), settings.device)
+    return {"test_accuracy": score.accuracy, "test_loss": score.loss, "test_images": score.images}

@@ -1,0 +1,130 @@
+"""Everything that decides how a run goes. A run's folder keeps it, as config.json."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tinyres.nn import Module
+from tinyres.optim import SGD, ConstantLR, CosineAnnealingLR, LRScheduler, MultiStepLR, OneCycleLR, Optimizer, WarmUp
+
+SCHEDULES = ("onecycle", "cosine", "step", "constant")
+PRECISIONS = ("float32", "float64")
+
+# fast: few epochs at a high learning rate that rises and falls once (Smith & Topin 2018).
+# paper: what He et al. (2016) did on CIFAR, section 4.2. 64,000 steps are 182 epochs of 45,000 images.
+RECIPES: dict[str, dict[str, Any]] = {
+    "fast": {
+        "epochs": 10,
+        "batch_size": 128,
+        "lr": 0.3,
+        "schedule": "onecycle",
+        "momentum": 0.9,
+        "nesterov": True,
+        "weight_decay": 5e-4,
+    },
+    "paper": {
+        "steps": 64_000,
+        "batch_size": 128,
+        "lr": 0.1,
+        "schedule": "step",
+        "momentum": 0.9,
+        "nesterov": False,
+        "weight_decay": 1e-4,
+    },
+}
+PAPER_WARM_UP = ("resnet110", "resnet1202")  # "trained as described above", that is, as ResNet-110
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of one run; `Settings.from_recipe` fills in what a recipe knows.
+
+    data, data_dir: as for tinyres.data.load
+    model, shortcut: as for tinyres.models.build
+    epochs, steps: how long to train; of the two exactly one is given, a step being one batch
+    lr: the highest learning rate of the schedule
+    schedule: onecycle (up and down), cosine (down), step (divided by 10 after 1/2 and 3/4 of all steps) or constant
+    warm_up: the first so many steps are made at a tenth of the learning rate
+    limit_batches: at most so many batches in an epoch, in the validation and in the test, for a quick look
+    threads: for matrix products; None leaves it to the BLAS library
+    """
+
+    recipe: str
+    batch_size: int
+    lr: float
+    schedule: str
+    momentum: float
+    nesterov: bool
+    weight_decay: float
+    epochs: int | None = None
+    steps: int | None = None
+    warm_up: int = 0
+    data: str = "shapes"
+    data_dir: str | None = None
+    model: str = "resnet8"
+    shortcut: str | None = None
+    label_smoothing: float = 0.0
+    limit_batches: int | None = None
+    seed: int = 0
+    precision: str = "float32"
+    device: str = "cpu"
+    threads: int | None = None
+
+    @staticmethod
+    def from_recipe(recipe: str = "fast", **chosen: Any) -> Settings:
+        """A recipe's settings, except for those chosen here. `Settings.from_recipe("paper", model="resnet56")`"""
+        settings: dict[str, Any] = {**RECIPES[recipe], "recipe": recipe, **chosen}
+        if "epochs" in chosen:
+            settings["steps"] = None
+        if recipe == "paper" and settings.get("model") in PAPER_WARM_UP:
+            settings["warm_up"] = 400
+        return Settings(**settings)
+
+    def __post_init__(self) -> None:
+        _expect(self.schedule in SCHEDULES, "schedule", f"one of {', '.join(SCHEDULES)}", self.schedule)
+        _expect(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}", self.precision)
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError(f"expected either epochs or steps, got epochs={self.epochs} and steps={self.steps}")
+        for name in ("epochs", "steps", "batch_size", "threads", "limit_batches"):
+            value = getattr(self, name)
+            _expect(value is None or value >= 1, name, "1 or more", value)
+        _expect(0 < self.lr < float("inf"), "lr", "a number above 0", self.lr)
+        _expect(self.seed >= 0, "seed", "0 or more", self.seed)
+        _expect(0 <= self.momentum < 1, "momentum", "0 or more, and less than 1", self.momentum)
+        _expect(self.weight_decay >= 0, "weight_decay", "0 or more", self.weight_decay)
+        _expect(0 <= self.label_smoothing < 1, "label_smoothing", "0 or more, and less than 1", self.label_smoothing)
+
+    def total_steps(self, batches: int) -> int:
+        """Steps of the whole run, an epoch having so many batches."""
+        if self.steps is not None:
+            return self.steps
+        assert self.epochs is not None  # __post_init__ has seen to it
+        return self.epochs * batches
+
+    def make_optimizer(self, model: Module) -> Optimizer:
+        nesterov = self.nesterov and self.momentum > 0
+        return SGD(
+            model.parameters(),
+            lr=self.lr,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            nesterov=nesterov,
+        )
+
+    def make_schedule(self, optimizer: Optimizer, total_steps: int) -> LRScheduler:
+        schedule: LRScheduler
+        if self.schedule == "onecycle":
+            schedule = OneCycleLR(optimizer, self.lr, total_steps)
+        elif self.schedule == "cosine":
+            schedule = CosineAnnealingLR(optimizer, total_steps)
+        elif self.schedule == "step":
+            schedule = MultiStepLR(optimizer, [total_steps // 2, total_steps * 3 // 4])
+        else:
+            schedule = ConstantLR(optimizer)
+        return WarmUp(schedule, self.warm_up, start=0.1) if self.warm_up else schedule
+
+
+def _expect(fine: bool, name: str, expected: str, got: Any) -> None:
+    if not fine:
+        raise ValueError(f"{name.replace('_', '-')}: expected {expected}, got {got}")

@@ -1,0 +1,233 @@
+"""Training: the loop, and what it keeps so that it can go on after a stop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from tinyres import models, random
+from tinyres.autograd import Tensor
+from tinyres.data import Dataset, Loader, channel_statistics
+from tinyres.device import to_device
+from tinyres.nn import functional as F
+from tinyres.training import checkpoint
+from tinyres.training.checkpoint import Checkpoint
+from tinyres.training.errors import Diverged, Interrupted
+from tinyres.training.evaluate import Batches, Score, evaluate
+from tinyres.training.progress import Progress
+from tinyres.training.run_folder import RunFolder
+from tinyres.training.settings import Settings
+from tinyres.viz.curves import draw_curves
+
+
+@dataclass
+class Position:
+    """How far training has come. With the weights and what the optimiser remembers, this is all there is to save:
+    every random draw, and the learning rate, follow from it.
+
+    epoch, batch:   the next batch to learn from, both counted from 0
+    score, seconds: of this epoch so far, on the training set
+    best_epoch, best_accuracy: so far, on the validation set; this epoch as people count, from 1
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    score: Score = field(default_factory=Score)
+    seconds: float = 0.0
+    best_epoch: int = 0
+    best_accuracy: float = -1.0
+
+
+class Trainer:
+    """Trains a model and writes its folder.
+
+    train, validation: what to learn from, and what to choose the best epoch by
+    folder:            an existing one; `fit` goes on from what `restore` has read there
+    should_stop:       asked before every batch; True saves everything and raises Interrupted
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        train: Dataset,
+        validation: Dataset,
+        folder: RunFolder,
+        progress: Progress,
+        should_stop: Callable[[], bool] = lambda: False,
+    ):
+        random.manual_seed(settings.seed)
+        self.settings, self.folder, self.progress, self.should_stop = settings, folder, progress, should_stop
+        self.classes = train.classes
+        self.mean, self.std = channel_statistics(train)
+        self.train_loader = self.loader(train, shuffle=True, augment=True)
+        self.validation_loader = self.loader(validation)
+        self.model = models.build(settings.model, len(train.classes), settings.shortcut)
+        self.model.to(settings.device, settings.precision)
+        self.total_steps = settings.total_steps(len(self.train_loader))
+        self.epochs = math.ceil(self.total_steps / len(self.train_loader))
+        self.optimizer = settings.make_optimizer(self.model)
+        self.schedule = settings.make_schedule(self.optimizer, self.total_steps)
+        self.position = Position()
+
+    def loader(self, dataset: Dataset, *, shuffle: bool = False, augment: bool = False) -> Loader:
+        """A loader of any data set, normalised as this network learnt it."""
+        return Loader(
+            dataset,
+            self.settings.batch_size,
+            seed=self.settings.seed,
+            shuffle=shuffle,
+            augment=augment,
+            mean=self.mean,
+            std=self.std,
+            dtype=self.settings.precision,
+            limit=self.settings.limit_batches,
+        )
+
+    # ---- the loop ----------------------------------------------------------------------------------------------------
+
+    def fit(self) -> None:
+        """Train to the last epoch. Raises Diverged if the loss becomes NaN or infinite."""
+        self.announce()
+        with np.errstate(over="ignore", invalid="ignore"):  # Diverged says it better than NumPy's warnings
+            while self.position.epoch < self.epochs:
+                self.train_epoch()
+                self.finish_epoch(self.validate())
+
+    def announce(self) -> None:
+        """Say what is about to happen."""
+        settings, say = self.settings, self.progress.say
+        images, validation = len(self.train_loader.dataset), len(self.validation_loader.dataset)
+        say(f"{settings.model} on {settings.data}: {images:,} images to learn from, {validation:,} for validation")
+        say(
+            f"{self.epochs} epochs of {len(self.train_loader)} batches of {settings.batch_size}, learning rate "
+            f"{settings.lr:g} ({settings.schedule}), seed {settings.seed}"
+        )
+        say(f"the run's folder is {self.folder}\n")
+        self.progress.run_begins(self.epochs, self.total_steps - self.step)
+
+    def train_epoch(self) -> None:
+        """Learn from every batch of this epoch that is still to come."""
+        self.progress.epoch_begins(self.position.epoch, self.steps_in_epoch(), done=self.position.batch)
+        self.model.train()
+        started = perf_counter()
+        for x, y in self.batches_to_come():
+            images, labels = Tensor(x).to(self.settings.device), Tensor(y).to(self.settings.device)
+            random.set_step(self.position.epoch, self.position.batch)
+            self.schedule.goto(self.step)
+
+            scores = self.model(images)
+            loss = F.cross_entropy(scores, labels, label_smoothing=self.settings.label_smoothing)
+            self.check(loss)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+
+            self.position.batch += 1
+            self.position.score.add(loss.item(), scores, labels)
+            self.position.seconds += perf_counter() - started
+            started = perf_counter()
+            self.progress.batch_done(self.position.score, self.position.seconds)
+
+    def batches_to_come(self) -> Batches:
+        batches = self.train_loader.epoch(self.position.epoch, start=self.position.batch)
+        return self.until_stopped(islice(batches, self.steps_in_epoch() - self.position.batch))
+
+    def steps_in_epoch(self) -> int:
+        """The loader's batches; fewer in the last epoch, where the settings count steps and not epochs."""
+        before = self.position.epoch * len(self.train_loader)
+        return min(len(self.train_loader), self.total_steps - before)
+
+    @property
+    def step(self) -> int:
+        """Batches learnt from since the run began."""
+        return self.position.epoch * len(self.train_loader) + self.position.batch
+
+    def check(self, loss: Tensor) -> None:
+        if not math.isfinite(loss.item()):
+            epoch, batch, lr = self.position.epoch + 1, self.position.batch + 1, self.lr
+            raise Diverged(
+                f"training diverged: the loss is {loss.item()} in epoch {epoch}, batch {batch} (step {self.step + 1}), "
+                f"at learning rate {lr:.3g}; try a smaller one, such as --lr {self.settings.lr / 10:.1g}"
+            )
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the step that was made last."""
+        return self.schedule.get_last_lr()[0]
+
+    def validate(self) -> Score:
+        self.progress.validating()
+        return evaluate(self.model, self.until_stopped(self.validation_loader.epoch(0)), self.settings.device)
+
+    def until_stopped(self, batches: Batches) -> Batches:
+        """These batches; when asked to stop, none any more, but everything saved and Interrupted raised."""
+        for batch in batches:
+            if self.should_stop():
+                self.save_last()
+                raise Interrupted(
+                    f"stopped in epoch {self.position.epoch + 1} of {self.epochs}, after {self.position.batch} "
+                    f"of its {self.steps_in_epoch()} batches"
+                )
+            yield batch
+
+    def finish_epoch(self, validation: Score) -> None:
+        """Write the epoch's figures, keep the weights if they are the best so far, and go on to the next epoch."""
+        position = self.position
+        epoch = position.epoch + 1
+        is_best = validation.accuracy > position.best_accuracy
+        metrics = {
+            "epoch": epoch,
+            "step": self.step,
+            "lr": self.lr,
+            "train_loss": position.score.loss,
+            "train_accuracy": position.score.accuracy,
+            "validation_loss": validation.loss,
+            "validation_accuracy": validation.accuracy,
+            "images_per_second": position.score.images / position.seconds,
+            "seconds": position.seconds,
+        }
+        self.folder.add_metrics(metrics)
+        draw_curves(self.folder.read_metrics(), self.folder.curves, self.settings.model, self.settings.data)
+        best = (epoch, validation.accuracy) if is_best else (position.best_epoch, position.best_accuracy)
+        if is_best:
+            checkpoint.save(Checkpoint(self.model.state_dict(), about=self.about()), self.folder.best)
+        self.position = Position(epoch, best_epoch=best[0], best_accuracy=best[1])
+        self.save_last()
+        self.progress.epoch_ends(metrics, is_best)
+
+    # ---- saving and going on -----------------------------------------------------------------------------------------
+
+    def about(self) -> dict[str, object]:
+        """What a checkpoint says of its network, enough to build it and to feed it."""
+        return {
+            "model": self.settings.model,
+            "shortcut": self.settings.shortcut,
+            "num_classes": len(self.classes),
+            "classes": self.classes,
+            "mean": self.mean.tolist(),
+            "std": self.std.tolist(),
+            "epoch": math.ceil(self.step / len(self.train_loader)),
+            "step": self.step,
+        }
+
+    def save_last(self) -> None:
+        """Save all that it takes to go on from here as if nothing had happened."""
+        remembered = {name: to_device(array, "cpu") for name, array in self.optimizer.state_dict().items()}
+        about = {**self.about(), "position": asdict(self.position)}
+        checkpoint.save(Checkpoint(self.model.state_dict(), remembered, about), self.folder.last)
+
+    def restore(self, path: Path) -> None:
+        """Stand where `save_last` stood."""
+        saved = checkpoint.load(path)
+        checkpoint.load_weights(self.model, saved, path, self.settings.model)
+        self.optimizer.load_state_dict(saved.optimizer)
+        position = saved.about["position"]
+        self.position = Position(**{**position, "score": Score(**position["score"])})
+        self.schedule.goto(max(0, self.step - 1))
+        self.folder.keep_metrics(self.position.epoch)
