@@ -31,6 +31,27 @@ from tinyres import Tensor
 
 EXPECTED = Path(__file__).parent / "ops" / "expected.json"
 SHAPES = ((), (1,), (7,), (2, 3), (5, 1), (1, 4), (2, 1, 3), (2, 3, 1, 5))  # for ops that take any shape
+BROADCASTS = (
+    ((), ()),
+    ((3,), (3,)),
+    ((2, 3), (3,)),
+    ((3,), (2, 3)),
+    ((2, 1), (1, 4)),
+    ((2, 3), ()),
+    ((1,), (2, 3)),
+    ((4, 1, 3), (5, 1)),
+    ((2, 3, 2, 2), (3, 1, 1)),
+    ((1, 1, 1, 1), (2, 3, 1, 2)),
+)  # two operands that broadcast
+MORE_BROADCASTS = tuple(itertools.product(((6, 1, 5), (1, 7, 5), (5,)), ((6, 7, 5), (7, 1), (1, 1, 1))))
+REDUCTIONS = (  # for ops that reduce some axes of (2, 3, 2)
+    {},
+    {"dim": 1},
+    {"dim": -1, "keepdim": True},
+    {"dim": (0, -1)},
+    {"dim": (2, 0), "keepdim": True},
+    {"dim": (0, 1, 2)},
+)
 
 
 def normal(draws: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
@@ -173,6 +194,18 @@ class OpTests:
             a.flags.writeable = False  # a write raises
         results(case, inputs, gy)
         assert all(np.array_equal(a, b) for a, b in zip(arrays, before, strict=True))
+
+    def test_backward_leaves_what_was_saved_alone(self, case):
+        inputs = case.tensors()
+        y = case(*inputs)
+        gradients = []
+        for _ in range(2):
+            y.backward(case.gy(y.shape), retain_graph=True)
+            gradients.append([x.grad for x in inputs if x.requires_grad])
+            for x in inputs:
+                x.grad = None
+        first, second = gradients
+        assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
     def test_any_layout(self, case):
         shape = case(*case.tensors()).shape

@@ -356,8 +356,10 @@ def test_memory_stays_flat_over_many_steps(no_gc):
 
 
 def test_peak_memory_of_a_deep_chain():
-    """Each tanh saves its output. Forward holds all 50; backward frees one for every gradient that it makes."""
+    """Each tanh saves its output. Forward holds all 50; backward frees one with every step, and each gradient too."""
     x, array, depth = Tensor(np.ones(25_000), requires_grad=True), 25_000 * 8, 50
+    at_the_leaf = []
+    x.register_hook(lambda gradient: at_the_leaf.append(tracemalloc.get_traced_memory()[0]))
 
     def forward_and_backward():
         y = x
@@ -367,6 +369,7 @@ def test_peak_memory_of_a_deep_chain():
 
     _, peak = traced_bytes(forward_and_backward)
     assert depth * array < peak < (depth + 8) * array
+    assert at_the_leaf[0] < 8 * array
 
 
 # ---- no_grad, detach -------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-'''Code written for torch runs here with the word torch replaced.'''
+"""Code written for torch runs here with the word torch replaced."""
 
 import numpy as np
 import pytest

@@ -65,6 +65,7 @@ def train(arguments: argparse.Namespace) -> int:
     except Interrupted as stop:
         print(f"\n{stop}; everything is saved. Go on with\n\n  tinyres train --resume {folder}", file=sys.stderr)
         return 130
+    console.print()
     show({"folder": str(folder), **result}, arguments, seeds_text if count else result_text)
     return 0
 
@@ -157,7 +158,7 @@ def show(result: dict[str, Any], arguments: argparse.Namespace, text: Callable[[
 
 def result_text(result: dict[str, Any]) -> str:
     return (
-        f"test accuracy  {result['test_accuracy']:.2%} of {result['test_images']:,} images, seen only now\n"
+        f"test accuracy  {result['test_accuracy']:.2%} of {result['test_images']:,} test images, looked at only now\n"
         f"test loss      {result['test_loss']:.4f}\n"
         f"weights        of epoch {result['epoch']} of {result['epochs']}, the best in validation "
         f"({result['validation_accuracy']:.2%})\n"

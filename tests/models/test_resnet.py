@@ -76,7 +76,8 @@ def torchvision_names(counts, convolutions, projected):
     """What torchvision calls the state of a ResNet. `projected`: the stages whose first block projects."""
 
     def batch_norm(name):
-        return [f"{name}.{part}" for part in "weight bias running_mean running_var num_batches_tracked".split()]
+        parts = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+        return [f"{name}.{part}" for part in parts]
 
     names = ["conv1.weight", *batch_norm("bn1")]
     for stage, count in enumerate(counts, start=1):
@@ -178,9 +179,18 @@ def test_with_all_branches_zero_the_stem_is_averaged():
     np.testing.assert_allclose(model(x).data, wanted, rtol=1e-12, atol=1e-14)
 
 
-def test_he_initialisation():
-    model = models.resnet32()
-    for name, parameter in model.named_parameters():
+def test_the_stem_for_imagenet_takes_the_largest_of_3_by_3_at_every_second_pixel():
+    model = models.resnet18()
+    x = Tensor(np.random.RandomState(0).standard_normal((1, 3, 21, 32)).astype(np.float32))
+    before = ResNet.stem(model, x).data  # (1, 64, 11, 16), all 0 or more, so that zeros around it change no maximum
+    padded = np.pad(before, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    windows = [padded[:, :, i : i + 11 : 2, j : j + 16 : 2] for i in range(3) for j in range(3)]
+    assert np.array_equal(model.stem(x).data, np.max(windows, axis=0))
+
+
+@pytest.mark.parametrize("name", ["resnet32", "resnet18"])
+def test_he_initialisation(name):
+    for name, parameter in models.build(name).named_parameters():
         values = parameter.data
         if values.ndim > 1:
             std = np.sqrt(2 / np.prod(values.shape[1:]))

@@ -94,7 +94,7 @@ class TestGainsAndFans:
             init.kaiming_normal_(Tensor(np.ones(3)))
         with pytest.raises(ValueError, match="expected mode 'fan_in' or 'fan_out', got 'fan'"):
             init.kaiming_normal_(Tensor(np.ones((3, 3))), mode="fan")
-        with pytest.raises(ValueError, match="expected one of linear, conv2d, .*, got 'swish'"):
+        with pytest.raises(ValueError, match=r"expected one of linear, conv2d, .*, got 'swish'"):
             init.calculate_gain("swish")
 
 

@@ -288,14 +288,18 @@ def test_wrong_input(text, shape, message):
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [
-        ("Conv2d(3, 8, 3, dilation=2)", NotImplementedError, "Conv2d: only dilation=1 and groups=1 are there, got 2 and 1"),
-        ("Conv2d(4, 8, 3, groups=4)", NotImplementedError, "Conv2d: only dilation=1 and groups=1 are there, got 1 and 4"),
-        ("Conv2d(3, 8, 0)", ValueError, "Conv2d: expected kernel_size to be an int or a pair of ints, at least 1, got 0"),
-        ("Conv2d(3, 8, 3, padding=-1)", ValueError, "padding to be an int or a pair of ints, at least 0, got -1"),
+        ("Conv2d(3, 8, 3, dilation=2)", NotImplementedError, "only dilation=1 and groups=1 are there, got 2 and 1"),
+        ("Conv2d(4, 8, 3, groups=4)", NotImplementedError, "only dilation=1 and groups=1 are there, got 1 and 4"),
+        ("Conv2d(3, 8, 0)", ValueError, "expected kernel_size to be an int or a pair of ints, at least 1, got 0"),
+        (
+            "Conv2d(3, 8, 3, padding=-1)",
+            ValueError,
+            "expected padding to be an int or a pair of ints, at least 0, got -1",
+        ),
     ],
 )
 def test_wrong_settings(text, error, message):
-    with pytest.raises(error, match=re.escape(message)):
+    with pytest.raises(error, match=f"^Conv2d: {re.escape(message)}$"):
         make(nn, text)
 
 

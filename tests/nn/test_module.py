@@ -274,7 +274,9 @@ class TestContainers:
     def test_module_list(self):
         layers = nn.ModuleList(nn.Linear(1, 1) for _ in range(2))
         assert layers.append(nn.ReLU()) is layers
-        assert len(layers) == 3 and isinstance(layers[-1], nn.ReLU) and list(layers)[0] is layers[0]
+        assert (
+            len(layers) == 3 and isinstance(layers[-1], nn.ReLU) and list(layers) == [layers[0], layers[1], layers[2]]
+        )
         assert list(layers.state_dict()) == ["0.weight", "0.bias", "1.weight", "1.bias"]
         with pytest.raises(NotImplementedError, match="ModuleList has no forward"):
             layers(Tensor([1.0]))

@@ -1,22 +1,9 @@
 """tinyres/ops/add.py"""
 
 import numpy as np
-from support import Case, OpTests, floats
+from support import BROADCASTS, MORE_BROADCASTS, Case, OpTests, floats
 
 from tinyres import Tensor
-
-BROADCASTS = (
-    ((), ()),
-    ((3,), (3,)),
-    ((2, 3), (3,)),
-    ((3,), (2, 3)),
-    ((2, 1), (1, 4)),
-    ((2, 3), ()),
-    ((1,), (2, 3)),
-    ((4, 1, 3), (5, 1)),
-    ((2, 3, 2, 2), (3, 1, 1)),
-    ((1, 1, 1, 1), (2, 3, 1, 2)),
-)
 
 
 def add(lib, a, b):
@@ -29,7 +16,7 @@ def add_a_number(lib, x):
 
 class TestAdd(OpTests):
     CASES = (*(Case(add, a, b) for a, b in BROADCASTS), Case(add_a_number, (2, 3)))
-    MORE = tuple(Case(add, a, b) for a in ((6, 1, 5), (1, 7, 5), (5,)) for b in ((6, 7, 5), (7, 1), (1, 1, 1)))
+    MORE = tuple(Case(add, *pair) for pair in MORE_BROADCASTS)
     ERRORS = (
         (lambda: floats(2, 3) + floats(4), ValueError, "add: shapes (2, 3) and (4,) do not broadcast together"),
         (lambda: floats(3) + "x", TypeError, "expected numbers, got str"),

@@ -33,12 +33,12 @@ class TestInterpolate(OpTests):
         (
             lambda: F.interpolate(floats(1, 1, 2, 2), scale_factor=1.5),
             ValueError,
-            "interpolate: expected whole numbers of 1 or more, got (1.5, 1.5)",
+            "interpolate: expected a whole number of 1 or more, or a pair of them, got (1.5, 1.5)",
         ),
         (
             lambda: F.interpolate(floats(1, 1, 2, 2), size=(4, 0)),
             ValueError,
-            "interpolate: expected whole numbers of 1 or more, got (4, 0)",
+            "interpolate: expected a whole number of 1 or more, or a pair of them, got (4, 0)",
         ),
         (
             lambda: F.interpolate(floats(1, 1, 2, 2), size=4, mode="bilinear"),

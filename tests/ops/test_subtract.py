@@ -1,6 +1,6 @@
 """tinyres/ops/subtract.py"""
 
-from support import Case, OpTests, floats
+from support import BROADCASTS, MORE_BROADCASTS, Case, OpTests, floats
 
 
 def subtract(lib, a, b):
@@ -17,16 +17,12 @@ def negate(lib, x):
 
 class TestSubtract(OpTests):
     CASES = (
-        Case(subtract, (2, 3), (2, 3)),
-        Case(subtract, (), (2, 3)),
-        Case(subtract, (2, 3), (3,)),
-        Case(subtract, (4, 1), (1, 2)),
-        Case(subtract, (3, 1, 1), (2, 3, 1, 2)),
+        *(Case(subtract, *pair) for pair in BROADCASTS),
         Case(subtract_from_a_number, (2, 3)),
         Case(negate, ()),
         Case(negate, (2, 1, 3)),
     )
-    MORE = tuple(Case(subtract, a, b) for a in ((6, 1, 5), (1, 7, 5), (5,)) for b in ((6, 7, 5), (7, 1), (1, 1, 1)))
+    MORE = tuple(Case(subtract, *pair) for pair in MORE_BROADCASTS)
     ERRORS = (
         (lambda: floats(2, 3) - floats(2), ValueError, "subtract: shapes (2, 3) and (2,) do not broadcast together"),
     )

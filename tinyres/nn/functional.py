@@ -44,23 +44,28 @@ def batch_norm(
     running = (1 − momentum)·running + momentum·batch, with the unbiased variance (divided by M − 1, not M).
     Otherwise normalise with the running statistics; without any (None), always with the batch's.
     """
+    if input.ndim < 2:
+        raise ValueError(f"batch_norm: expected input (N, C) or (N, C, …), got {input.shape}")
     channels = input.shape[1:2]
     ones, zeros = np.ones_like(input.data, shape=channels), np.zeros_like(input.data, shape=channels)
     weight = Tensor(ones) if weight is None else weight
     bias = Tensor(zeros) if bias is None else bias
-    expect_floats("batch_norm", input=input, weight=weight, bias=bias)
-    if input.ndim < 2 or weight.shape != channels or bias.shape != channels:
+    statistics = {"running_mean": running_mean, "running_var": running_var}
+    expect_floats("batch_norm", input=input, weight=weight, bias=bias, **statistics)
+    if weight.shape != channels or bias.shape != channels:
         raise ValueError(f"batch_norm: expected input (N, {weight.numel()}, …), got {input.shape}")
     if running_mean is None or running_var is None:
         training = True
     elif running_mean.shape != channels or running_var.shape != channels:
-        raise ValueError(f"batch_norm: expected running statistics {channels}, got {running_mean.shape}")
+        raise ValueError(
+            f"batch_norm: expected running statistics {channels}, got {running_mean.shape} and {running_var.shape}"
+        )
     elif not training:
-        return BatchNormEval(running_mean.data, running_var.data, eps)(input, weight, bias)
+        return BatchNormEval(running_mean.data, running_var.data, float(eps))(input, weight, bias)
     M = input.numel() // max(1, input.shape[1])
     if M < 2:
         raise ValueError(f"batch_norm: training needs more than one value per channel, got input {input.shape}")
-    op = BatchNorm(eps)
+    op = BatchNorm(float(eps))
     y = op(input, weight, bias)
     if running_mean is not None and running_var is not None:
         running_mean.data += momentum * (op.batch_mean - running_mean.data)

@@ -46,6 +46,8 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     expect_floats("adaptive_avg_pool2d", input=input)
     expect_images("adaptive_avg_pool2d", input)
     wanted = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
+    if len(wanted) != 2:
+        raise ValueError(f"adaptive_avg_pool2d: expected output_size to be an int or a pair, got {output_size}")
     P, Q = (input.shape[2 + k] if wanted[k] is None else wanted[k] for k in (0, 1))
     if P < 1 or Q < 1 or min(input.shape[2:]) < 1:
         raise ValueError(

@@ -26,8 +26,11 @@ class Divide(Op):
 
 
 def divide(a: Any, b: Any) -> Tensor:
-    """a / b. Shapes broadcast; either may be a number."""
-    return Divide()(*as_operands("divide", a, b))
+    """a / b. Shapes broadcast; either may be a number. Integers are divided in float32, as in torch."""
+    a, b = as_operands("divide", a, b)
+    if a.dtype.kind in "iub":  # then b is an integer too: beside a float, as_operands makes both floats
+        a, b = a.to("float32"), b.to("float32")
+    return Divide()(a, b)
 
 
 def _rdivide(b: Tensor, a: Any) -> Tensor:

@@ -46,7 +46,7 @@ def interpolate(input: Tensor, size: Any = None, scale_factor: Any = None, mode:
     wanted = scale_factor if size is None else size
     if not isinstance(wanted, (tuple, list)):
         wanted = wanted, wanted
-    if any(v < 1 or v != int(v) for v in wanted):
-        raise ValueError(f"interpolate: expected whole numbers of 1 or more, got {wanted}")
+    if len(wanted) != 2 or any(v < 1 or v != int(v) for v in wanted):
+        raise ValueError(f"interpolate: expected a whole number of 1 or more, or a pair of them, got {wanted}")
     P, Q = (int(v) * (input.shape[2 + k] if size is None else 1) for k, v in enumerate(wanted))
     return Interpolate((P, Q))(input)

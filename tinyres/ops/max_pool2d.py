@@ -6,7 +6,7 @@ from typing import Any
 
 from tinyres.autograd import Array, Op, Tensor
 from tinyres.device import kernels_for
-from tinyres.ops.checks import expect_pooling
+from tinyres.ops.checks import expect_pooling, pair
 
 
 class MaxPool2d(Op):
@@ -35,7 +35,7 @@ def max_pool2d(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
 ) -> Tensor:
     """input (N,C,H,W) -> (N,C,P,Q). stride: the kernel's size if left out. ceil_mode: round how many windows fit up."""
-    if dilation not in (1, (1, 1)):
+    if pair("max_pool2d", "dilation", dilation, 1) != (1, 1):
         raise NotImplementedError(f"max_pool2d: only dilation=1 is there, got {dilation}")
     windows = expect_pooling("max_pool2d", input, kernel_size, stride, padding)
     return MaxPool2d(*windows, ceil_mode)(input)

@@ -27,7 +27,7 @@ class Reshape(Op):
 
 def reshape(x: Tensor, *shape: Any) -> Tensor:
     """x under another shape; one length may be −1 and is then worked out. `x.reshape(2, -1)` or `x.reshape((2, -1))`"""
-    wanted = tuple(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else shape
+    wanted = tuple(map(int, shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape))
     known = prod(length for length in wanted if length != -1)
     open_ = wanted.count(-1)
     fits = x.numel() == known if open_ == 0 else open_ == 1 and known > 0 and x.numel() % known == 0

@@ -75,8 +75,8 @@ class Settings:
     def from_recipe(recipe: str = "fast", **chosen: Any) -> Settings:
         """A recipe's settings, except for those chosen here. `Settings.from_recipe("paper", model="resnet56")`"""
         settings: dict[str, Any] = {**RECIPES[recipe], "recipe": recipe, **chosen}
-        if "epochs" in chosen:
-            settings["steps"] = None
+        if "epochs" in chosen or "steps" in chosen:  # one takes the place of the other
+            settings.update(epochs=chosen.get("epochs"), steps=chosen.get("steps"))
         if recipe == "paper" and settings.get("model") in PAPER_WARM_UP:
             settings["warm_up"] = 400
         return Settings(**settings)

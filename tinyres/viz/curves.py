@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 TRAINING, VALIDATION = "#0072B2", "#D55E00"  # blue and vermilion: told apart by every eye (Okabe & Ito 2008)
 
 
 def draw_curves(metrics: Sequence[dict[str, Any]], path: Path, model: str, data: str) -> None:
-    """Write a PNG of the lines of metrics.jsonl: cross-entropy on the left, error in percent on the right."""
+    """Write a PNG of the lines of metrics.jsonl."""
+    curves(metrics, f"{model} on {data}").savefig(path)
+
+
+def curves(metrics: Sequence[dict[str, Any]], title: str) -> Figure:
+    """Cross-entropy on the left, error in percent on the right."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 4.2), dpi=150, layout="constrained")
     loss, error = figure.subplots(1, 2)
-    figure.suptitle(f"{model} on {data}", fontweight="bold")
+    figure.suptitle(title, fontweight="bold")
     epochs = [line["epoch"] for line in metrics]
     _pair(loss, epochs, [line["train_loss"] for line in metrics], [line["validation_loss"] for line in metrics])
     train_error = [100 * (1 - line["train_accuracy"]) for line in metrics]
@@ -29,7 +35,7 @@ def draw_curves(metrics: Sequence[dict[str, Any]], path: Path, model: str, data:
     _mark_lowest(error, epochs, validation_error)
     for axes in (loss, error):
         axes.legend(frameon=False)
-    figure.savefig(path)
+    return figure
 
 
 def _pair(axes: Axes, epochs: Sequence[int], train: Sequence[float], validation: Sequence[float]) -> None:
@@ -48,5 +54,5 @@ def _mark_lowest(axes: Axes, epochs: Sequence[int], errors: Sequence[float]) -> 
     """A ring around the first of the lowest: the epoch whose weights are kept."""
     lowest = min(errors)
     epoch = epochs[errors.index(lowest)]
-    ring = {"marker": "o", "markersize": 12, "markerfacecolor": "none", "linestyle": "none"}
-    axes.plot(epoch, lowest, color=VALIDATION, **ring, label=f"kept: {lowest:.1f} % after epoch {epoch}")
+    label = f"kept: {lowest:.1f} % after epoch {epoch}"
+    axes.plot(epoch, lowest, "o", color=VALIDATION, markersize=12, markerfacecolor="none", label=label)

@@ -1,0 +1,74 @@
+"""For the tests of training: a tiny network, a few pictures, and runs that take a moment."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from tinyres import data, models, nn
+from tinyres.data.shapes import shapes
+from tinyres.training import RunFolder, Settings, checkpoint, train
+
+BATCHES = 3  # in an epoch: 72 of 80 pictures, 24 a batch; the other 8 are for validation, one batch
+
+
+def tiny(num_classes: int = 10, shortcut: str = "A") -> nn.Module:
+    """Weights, running statistics and random draws: all that a resumed run must have right."""
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3, stride=4, padding=1, bias=False),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(0.2),
+        nn.Linear(16, num_classes),
+    )
+
+
+@cache
+def few_shapes() -> tuple[data.Dataset, data.Dataset]:
+    return shapes(train=80, test=50)
+
+
+@pytest.fixture
+def tiny_world(monkeypatch, tmp_path):
+    """Inside, the model "tiny" exists, Shapes has 80 + 50 pictures, no curves are drawn, and we are in tmp_path."""
+    monkeypatch.setitem(models._MODELS, "tiny", tiny)
+    monkeypatch.setattr(data, "shapes", few_shapes)
+    monkeypatch.setattr("tinyres.training.trainer.draw_curves", lambda *arguments: None)
+    monkeypatch.chdir(tmp_path)
+
+
+def settings(**chosen) -> Settings:
+    return Settings.from_recipe(**{"model": "tiny", "batch_size": 24, "epochs": 2, **chosen})
+
+
+def quiet() -> Console:
+    return Console(quiet=True)
+
+
+def run(folder, **chosen) -> RunFolder:
+    """A finished run."""
+    train(settings(**chosen), RunFolder(folder), quiet())
+    return RunFolder(folder)
+
+
+def outcome(folder: RunFolder) -> dict:
+    """All that a run computed: its figures but for the times, its weights and memories as bytes."""
+    metrics = [{k: v for k, v in m.items() if k not in ("seconds", "images_per_second")} for m in folder.read_metrics()]
+    saved = {path.name: checkpoint.load(path) for path in (folder.last, folder.best)}
+    for each in saved.values():
+        each.about.get("position", {}).pop("seconds", None)
+    arrays = {
+        (file, kind, name): (array.shape, array.tobytes())
+        for file, each in saved.items()
+        for kind, tensors in (("weights", each.weights), ("optimizer", each.optimizer))
+        for name, array in tensors.items()
+    }
+    result = {k: v for k, v in (folder.read_result() or {}).items() if k != "seconds"}
+    return {"metrics": metrics, "arrays": arrays, "about": [each.about for each in saved.values()], "result": result}
+
+
+def same_arrays(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> bool:
+    return first.keys() == second.keys() and all(np.array_equal(first[name], second[name]) for name in first)

@@ -1,0 +1,138 @@
+"""A run's figures are what they are said to be, and the test set is looked at once."""
+
+import numpy as np
+import pytest
+from runs import BATCHES, few_shapes, quiet, run, settings, tiny_world  # noqa: F401
+
+from tinyres import Tensor, data, models, no_grad
+from tinyres.nn import functional as F
+from tinyres.training import Diverged, RunError, RunFolder, checkpoint, train
+from tinyres.training import run as run_module
+from tinyres.training.trainer import Trainer
+
+pytestmark = pytest.mark.usefixtures("tiny_world")
+
+
+def by_hand(path, dataset):
+    """Loss and accuracy of a checkpoint on a data set, in one batch and without the trainer's help."""
+    saved = checkpoint.load(path)
+    model = models.build("tiny", 10)
+    model.load_state_dict(saved.weights)
+    model.eval()
+    mean, std = (np.array(saved.about[name])[:, None, None] for name in ("mean", "std"))
+    with no_grad():
+        scores = model(Tensor(((dataset.images / 255 - mean) / std).astype(np.float32)))
+        loss = F.cross_entropy(scores, dataset.labels).item()
+    return loss, (scores.data.argmax(1) == dataset.labels).mean()
+
+
+def test_figures_by_hand(tmp_path):
+    folder = run(tmp_path / "run", epochs=5)
+    train_set, test_set = few_shapes()
+    learn, validation = data.split(train_set, 8, seed=0)
+    metrics, result = folder.read_metrics(), folder.read_result()
+    assert len(learn) == 72
+
+    last = metrics[-1]
+    assert (last["validation_loss"], last["validation_accuracy"]) == pytest.approx(by_hand(folder.last, validation))
+
+    accuracies = [line["validation_accuracy"] for line in metrics]
+    assert result["epoch"] == 1 + accuracies.index(max(accuracies))
+    assert result["validation_accuracy"] == max(accuracies)
+    assert result["validation_accuracy"] == pytest.approx(by_hand(folder.best, validation)[1])
+
+    assert (result["test_loss"], result["test_accuracy"]) == pytest.approx(by_hand(folder.best, test_set))
+    assert (result["test_images"], result["epochs"]) == (50, 5)
+    mean, std = data.channel_statistics(learn)  # of what is learnt from, not of validation or test
+    about = checkpoint.load(folder.best).about
+    assert (about["mean"], about["std"]) == (mean.tolist(), std.tolist())
+
+
+def test_training_figures_are_those_of_the_batches(tmp_path, monkeypatch):
+    seen = []
+    cross_entropy = F.cross_entropy
+
+    def watched(scores, labels, **smoothing):
+        loss = cross_entropy(scores, labels, **smoothing)
+        if scores.requires_grad:
+            correct = int((scores.data.argmax(1) == labels.data).sum())
+            seen.append((loss.item() * len(labels), correct, len(labels)))
+        return loss
+
+    monkeypatch.setattr(F, "cross_entropy", watched)
+    folder = run(tmp_path / "run", batch_size=32)  # 32, 32 and 8: a mean of means would differ
+    loss, correct, images = np.array(seen[-BATCHES:]).sum(axis=0)
+    line = folder.read_metrics()[-1]
+    assert images == 72
+    assert line["train_loss"] == pytest.approx(loss / 72)
+    assert line["train_accuracy"] == correct / 72
+    assert line["images_per_second"] == pytest.approx(72 / line["seconds"])
+    assert (line["epoch"], line["step"]) == (2, 2 * BATCHES)
+
+
+def test_it_learns(tmp_path):
+    losses = [line["train_loss"] for line in run(tmp_path / "run", epochs=25, lr=0.1).read_metrics()]
+    guessing = np.log(10)  # the loss of one who knows nothing of ten classes
+    assert losses[-1] < guessing - 0.2 < losses[0]
+
+
+def test_the_test_set_is_looked_at_once_at_the_end(tmp_path, monkeypatch):
+    looks = []
+    _, test_set = few_shapes()
+
+    class Watched(data.Loader):
+        def epoch(self, *arguments, **settings):
+            if self.dataset.images is test_set.images:
+                looks.append(len(RunFolder(tmp_path / "run").read_metrics()))
+            return super().epoch(*arguments, **settings)
+
+    monkeypatch.setattr(run_module, "Loader", Watched)
+    monkeypatch.setattr("tinyres.training.trainer.Loader", Watched)
+    run(tmp_path / "run", epochs=3)
+    assert looks == [3]
+
+
+def test_a_seed_names_a_run_and_another_seed_another(tmp_path):
+    first, again, other = (
+        checkpoint.load(run(tmp_path / name, seed=seed).last).weights
+        for name, seed in (("first", 7), ("again", 7), ("other", 8))
+    )
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+    assert not np.array_equal(first["0.weight"], other["0.weight"])
+
+
+def test_every_learning_rate_and_step(tmp_path, monkeypatch):
+    rates = []
+    check = Trainer.check
+    monkeypatch.setattr(Trainer, "check", lambda self, loss: (rates.append(self.lr), check(self, loss)))
+    folder = run(tmp_path / "run", recipe="paper", epochs=None, steps=8)
+    assert rates == pytest.approx([0.1] * 4 + [0.01] * 2 + [0.001] * 2)
+    lines = folder.read_metrics()
+    assert [line["step"] for line in lines] == [3, 6, 8]  # the last epoch ends early
+    assert [line["lr"] for line in lines] == pytest.approx([0.1, 0.01, 0.001])
+
+
+def test_float64(tmp_path):
+    folder = run(tmp_path / "run", precision="float64")
+    assert {a.dtype for a in checkpoint.load(folder.best).weights.values()} == {np.dtype("f8"), np.dtype("i8")}
+
+
+def test_limit_batches_is_for_all_three_sets(tmp_path):
+    folder = run(tmp_path / "run", batch_size=4, limit_batches=1)
+    assert folder.read_result()["test_images"] == 4
+    assert folder.read_metrics()[-1]["step"] == 2
+
+
+def test_diverged(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(Diverged, match=r"the loss is (nan|inf) in epoch 1, batch 2 .* try .* --lr 1e\+29"):
+        train(settings(lr=1e30, schedule="constant"), folder, quiet())
+    assert folder.read_result() is None
+
+
+def test_two_pictures_are_the_least(monkeypatch, tmp_path):
+    train_set, test_set = few_shapes()
+    monkeypatch.setattr(data, "load", lambda *arguments, **settings: (train_set.take([0]), test_set))
+    with pytest.raises(RunError, match="at least 2 training images"):
+        train(settings(), RunFolder(tmp_path / "run"), quiet())
+    assert not (tmp_path / "run").exists()
