@@ -15,9 +15,9 @@ PRECISIONS = ("float32", "float64")
 # paper: what He et al. (2016) did on CIFAR, section 4.2. 64,000 steps are 182 epochs of 45,000 images.
 RECIPES: dict[str, dict[str, Any]] = {
     "fast": {
-        "epochs": 10,
-        "batch_size": 128,
-        "lr": 0.3,
+        "epochs": 5,
+        "batch_size": 64,
+        "lr": 0.1,
         "schedule": "onecycle",
         "momentum": 0.9,
         "nesterov": True,
