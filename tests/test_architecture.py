@@ -13,9 +13,9 @@ ROOT = Path(__file__).parent.parent
 LAYERS = (
     ("tinyres.cli", "tinyres.__main__"),
     ("tinyres.labs", "tinyres.training", "tinyres.viz"),
-    ("tinyres.models", "tinyres.summary", "tinyres.onnx"),
+    ("tinyres.models", "tinyres.summary"),
     ("tinyres",),  # the front door: what a user imports
-    ("tinyres.nn", "tinyres.optim", "tinyres.gradcheck", "tinyres.data"),
+    ("tinyres.nn", "tinyres.optim", "tinyres.gradcheck", "tinyres.creation", "tinyres.data"),
     ("tinyres.ops",),
     ("tinyres.autograd", "tinyres.device", "tinyres.random"),
     ("tinyres_kernels",),

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinyres.nn import Module
-from tinyres.optim import SGD, ConstantLR, CosineAnnealingLR, LRScheduler, MultiStepLR, OneCycleLR, Optimizer, WarmUp
+from tinyres.optim import SGD, Optimizer
+from tinyres.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, MultiStepLR, OneCycleLR, WarmUp
 
 SCHEDULES = ("onecycle", "cosine", "step", "constant")
 PRECISIONS = ("float32", "float64")
@@ -121,7 +122,7 @@ class Settings:
         elif self.schedule == "step":
             schedule = MultiStepLR(optimizer, [total_steps // 2, total_steps * 3 // 4])
         else:
-            schedule = ConstantLR(optimizer)
+            schedule = LRScheduler(optimizer)
         return WarmUp(schedule, self.warm_up, start=0.1) if self.warm_up else schedule
 
 
