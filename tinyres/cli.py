@@ -63,7 +63,7 @@ def train(arguments: argparse.Namespace) -> int:
             go = training.resume_seeds if arguments.resume else training.train_seeds
             result = go(settings, count, folder, console)
     except Interrupted as stop:
-        print(f"\n{stop}; everything is saved. Go on with\n\n  tinyres train --resume {folder}", file=sys.stderr)
+        print(f"\n{stop}; everything is saved.\nGo on with\n\n  tinyres train --resume {folder}", file=sys.stderr)
         return 130
     console.print()
     show({"folder": str(folder), **result}, arguments, seeds_text if count else result_text)

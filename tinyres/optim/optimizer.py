@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinyres.autograd import Array, Tensor
+from tinyres.device import to_device
 
 
 class Optimizer:
@@ -57,7 +58,8 @@ class Optimizer:
             number, _, name = key.partition(".")
             if not number.isdigit() or int(number) >= len(everyone):
                 raise ValueError(f"{type(self).__name__}: this state has {key!r}; there are {len(everyone)} parameters")
-            self.state.setdefault(everyone[int(number)], {})[name] = np.array(array)
+            parameter = everyone[int(number)]
+            self.state.setdefault(parameter, {})[name] = to_device(np.array(array), parameter.device)
 
 
 class SGD(Optimizer):

@@ -105,7 +105,7 @@ class Trainer:
         images, validation = len(self.train_loader.dataset), len(self.validation_loader.dataset)
         say(f"{settings.model} on {settings.data}: {images:,} images to learn from, {validation:,} for validation")
         say(
-            f"{self.epochs} epochs of {len(self.train_loader)} batches of {settings.batch_size}, learning rate "
+            f"epochs: {self.epochs}, each of {len(self.train_loader)} batches of {settings.batch_size}; learning rate "
             f"{settings.lr:g} ({settings.schedule}), seed {settings.seed}"
         )
         say(f"the run's folder is {self.folder}\n")
