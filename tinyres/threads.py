@@ -1,0 +1,53 @@
+"""How many threads compute: one setting for numba's kernels and for BLAS's matrix products.
+
+`tinyres.set_num_threads(2)`, `TINYRES_NUM_THREADS=2` (read when tinyres is imported) and `--threads 2` are the same;
+without them, every core that this process may use. The two never compute at once, so they share the cores and do not
+compete. A result is the same bit for bit from run to run at one number of threads; at another, sums may be added up in
+another order.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class _Chosen:
+    threads: int | None = None  # None: all cores
+
+
+def get_num_threads() -> int:
+    """How many threads compute."""
+    return _Chosen.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def set_num_threads(threads: int) -> None:
+    """Compute on so many threads from here on. More than there are cores is of no use; numba then takes all cores."""
+    from threadpoolctl import threadpool_limits
+
+    if threads < 1:
+        raise ValueError(f"set_num_threads: expected 1 or more, got {threads}")
+    _Chosen.threads = threads
+    threadpool_limits(threads)  # lasts until the next call
+    if "numba" in sys.modules:
+        tell_numba()
+
+
+def tell_numba() -> None:
+    """Hand the setting to numba; whoever loads it calls this."""
+    import numba
+
+    numba.set_num_threads(min(get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+
+
+@contextmanager
+def using_threads(threads: int | None) -> Iterator[int]:
+    """Inside, compute on so many threads (None: as many as before); yields the number."""
+    before = get_num_threads()
+    set_num_threads(before if threads is None else threads)
+    try:
+        yield get_num_threads()
+    finally:
+        set_num_threads(before)
