@@ -17,7 +17,7 @@ LAYERS = (
     ("tinyres",),  # the front door: what a user imports
     ("tinyres.nn", "tinyres.optim", "tinyres.gradcheck", "tinyres.data"),
     ("tinyres.ops",),
-    ("tinyres.autograd", "tinyres.device", "tinyres.random"),
+    ("tinyres.autograd", "tinyres.device", "tinyres.fusion", "tinyres.random"),
     ("tinyres_kernels",),
 )
 

@@ -12,6 +12,7 @@ Where to read: autograd.py (the engine), ops/conv2d.py (an op), models/resnet.py
 
 from tinyres import nn, optim
 from tinyres.autograd import Observer, Op, Tensor, no_grad, observe
+from tinyres.fusion import unfused
 from tinyres.gradcheck import gradcheck
 from tinyres.ops.cat import cat
 from tinyres.ops.reshape import flatten
@@ -30,4 +31,5 @@ __all__ = [
     "no_grad",
     "observe",
     "optim",
+    "unfused",
 ]
