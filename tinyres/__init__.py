@@ -13,6 +13,7 @@ Where to read: autograd.py (the engine), ops/conv2d.py (an op), models/resnet.py
 from tinyres import nn, optim
 from tinyres.autograd import Observer, Op, Tensor, no_grad, observe
 from tinyres.creation import ones, randn, tensor, zeros
+from tinyres.fusion import unfused
 from tinyres.gradcheck import gradcheck
 from tinyres.ops.cat import cat
 from tinyres.ops.reshape import flatten
@@ -34,5 +35,6 @@ __all__ = [
     "optim",
     "randn",
     "tensor",
+    "unfused",
     "zeros",
 ]

@@ -1,13 +1,15 @@
 """Which device an array is on, and which kernels serve it. The only file of tinyres that names cupy.
 
-The rungs of the ladder stand in `tinyres_kernels`: `reference/` (loops: the definition) and `array/` (array code).
-Every rung offers the functions of `Kernels` below, so an op says `kernels_for(x).conv2d(...)` and need not know more.
-TINYRES_KERNELS=reference or =array forces one rung.
+The rungs of the ladder stand in `tinyres_kernels`: `reference/` (loops: the definition), `array/` (array code) and
+`cpu/` (compiled by numba). Every rung offers the functions of `Kernels` below, so an op says
+`kernels_for(x).conv2d(...)` and need not know more. TINYRES_KERNELS=reference, =array or =cpu forces one rung.
 """
 
 from __future__ import annotations
 
 import os
+from functools import cache
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
@@ -52,15 +54,68 @@ class Kernels(Protocol):
     ) -> Array:
         """gy (N,C,P,Q) -> gx (N,C,H,W)"""
 
+    # batch_norm: mean, r = 1/√(var + eps), gamma, beta and their gradients are (C); M values each channel.
+
+    def batch_norm_statistics(self, x: Array) -> tuple[Array, Array]:
+        """x (N,C,…) -> mean (C), var (C)"""
+
+    def batch_norm(self, x: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Array:
+        """x (N,C,…) -> y = gamma·(x − mean)·r + beta (N,C,…)"""
+
+    def batch_norm_grad_sums(self, gy: Array, x: Array, mean: Array, r: Array) -> tuple[Array, Array]:
+        """gy, x (N,C,…) -> gbeta (C), ggamma (C)"""
+
+    def batch_norm_grad_x(
+        self, gy: Array, x: Array, mean: Array, r: Array, gamma: Array, gbeta: Array, ggamma: Array
+    ) -> Array:
+        """gy, x (N,C,…) -> gx (N,C,…)"""
+
+    def batch_norm_relu(self, x: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Array:
+        """x (N,C,…) -> y = max(batch_norm(x), 0) (N,C,…)"""
+
+    def batch_norm_relu_grad_sums(
+        self, gy: Array, x: Array, mean: Array, r: Array, gamma: Array, beta: Array
+    ) -> tuple[Array, Array]:
+        """gy, x (N,C,…) -> gbeta (C), ggamma (C)"""
+
+    def batch_norm_relu_grad_x(
+        self, gy: Array, x: Array, mean: Array, r: Array, gamma: Array, beta: Array, gbeta: Array, ggamma: Array
+    ) -> Array:
+        """gy, x (N,C,…) -> gx (N,C,…)"""
+
+    def batch_norm_add_relu(self, x: Array, residual: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Array:
+        """x, residual (N,C,…) -> y = max(batch_norm(x) + residual, 0) (N,C,…)"""
+
+    def batch_norm_add_relu_grad_sums(
+        self, gy: Array, y: Array, x: Array, mean: Array, r: Array
+    ) -> tuple[Array, Array, Array]:
+        """gy, y, x (N,C,…) -> g = gy·(y > 0) (N,C,…), gbeta (C), ggamma (C). gx: batch_norm_grad_x(g, …)"""
+
 
 def kernels_for(x: Array) -> Kernels:
     """The fastest kernels there are for arrays of x's type."""
-    forced = os.environ.get("TINYRES_KERNELS", "array")
+    forced = os.environ.get("TINYRES_KERNELS")
+    if forced is None:
+        return tinyres_kernels.array if _is_cupy(x) else _cpu_if_it_can_be_had()
     if forced == "reference":
         return tinyres_kernels.reference
     if forced == "array":
         return tinyres_kernels.array
-    raise ValueError(f"TINYRES_KERNELS: expected 'reference' or 'array', got {forced!r}")
+    if forced == "cpu":
+        return _cpu()
+    raise ValueError(f"TINYRES_KERNELS: expected 'reference', 'array' or 'cpu', got {forced!r}")
+
+
+@cache
+def _cpu_if_it_can_be_had() -> Kernels:
+    return _cpu() if find_spec("numba") else tinyres_kernels.array
+
+
+def _cpu() -> Kernels:
+    """Imported at the first use: numba takes longer to import than all of tinyres."""
+    import tinyres_kernels.cpu
+
+    return tinyres_kernels.cpu
 
 
 def is_array(data: Any) -> bool:
