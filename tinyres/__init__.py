@@ -18,6 +18,7 @@ from tinyres.gradcheck import gradcheck
 from tinyres.ops.cat import cat
 from tinyres.ops.reshape import flatten
 from tinyres.random import manual_seed
+from tinyres.threads import follow_environment, get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Tensor",
     "cat",
     "flatten",
+    "get_num_threads",
     "gradcheck",
     "manual_seed",
     "nn",
@@ -34,7 +36,10 @@ __all__ = [
     "ones",
     "optim",
     "randn",
+    "set_num_threads",
     "tensor",
     "unfused",
     "zeros",
 ]
+
+follow_environment()

@@ -269,7 +269,7 @@ def add_train(commands: Any) -> None:
     where = command.add_argument_group("where")
     where.add_argument("--out", metavar="DIR", type=Path, help="new folder (default: runs/DATA-MODEL-DATE-TIME)")
     where.add_argument("--resume", metavar="DIR", type=Path, help="go on with the run in DIR, exactly where it stopped")
-    where.add_argument("--threads", metavar="N", type=int, help="for matrix products (default: BLAS decides)")
+    where.add_argument("--threads", metavar="N", type=int, help="how many compute (default: every core)")
     where.add_argument("--device", metavar="D", help="cpu or cuda (default: cpu)")
     where.add_argument("--precision", metavar="P", type=one_of("precision", PRECISIONS), help=PRECISION_HELP)
 
@@ -285,7 +285,7 @@ def add_eval(commands: Any) -> None:
     command.add_argument("folder", metavar="RUN_DIR", type=Path, help="the run's folder")
     command.add_argument("--checkpoint", choices=("best", "last"), default="best", help="default: best")
     command.add_argument("--data-dir", metavar="DIR", help="where the data lie now (default: where they lay then)")
-    command.add_argument("--threads", metavar="N", type=int, help="for matrix products (default: as in training)")
+    command.add_argument("--threads", metavar="N", type=int, help="how many compute (default: as in training)")
     command.add_argument("--json", action="store_true", help="print the result as JSON")
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 import tinyres_kernels.array
 import tinyres_kernels.reference
+from tinyres.threads import tell_numba
 
 Array = Any
 Pair = tuple[int, int]
@@ -115,6 +116,7 @@ def _cpu() -> Kernels:
     """Imported at the first use: numba takes longer to import than all of tinyres."""
     import tinyres_kernels.cpu
 
+    tell_numba()
     return tinyres_kernels.cpu
 
 

@@ -20,12 +20,14 @@ class _Chosen:
 
 def get_num_threads() -> int:
     """How many threads compute."""
-    return _Chosen.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if _Chosen.threads is not None:
+        return _Chosen.threads
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def set_num_threads(threads: int) -> None:
     """Compute on so many threads from here on. More than there are cores is of no use; numba then takes all cores."""
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     if threads < 1:
         raise ValueError(f"set_num_threads: expected 1 or more, got {threads}")
@@ -40,6 +42,16 @@ def tell_numba() -> None:
     import numba
 
     numba.set_num_threads(min(get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+
+
+def follow_environment() -> None:
+    """Set what TINYRES_NUM_THREADS says, if it says anything."""
+    wanted = os.environ.get("TINYRES_NUM_THREADS")
+    if wanted is None:
+        return
+    if not wanted.isdigit():
+        raise ValueError(f"TINYRES_NUM_THREADS: expected a number of 1 or more, got {wanted!r}")
+    set_num_threads(int(wanted))
 
 
 @contextmanager

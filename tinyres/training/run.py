@@ -6,8 +6,6 @@ at once, at the very end, with the weights of that epoch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +14,7 @@ import numpy as np
 
 from tinyres import data, models
 from tinyres.data import Dataset, Loader
+from tinyres.threads import using_threads
 from tinyres.training import checkpoint
 from tinyres.training.checkpoint import Checkpoint
 from tinyres.training.errors import RunError
@@ -40,7 +39,7 @@ def train(settings: Settings, folder: RunFolder, console: Console | None = None)
     RunError: something lies in the folder, or training diverged. Interrupted: Ctrl-C; `resume` goes on.
     """
     folder.refuse_unless_free()
-    with blas_threads(settings.threads) as threads:
+    with using_threads(settings.threads) as threads:
         progress = Progress(console)
         train_set, test_set = data.load(settings.data, settings.data_dir, quiet=progress.console.quiet)
         trainer = _trainer(settings, train_set, folder, progress)
@@ -56,7 +55,7 @@ def resume(settings: Settings, folder: RunFolder, console: Console | None = None
     finished = folder.read_result()
     if finished is not None:
         return finished
-    with blas_threads(settings.threads):
+    with using_threads(settings.threads):
         progress = Progress(console)
         train_set, test_set = data.load(settings.data, settings.data_dir, quiet=progress.console.quiet)
         if train_set.sha256() != folder.read_config()["data_sha256"]:
@@ -73,7 +72,7 @@ def evaluate_run(folder: RunFolder, settings: Settings, which: str = "best") -> 
     """The test set's figures, all of its images, for the run's "best" or "last" checkpoint."""
     path = {"best": folder.best, "last": folder.last}[which]
     saved = checkpoint.load(path)
-    with blas_threads(settings.threads):
+    with using_threads(settings.threads):
         _, test_set = data.load(settings.data, settings.data_dir)
         if list(test_set.classes) != saved.about["classes"]:
             raise RunError(f"{path}: was trained on other classes than those of {settings.data}")
@@ -86,15 +85,6 @@ def default_folder(settings: Settings) -> RunFolder:
     kind, _, path = settings.data.partition(":")
     name = Path(path).name or kind
     return RunFolder(Path("runs", f"{name}-{settings.model}-{datetime.now():%Y%m%d-%H%M%S}"))
-
-
-@contextmanager
-def blas_threads(threads: int | None) -> Iterator[int]:
-    """Inside, matrix products run on so many threads; yields how many those are where None left it open."""
-    from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[import-untyped]
-
-    with threadpool_limits(threads):
-        yield max((library["num_threads"] for library in threadpool_info()), default=1)
 
 
 def _trainer(settings: Settings, train_set: Dataset, folder: RunFolder, progress: Progress) -> Trainer:

@@ -48,7 +48,7 @@ class Settings:
     schedule: onecycle (up and down), cosine (down), step (divided by 10 after 1/2 and 3/4 of all steps) or constant
     warm_up: the first so many steps are made at a tenth of the learning rate
     limit_batches: at most so many batches in an epoch, in the validation and in the test, for a quick look
-    threads: for matrix products; None leaves it to the BLAS library
+    threads: how many compute; None: as tinyres.threads has it, every core unless told otherwise
     """
 
     recipe: str
