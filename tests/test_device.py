@@ -1,5 +1,7 @@
 """tinyres/device.py: which kernels serve, and where arrays go. (A GPU is not needed.)"""
 
+import os
+import subprocess
 import sys
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -7,7 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import tinyres.device
 import tinyres_kernels.array
+import tinyres_kernels.cpu
 import tinyres_kernels.reference
 from tinyres import Tensor
 from tinyres.device import Kernels, device_of, is_array, kernels_for, to_device
@@ -16,16 +20,41 @@ from tinyres.nn import functional as F
 X = np.ones((1, 1, 3, 3))
 
 
-@pytest.mark.parametrize("rung", [tinyres_kernels.reference, tinyres_kernels.array])
+@pytest.mark.parametrize("rung", [tinyres_kernels.reference, tinyres_kernels.array, tinyres_kernels.cpu])
 def test_the_environment_forces_a_rung(rung, monkeypatch):
     name = rung.__name__.rpartition(".")[2]
     monkeypatch.setenv("TINYRES_KERNELS", name)
     assert kernels_for(X) is rung
 
 
+def test_the_compiled_kernels_serve_unless_told_otherwise(monkeypatch):
+    monkeypatch.delenv("TINYRES_KERNELS", raising=False)
+    assert kernels_for(X) is tinyres_kernels.cpu
+
+
+def test_without_numba_the_array_rung_serves(monkeypatch):
+    monkeypatch.delenv("TINYRES_KERNELS", raising=False)
+    monkeypatch.setattr(tinyres.device, "find_spec", lambda name: None)
+    tinyres.device._cpu_if_it_can_be_had.cache_clear()
+    try:
+        assert kernels_for(X) is tinyres_kernels.array
+    finally:
+        tinyres.device._cpu_if_it_can_be_had.cache_clear()
+
+
+def test_importing_tinyres_does_not_load_numba():
+    command = "import sys, tinyres; sys.exit('numba' in sys.modules)"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", command], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        ).returncode
+        == 0
+    )
+
+
 def test_an_unknown_rung(monkeypatch):
     monkeypatch.setenv("TINYRES_KERNELS", "fastest")
-    with pytest.raises(ValueError, match=r"TINYRES_KERNELS: expected 'reference' or .*'array'.*, got 'fastest'"):
+    with pytest.raises(ValueError, match=r"TINYRES_KERNELS: expected 'reference', 'array' or 'cpu', got 'fastest'"):
         kernels_for(X)
 
 
@@ -42,7 +71,7 @@ def test_the_ops_use_the_forced_rung(monkeypatch):
     assert seen == [X.shape]
 
 
-@pytest.mark.parametrize("rung", [tinyres_kernels.reference, tinyres_kernels.array])
+@pytest.mark.parametrize("rung", [tinyres_kernels.reference, tinyres_kernels.array, tinyres_kernels.cpu])
 def test_every_rung_offers_every_kernel(rung):
     wanted = {name for name in vars(Kernels) if "pool2d" in name or "conv2d" in name}
     assert len(wanted) >= 7

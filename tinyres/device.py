@@ -1,13 +1,15 @@
 """Which device an array is on, and which kernels serve it. The only file of tinyres that names cupy.
 
-The rungs of the ladder stand in `tinyres_kernels`: `reference/` (loops: the definition) and `array/` (array code).
-Every rung offers the functions of `Kernels` below, so an op says `kernels_for(x).conv2d(...)` and need not know more.
-TINYRES_KERNELS=reference or =array forces one rung.
+The rungs of the ladder stand in `tinyres_kernels`: `reference/` (loops: the definition), `array/` (array code) and
+`cpu/` (compiled by numba). Every rung offers the functions of `Kernels` below, so an op says
+`kernels_for(x).conv2d(...)` and need not know more. TINYRES_KERNELS=reference, =array or =cpu forces one rung.
 """
 
 from __future__ import annotations
 
 import os
+from functools import cache
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
@@ -55,12 +57,28 @@ class Kernels(Protocol):
 
 def kernels_for(x: Array) -> Kernels:
     """The fastest kernels there are for arrays of x's type."""
-    forced = os.environ.get("TINYRES_KERNELS", "array")
+    forced = os.environ.get("TINYRES_KERNELS")
+    if forced is None:
+        return tinyres_kernels.array if _is_cupy(x) else _cpu_if_it_can_be_had()
     if forced == "reference":
         return tinyres_kernels.reference
     if forced == "array":
         return tinyres_kernels.array
-    raise ValueError(f"TINYRES_KERNELS: expected 'reference' or 'array', got {forced!r}")
+    if forced == "cpu":
+        return _cpu()
+    raise ValueError(f"TINYRES_KERNELS: expected 'reference', 'array' or 'cpu', got {forced!r}")
+
+
+@cache
+def _cpu_if_it_can_be_had() -> Kernels:
+    return _cpu() if find_spec("numba") else tinyres_kernels.array
+
+
+def _cpu() -> Kernels:
+    """Imported at the first use: numba takes longer to import than all of tinyres."""
+    import tinyres_kernels.cpu
+
+    return tinyres_kernels.cpu
 
 
 def is_array(data: Any) -> bool:

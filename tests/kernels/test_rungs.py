@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinyres_kernels.array
+import tinyres_kernels.cpu
 import tinyres_kernels.reference as reference
 from tinyres_kernels.windows import output_size
 
-RUNGS = [tinyres_kernels.array]
+RUNGS = [tinyres_kernels.array, tinyres_kernels.cpu]
 
 
 def on(rungs):

@@ -84,7 +84,7 @@ class TestConv2d(OpTests):
         ),
     )
 
-    @pytest.mark.parametrize("rung", ["reference", "array"])
+    @pytest.mark.parametrize("rung", ["reference", "array", "cpu"])
     def test_an_empty_batch(self, rung, monkeypatch):
         monkeypatch.setenv("TINYRES_KERNELS", rung)
         x, w = floats(0, 3, 5, 5).requires_grad_(), floats(2, 3, 3, 3).requires_grad_()

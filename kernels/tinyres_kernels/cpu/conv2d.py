@@ -1,0 +1,307 @@
+"""Convolution near the processor's peak: a tile of sums held in registers, slid over images laid out for it.
+
+    N images · C channels in · O channels out · (H, W) in · (P, Q) out · (KH, KW) kernel · (i, j) a place in the kernel
+
+**Laid out.** Each thread copies one image at a time into a scratch array that stays in its cache: with zeros around it,
+and with its channels in blocks of 16, so that neighbouring output pixels read numbers exactly 16 apart. (A fixed
+distance costs nothing to address; a distance known only at run time costs a register or a reload for every pixel.)
+With a stride s the columns are dealt out into s phases, 0 s 2s …, 1 s+1 2s+1 …: neighbours again.
+
+    scratch (blocks, rows, phases, columns, 16)      "tap" (i, j, block): where in it a tile finds its 16 channels
+
+**The tile** (tile.py) is 8 pixels × 2 vectors of output channels, or another shape of as many sums if that fits the
+layer better. What sticks out beyond an image's width or beyond O is computed and dropped.
+
+**The three directions.** Forward slides the kernel over x. The gradient of x slides the turned kernel over gy, for a
+stride s in s·s parts that do no work in vain, see `conv2d_grad_x`. The gradient of w holds 8 channels × 2 vectors of gw
+in registers and walks along the pixels; each thread adds up its own images, then the threads' sums are added in order,
+so that a result is the same to the last bit every time.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from tinyres_kernels import array
+from tinyres_kernels.cpu import memory
+from tinyres_kernels.cpu.cache import compiled, compiled_parallel
+from tinyres_kernels.cpu.host import best_tile, lanes, threads, up
+from tinyres_kernels.cpu.tile import BLOCK, GROUP, copy_block, fetch, output_tile, weight_tile
+from tinyres_kernels.windows import output_size
+
+Pair = tuple[int, int]
+
+
+def conv2d(x: np.ndarray, w: np.ndarray, stride: Pair, padding: Pair) -> np.ndarray:
+    """x (N,C,H,W), w (O,C,KH,KW) -> y (N,O,P,Q), the bytes NHWC"""
+    if not covered(x, w):
+        return array.conv2d(x, w, stride, padding)
+    P, Q = (output_size(x.shape[2 + k], w.shape[2 + k], stride[k], padding[k]) for k in (0, 1))
+    y = memory.empty((len(x), P, Q, len(w)), x.dtype)
+    slide(channels_last(x), w, y, (P, Q), stride, padding)
+    return y.transpose(0, 3, 1, 2)
+
+
+def conv2d_grad_x(gy: np.ndarray, w: np.ndarray, x_shape: tuple[int, ...], stride: Pair, padding: Pair) -> np.ndarray:
+    """gy (N,O,P,Q), w (O,C,KH,KW) -> gx (N,C,H,W), the bytes NHWC
+
+    x[r] met weight i in output p where p·s = r + pad − i. So the rows r with r + pad = a, a+s, a+2s, … (a < s) met only
+    the weights i = a, a+s, …: with r + pad = a + s·m and i = a + s·k, x's row m met weight k in output p = m − k. That
+    is a convolution of stride 1 with the turned part of the kernel. Columns likewise: s·s of them make up gx.
+    """
+    if not covered(gy, w):
+        return array.conv2d_grad_x(gy, w, x_shape, stride, padding)
+    N, C, H, W = x_shape
+    gy, gx = channels_last(gy), memory.empty((N, H, W, C), gy.dtype)
+    for a in range(stride[0]):
+        for b in range(stride[1]):
+            part = w[:, :, a :: stride[0], b :: stride[1]]
+            first = (a - padding[0]) % stride[0], (b - padding[1]) % stride[1]  # the first row and column of gx in it
+            view = gx[:, first[0] :: stride[0], first[1] :: stride[1]]
+            if part.size == 0 or view.size == 0:
+                view[:] = 0
+                continue
+            turned = part[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)  # (C, O, ...)
+            m = (first[0] + padding[0]) // stride[0], (first[1] + padding[1]) // stride[1]
+            before = part.shape[2] - 1 - m[0], part.shape[3] - 1 - m[1]
+            slide(gy, turned, gx, view.shape[1:3], (1, 1), before, first, stride)
+    return gx.transpose(0, 3, 1, 2)
+
+
+def conv2d_grad_w(gy: np.ndarray, x: np.ndarray, w_shape: tuple[int, ...], stride: Pair, padding: Pair) -> np.ndarray:
+    """gy (N,O,P,Q), x (N,C,H,W) -> gw (O,C,KH,KW)"""
+    if not covered(gy, x):
+        return array.conv2d_grad_w(gy, x, w_shape, stride, padding)
+    O, C, KH, KW = w_shape
+    P, Q = gy.shape[2:]
+    channels, vectors = best_tile(min(C, BLOCK), O, x.dtype)
+    width = vectors * lanes(x.dtype)
+    shape = laid_out_shape(C, (P, Q), (KH, KW), stride)
+    taps = taps_of(C, channels, (KH, KW), stride, shape)
+    scratch = memory.zeros((threads(), *shape), x.dtype)
+    rows = memory.zeros((threads(), P * Q * up(O, width)), x.dtype)  # for a gy whose channels do not fill the vectors
+    sums = memory.zeros((threads(), up(O, width) // width, KH, KW, up(C, channels), width), x.dtype)
+    add_weights(channels, vectors)(channels_last(x), channels_last(gy), taps, stride, padding, scratch, rows, sums)
+    gw = memory.empty(w_shape, x.dtype)
+    collect(sums, gw)
+    return gw
+
+
+def covered(*arrays: np.ndarray) -> bool:
+    """Do the kernels serve these arrays? All float32, or all float64, and none empty."""
+    dtype = arrays[0].dtype
+    return dtype in (np.float32, np.float64) and all(a.size and a.dtype == dtype and a.dtype.isnative for a in arrays)
+
+
+def channels_last(x: np.ndarray) -> np.ndarray:
+    """x (N,C,H,W) -> (N,H,W,C), contiguous; copied only if the bytes lie otherwise.
+
+    Writable too, though nobody writes: numba would compile every kernel a second time for a read-only array.
+    """
+    return np.require(x.transpose(0, 2, 3, 1), requirements=["C", "W"])
+
+
+def slide(
+    x: np.ndarray,
+    w: np.ndarray,
+    y: np.ndarray,
+    size: tuple[int, ...],
+    stride: Pair,
+    padding: Pair,
+    first: Pair = (0, 0),
+    step: Pair = (1, 1),
+) -> None:
+    """w (O,C,KH,KW) at size (P, Q) places of x (N,H,W,C), `stride` apart; written into y (N,_,_,O) from `first` on,
+    `step` apart. A negative padding leaves out rows of x."""
+    O, C, KH, KW = w.shape
+    pixels, vectors = best_tile(size[1], O, x.dtype)
+    width = vectors * lanes(x.dtype)
+    shape = laid_out_shape(C, size, (KH, KW), stride, pixels)
+    taps = taps_of(C, GROUP, (KH, KW), stride, shape)
+    weights = memory.zeros((up(O, width) // width, KH, KW, up(C, GROUP), width), x.dtype)
+    pack(np.require(w, requirements="W"), weights)
+    scratch = memory.zeros((threads(), *shape), x.dtype)
+    fill_outputs(pixels, vectors)(x, weights, taps, stride, padding, scratch, y, size, first, step)
+
+
+def laid_out_shape(
+    C: int, size: tuple[int, ...], kernel: Pair, stride: Pair, pixels: int = 1
+) -> tuple[int, int, int, int, int]:
+    """(blocks, rows, phases, columns, BLOCK) of a laid-out image, with room for tiles of that many pixels."""
+    rows = (size[0] - 1) * stride[0] + kernel[0]
+    columns = up(size[1], pixels) + (kernel[1] - 1) // stride[1]
+    return up(C, BLOCK) // BLOCK, rows, min(stride[1], kernel[1]), columns, BLOCK
+
+
+def taps_of(C: int, group: int, kernel: Pair, stride: Pair, shape: tuple[int, ...]) -> np.ndarray:
+    """For every (i, j, group of channels) where in a laid-out image the first pixel finds it."""
+    _, rows, phases, columns, _ = shape
+    i, j, c = np.meshgrid(np.arange(kernel[0]), np.arange(kernel[1]), np.arange(0, C, group), indexing="ij")
+    line = (c // BLOCK * rows + i) * phases + j % stride[1]
+    return ((line * columns + j // stride[1]) * BLOCK + c % BLOCK).ravel()
+
+
+@compiled
+def pack(w, weights):
+    """w (O,C,KH,KW) -> (panels, KH, KW, channels, width): as the tile reads them; zeros beyond O and C"""
+    O, C, KH, KW = w.shape
+    width = weights.shape[4]
+    for o in range(O):
+        for c in range(C):
+            for i in range(KH):
+                for j in range(KW):
+                    weights[o // width, i, j, c, o % width] = w[o, c, i, j]
+
+
+@compiled
+def lay_out(x, laid, row, stride, padding):
+    """One row of x (H,W,C) into laid (blocks, rows, phases, columns, BLOCK). Outside of x all stays zero."""
+    H, W, C = x.shape
+    blocks, rows, phases, columns, _ = laid.shape
+    if not 0 <= row - padding[0] < H:
+        return
+    source, target = x.reshape(-1), laid.reshape(-1)
+    for block in range(blocks):
+        for phase in range(phases):
+            offset = phase - padding[1]  # column k of this phase is x's column k·stride + offset
+            begin = max(0, -(offset // stride[1]))
+            end = min(columns, -((offset - W) // stride[1]))
+            source_at = ((row - padding[0]) * W + begin * stride[1] + offset) * C + block * BLOCK
+            target_at = (((block * rows + row) * phases + phase) * columns + begin) * BLOCK
+            channels = min(BLOCK, C - block * BLOCK)
+            copy_pixels(source, source_at, stride[1] * C, target, target_at, end - begin, channels)
+
+
+@compiled
+def copy_pixels(source, source_at, source_step, target, target_at, pixels, channels):
+    """`channels` values from every one of a row of pixels, a step apart, to places BLOCK apart."""
+    if channels == BLOCK:
+        for k in range(pixels):
+            copy_block(source, source_at + k * source_step, target, target_at + k * BLOCK)
+    else:
+        for k in range(pixels):
+            for c in range(channels):
+                target[target_at + k * BLOCK + c] = source[source_at + k * source_step + c]
+
+
+@cache
+def fill_outputs(pixels: int, vectors: int) -> Any:
+    """The kernel behind `slide`, for one shape of tile."""
+
+    @compiled_parallel
+    def fill(x, weights, taps, stride, padding, scratch, y, size, first, step):
+        N, O, (P, Q) = len(x), y.shape[3], size
+        panels, width = len(weights), weights.shape[4]
+        workers, _, rows, phases, columns, _ = scratch.shape
+        flat_x, flat_w, flat_y = x.reshape(-1), weights.reshape(-1), y.reshape(-1)
+        x_row, y_row, y_pixel = stride[0] * phases * columns * BLOCK, step[0] * y.shape[2] * O, step[1] * O
+        image, share = x[0].size, x[0].size * pixels // (P * Q) + 1
+        for worker in prange(workers):
+            laid = scratch[worker]
+            flat_laid = laid.reshape(-1)
+            edge = np.empty(pixels * width, x.dtype)
+            for n in range(worker * N // workers, (worker + 1) * N // workers):
+                for row in range(rows):
+                    lay_out(x[n], laid, row, stride, padding)
+                next_image = (n + 1) * image
+                start = ((n * y.shape[1] + first[0]) * y.shape[2] + first[1]) * O
+                for panel in range(panels):
+                    w_at, o = panel * weights[0].size, panel * width
+                    for p in range(P):
+                        for q in range(0, Q, pixels):
+                            if panel == 0:
+                                fetch(flat_x, next_image, share)
+                                next_image += share
+                            y_at = start + p * y_row + q * y_pixel + o
+                            inside = q + pixels <= Q and o + width <= O
+                            target, target_at, target_pixel = edge, 0, width
+                            if inside:
+                                target, target_at, target_pixel = flat_y, y_at, y_pixel
+                            output_tile(
+                                pixels, vectors, flat_laid, p * x_row + q * BLOCK, taps,
+                                flat_w, w_at, target, target_at, target_pixel,
+                            )  # fmt: skip
+                            if not inside:
+                                copy_inner(edge, width, flat_y, y_at, y_pixel, min(pixels, Q - q), min(width, O - o))
+
+    return fill
+
+
+@compiled
+def copy_inner(edge, width, y, y_at, y_pixel, pixels, channels):
+    """Of a tile that sticks out at an edge, the part inside."""
+    for pixel in range(pixels):
+        for o in range(channels):
+            y[y_at + pixel * y_pixel + o] = edge[pixel * width + o]
+
+
+@cache
+def add_weights(channels: int, vectors: int) -> Any:
+    """The kernel behind `conv2d_grad_w`, for one shape of tile: each worker's images into its own sums."""
+
+    @compiled_parallel
+    def add(x, gy, taps, stride, padding, scratch, padded, sums):
+        N, P, Q, O = gy.shape
+        workers, panels, KH, _, _, width = sums.shape
+        phases, columns = scratch.shape[3:5]
+        flat_x = x.reshape(-1)
+        x_row = stride[0] * phases * columns * BLOCK
+        band = max(1, 256 // Q)  # rows of gy at a time, so that they and their part of x stay in the nearest cache
+        bands = (P + band - 1) // band
+        calls = bands * panels * len(taps)
+        x_share, gy_share = x[0].size // calls + 1, gy[0].size // calls + 1
+        for worker in prange(workers):
+            laid = scratch[worker]
+            flat_laid, flat_sums = laid.reshape(-1), sums[worker].reshape(-1)
+            for n in range(worker * N // workers, (worker + 1) * N // workers):
+                flat_gy, gy_at, gy_pixel = gy.reshape(-1), n * P * Q * O, O
+                if O % width != 0:
+                    flat_gy, gy_at, gy_pixel = padded[worker], 0, panels * width
+                    widen(gy[n], flat_gy, gy_pixel)
+                next_x, next_gy, ready = (n + 1) * x[0].size, (n + 1) * P * Q * O, 0
+                for p in range(0, P, band):
+                    count = min(band, P - p)
+                    for row in range(ready, (p + count - 1) * stride[0] + KH):
+                        lay_out(x[n], laid, row, stride, padding)
+                    ready = max(ready, (p + count - 1) * stride[0] + KH)
+                    for panel in range(panels):
+                        for tap in range(len(taps)):
+                            fetch(flat_x, next_x, x_share)
+                            fetch(gy.reshape(-1), next_gy, gy_share)
+                            next_x, next_gy = next_x + x_share, next_gy + gy_share
+                            weight_tile(
+                                channels, vectors, flat_laid, p * x_row + taps[tap], x_row,
+                                flat_gy, gy_at + p * Q * gy_pixel + panel * width, Q * gy_pixel, gy_pixel,
+                                count, Q, flat_sums, (panel * len(taps) + tap) * channels * width,
+                            )  # fmt: skip
+
+    return add
+
+
+@compiled
+def widen(gy, wide, width):
+    """gy (P,Q,O) into wide, where a pixel has `width` channels. Those beyond O stay as they are: zero."""
+    P, Q, O = gy.shape
+    for p in range(P):
+        for q in range(Q):
+            for o in range(O):
+                wide[(p * Q + q) * width + o] = gy[p, q, o]
+
+
+@compiled
+def collect(sums, gw):
+    """The workers' sums (workers, panels, KH, KW, channels, width), added in order -> gw (O,C,KH,KW)"""
+    O, C, KH, KW = gw.shape
+    workers, width = sums.shape[0], sums.shape[5]
+    for o in range(O):
+        for c in range(C):
+            for i in range(KH):
+                for j in range(KW):
+                    total = sums[0, o // width, i, j, c, o % width]
+                    for worker in range(1, workers):
+                        total += sums[worker, o // width, i, j, c, o % width]
+                    gw[o, c, i, j] = total
