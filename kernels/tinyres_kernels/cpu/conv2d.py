@@ -24,7 +24,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import prange
+from numba import literally, prange
 
 from tinyres_kernels import array
 from tinyres_kernels.cpu import memory
@@ -190,45 +190,57 @@ def copy_pixels(source, source_at, source_step, target, target_at, pixels, chann
 
 @cache
 def fill_outputs(pixels: int, vectors: int) -> Any:
-    """The kernel behind `slide`, for one shape of tile."""
+    """The kernel behind `slide`, for one shape of tile: the images shared out among the threads."""
 
     @compiled_parallel
     def fill(x, weights, taps, stride, padding, scratch, y, size, first, step):
-        N, O, (P, Q) = len(x), y.shape[3], size
-        panels, width = len(weights), weights.shape[4]
-        workers, _, rows, phases, columns, _ = scratch.shape
-        flat_x, flat_w, flat_y = x.reshape(-1), weights.reshape(-1), y.reshape(-1)
-        x_row, y_row, y_pixel = stride[0] * phases * columns * BLOCK, step[0] * y.shape[2] * O, step[1] * O
-        image, share = x[0].size, x[0].size * pixels // (P * Q) + 1
-        for worker in prange(workers):
-            laid = scratch[worker]
-            flat_laid = laid.reshape(-1)
-            edge = np.empty(pixels * width, x.dtype)
-            for n in range(worker * N // workers, (worker + 1) * N // workers):
-                for row in range(rows):
-                    lay_out(x[n], laid, row, stride, padding)
-                next_image = (n + 1) * image
-                start = ((n * y.shape[1] + first[0]) * y.shape[2] + first[1]) * O
-                for panel in range(panels):
-                    w_at, o = panel * weights[0].size, panel * width
-                    for p in range(P):
-                        for q in range(0, Q, pixels):
-                            if panel == 0:
-                                fetch(flat_x, next_image, share)
-                                next_image += share
-                            y_at = start + p * y_row + q * y_pixel + o
-                            inside = q + pixels <= Q and o + width <= O
-                            target, target_at, target_pixel = edge, 0, width
-                            if inside:
-                                target, target_at, target_pixel = flat_y, y_at, y_pixel
-                            output_tile(
-                                pixels, vectors, flat_laid, p * x_row + q * BLOCK, taps,
-                                flat_w, w_at, target, target_at, target_pixel,
-                            )  # fmt: skip
-                            if not inside:
-                                copy_inner(edge, width, flat_y, y_at, y_pixel, min(pixels, Q - q), min(width, O - o))
+        for worker in prange(len(scratch)):
+            fill_share(pixels, vectors, worker, x, weights, taps, stride, padding, scratch, y, size, first, step)
 
     return fill
+
+
+@compiled
+def share_of(worker, workers, images):
+    """(first, last + 1) of the images that this worker takes: always the same ones, so that sums come out the same."""
+    return worker * images // workers, (worker + 1) * images // workers
+
+
+@compiled
+def fill_share(pixels, vectors, worker, x, weights, taps, stride, padding, scratch, y, size, first, step):
+    """One worker's share of the images."""
+    pixels, vectors = literally(pixels), literally(vectors)
+    O, (P, Q) = y.shape[3], size
+    panels, width = len(weights), weights.shape[4]
+    laid, (begin, end) = scratch[worker], share_of(worker, len(scratch), len(x))
+    _, rows, phases, columns, _ = laid.shape
+    flat_x, flat_w, flat_y, flat_laid = x.reshape(-1), weights.reshape(-1), y.reshape(-1), laid.reshape(-1)
+    x_row, y_row, y_pixel = stride[0] * phases * columns * BLOCK, step[0] * y.shape[2] * O, step[1] * O
+    image, share = x[0].size, x[0].size * pixels // (P * Q) + 1
+    edge = np.empty(pixels * width, x.dtype)
+    for n in range(begin, end):
+        for row in range(rows):
+            lay_out(x[n], laid, row, stride, padding)
+        next_image = (n + 1) * image
+        start = ((n * y.shape[1] + first[0]) * y.shape[2] + first[1]) * O
+        for panel in range(panels):
+            w_at, o = panel * weights[0].size, panel * width
+            for p in range(P):
+                for q in range(0, Q, pixels):
+                    if panel == 0:
+                        fetch(flat_x, next_image, share)
+                        next_image += share
+                    y_at = start + p * y_row + q * y_pixel + o
+                    inside = q + pixels <= Q and o + width <= O
+                    target, target_at, target_pixel = edge, 0, width
+                    if inside:
+                        target, target_at, target_pixel = flat_y, y_at, y_pixel
+                    output_tile(
+                        pixels, vectors, flat_laid, p * x_row + q * BLOCK, taps,
+                        flat_w, w_at, target, target_at, target_pixel,
+                    )  # fmt: skip
+                    if not inside:
+                        copy_inner(edge, width, flat_y, y_at, y_pixel, min(pixels, Q - q), min(width, O - o))
 
 
 @compiled
@@ -241,45 +253,50 @@ def copy_inner(edge, width, y, y_at, y_pixel, pixels, channels):
 
 @cache
 def add_weights(channels: int, vectors: int) -> Any:
-    """The kernel behind `conv2d_grad_w`, for one shape of tile: each worker's images into its own sums."""
+    """The kernel behind `conv2d_grad_w`, for one shape of tile: each thread's images into its own sums."""
 
     @compiled_parallel
     def add(x, gy, taps, stride, padding, scratch, padded, sums):
-        N, P, Q, O = gy.shape
-        workers, panels, KH, _, _, width = sums.shape
-        phases, columns = scratch.shape[3:5]
-        flat_x = x.reshape(-1)
-        x_row = stride[0] * phases * columns * BLOCK
-        band = max(1, 256 // Q)  # rows of gy at a time, so that they and their part of x stay in the nearest cache
-        bands = (P + band - 1) // band
-        calls = bands * panels * len(taps)
-        x_share, gy_share = x[0].size // calls + 1, gy[0].size // calls + 1
-        for worker in prange(workers):
-            laid = scratch[worker]
-            flat_laid, flat_sums = laid.reshape(-1), sums[worker].reshape(-1)
-            for n in range(worker * N // workers, (worker + 1) * N // workers):
-                flat_gy, gy_at, gy_pixel = gy.reshape(-1), n * P * Q * O, O
-                if O % width != 0:
-                    flat_gy, gy_at, gy_pixel = padded[worker], 0, panels * width
-                    widen(gy[n], flat_gy, gy_pixel)
-                next_x, next_gy, ready = (n + 1) * x[0].size, (n + 1) * P * Q * O, 0
-                for p in range(0, P, band):
-                    count = min(band, P - p)
-                    for row in range(ready, (p + count - 1) * stride[0] + KH):
-                        lay_out(x[n], laid, row, stride, padding)
-                    ready = max(ready, (p + count - 1) * stride[0] + KH)
-                    for panel in range(panels):
-                        for tap in range(len(taps)):
-                            fetch(flat_x, next_x, x_share)
-                            fetch(gy.reshape(-1), next_gy, gy_share)
-                            next_x, next_gy = next_x + x_share, next_gy + gy_share
-                            weight_tile(
-                                channels, vectors, flat_laid, p * x_row + taps[tap], x_row,
-                                flat_gy, gy_at + p * Q * gy_pixel + panel * width, Q * gy_pixel, gy_pixel,
-                                count, Q, flat_sums, (panel * len(taps) + tap) * channels * width,
-                            )  # fmt: skip
+        for worker in prange(len(scratch)):
+            add_share(channels, vectors, worker, x, gy, taps, stride, padding, scratch, padded, sums)
 
     return add
+
+
+@compiled
+def add_share(channels, vectors, worker, x, gy, taps, stride, padding, scratch, padded, sums):
+    """One worker's share of the images, added into its own sums."""
+    channels, vectors = literally(channels), literally(vectors)
+    _, P, Q, O = gy.shape
+    _, panels, KH, _, _, width = sums.shape
+    laid, wide, (begin, end) = scratch[worker], padded[worker], share_of(worker, len(scratch), len(x))
+    _, _, phases, columns, _ = laid.shape
+    flat_x, flat_gy, flat_laid, flat_sums = x.reshape(-1), gy.reshape(-1), laid.reshape(-1), sums[worker].reshape(-1)
+    x_row = stride[0] * phases * columns * BLOCK
+    band = max(1, 256 // Q)  # rows of gy at a time, so that they and their part of x stay in the nearest cache
+    calls = (P + band - 1) // band * panels * len(taps)
+    x_share, gy_share = x[0].size // calls + 1, gy[0].size // calls + 1
+    for n in range(begin, end):
+        rows_of_gy, gy_at, gy_pixel = flat_gy, n * P * Q * O, O
+        if O % width != 0:
+            rows_of_gy, gy_at, gy_pixel = wide, 0, panels * width
+            widen(gy[n], wide, gy_pixel)
+        next_x, next_gy, ready = (n + 1) * x[0].size, (n + 1) * P * Q * O, 0
+        for p in range(0, P, band):
+            count = min(band, P - p)
+            for row in range(ready, (p + count - 1) * stride[0] + KH):
+                lay_out(x[n], laid, row, stride, padding)
+            ready = max(ready, (p + count - 1) * stride[0] + KH)
+            for panel in range(panels):
+                for tap in range(len(taps)):
+                    fetch(flat_x, next_x, x_share)
+                    fetch(flat_gy, next_gy, gy_share)
+                    next_x, next_gy = next_x + x_share, next_gy + gy_share
+                    weight_tile(
+                        channels, vectors, flat_laid, p * x_row + taps[tap], x_row,
+                        rows_of_gy, gy_at + p * Q * gy_pixel + panel * width, Q * gy_pixel, gy_pixel,
+                        count, Q, flat_sums, (panel * len(taps) + tap) * channels * width,
+                    )  # fmt: skip
 
 
 @compiled
