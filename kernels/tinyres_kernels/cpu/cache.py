@@ -19,15 +19,23 @@ import numba
 
 def folder() -> str:
     """Where compiled kernels lie: in NUMBA_CACHE_DIR, else in the user's cache, else in a temporary folder."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    version = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
-    caches = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    wanted = Path(caches) / "tinyres" / version
     try:
+        caches = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        wanted = Path(caches) / "tinyres" / fingerprint(Path(__file__).parent)
         wanted.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return tempfile.mkdtemp(prefix="tinyres-")
-    return str(wanted)
+        if os.access(wanted, os.W_OK):
+            return str(wanted)
+    except (OSError, RuntimeError):  # RuntimeError: this user has no home
+        pass
+    return tempfile.mkdtemp(prefix="tinyres-")
+
+
+def fingerprint(package: Path) -> str:
+    """Another for every version of the package's sources."""
+    digest = hashlib.sha256()
+    for source in sorted(package.glob("*.py")):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 FOLDER = folder()
@@ -45,6 +53,7 @@ def compiled_parallel(function: Callable) -> Callable:
 
 
 def wrapped(function: Callable, **options: bool) -> Callable:
+    """njit, with numba's cache folder set to ours meanwhile."""
     before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, FOLDER
     try:
         return numba.njit(cache=True, **options)(function)

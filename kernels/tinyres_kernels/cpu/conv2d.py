@@ -2,20 +2,25 @@
 
     N images · C channels in · O channels out · (H, W) in · (P, Q) out · (KH, KW) kernel · (i, j) a place in the kernel
 
-**Laid out.** Each thread copies one image at a time into a scratch array that stays in its cache: with zeros around it,
-and with its channels in blocks of 16, so that neighbouring output pixels read numbers exactly 16 apart. (A fixed
-distance costs nothing to address; a distance known only at run time costs a register or a reload for every pixel.)
-With a stride s the columns are dealt out into s phases, 0 s 2s …, 1 s+1 2s+1 …: neighbours again.
-
-    scratch (blocks, rows, phases, columns, 16)      "tap" (i, j, block): where in it a tile finds its 16 channels
+**Laid out.** Each thread copies one image at a time into scratch memory, in the order that suits the tile (layout.py).
+While it works on one image the processor already fetches the next.
 
 **The tile** (tile.py) is 8 pixels × 2 vectors of output channels, or another shape of as many sums if that fits the
-layer better. What sticks out beyond an image's width or beyond O is computed and dropped.
+layer better (host.py). It runs through the "taps" (i, j, 4 channels) of the kernel, each a place in the laid-out image.
+What sticks out beyond an image's width or beyond O is computed and dropped.
 
-**The three directions.** Forward slides the kernel over x. The gradient of x slides the turned kernel over gy, for a
-stride s in s·s parts that do no work in vain, see `conv2d_grad_x`. The gradient of w holds 8 channels × 2 vectors of gw
-in registers and walks along the pixels; each thread adds up its own images, then the threads' sums are added in order,
-so that a result is the same to the last bit every time.
+**The three directions.** Forward slides the kernel over x. The gradient of x slides the turned kernel over gy; with a
+stride s, in s·s parts that do no work in vain. The gradient of w holds 8 channels × 2 vectors of gw in registers and
+walks along the pixels; each thread adds up its own images, then the threads' sums are added in order, so that the
+result is the same to the last bit every time.
+
+**Speed** of one core with AVX-512 (EPYC, Zen 5), as a share of its 261 GFLOP/s in a loop of nothing but multiply-adds;
+3×3 kernels, batch 128, float32, everything from call to return:
+
+                            forward   grad_x   grad_w
+    16 channels at 32×32      70 %      70 %     67 %
+    32 channels at 16×16      85 %      84 %     82 %
+    64 channels at 8×8        82 %      82 %     87 %
 """
 
 from __future__ import annotations
@@ -30,7 +35,8 @@ from tinyres_kernels import array
 from tinyres_kernels.cpu import memory
 from tinyres_kernels.cpu.cache import compiled, compiled_parallel
 from tinyres_kernels.cpu.host import best_tile, lanes, threads, up
-from tinyres_kernels.cpu.tile import BLOCK, GROUP, copy_block, fetch, output_tile, weight_tile
+from tinyres_kernels.cpu.layout import laid_out_shape, lay_out, taps_of
+from tinyres_kernels.cpu.tile import BLOCK, GROUP, fetch, output_tile, weight_tile
 from tinyres_kernels.windows import output_size
 
 Pair = tuple[int, int]
@@ -60,14 +66,14 @@ def conv2d_grad_x(gy: np.ndarray, w: np.ndarray, x_shape: tuple[int, ...], strid
     for a in range(stride[0]):
         for b in range(stride[1]):
             part = w[:, :, a :: stride[0], b :: stride[1]]
-            first = (a - padding[0]) % stride[0], (b - padding[1]) % stride[1]  # the first row and column of gx in it
+            first = (a - padding[0]) % stride[0], (b - padding[1]) % stride[1]  # where this part of gx begins
             view = gx[:, first[0] :: stride[0], first[1] :: stride[1]]
             if part.size == 0 or view.size == 0:
                 view[:] = 0
                 continue
-            turned = part[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)  # (C, O, ...)
             m = (first[0] + padding[0]) // stride[0], (first[1] + padding[1]) // stride[1]
             before = part.shape[2] - 1 - m[0], part.shape[3] - 1 - m[1]
+            turned = part[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)  # (C, O, ...)
             slide(gy, turned, gx, view.shape[1:3], (1, 1), before, first, stride)
     return gx.transpose(0, 3, 1, 2)
 
@@ -128,23 +134,6 @@ def slide(
     fill_outputs(pixels, vectors)(x, weights, taps, stride, padding, scratch, y, size, first, step)
 
 
-def laid_out_shape(
-    C: int, size: tuple[int, ...], kernel: Pair, stride: Pair, pixels: int = 1
-) -> tuple[int, int, int, int, int]:
-    """(blocks, rows, phases, columns, BLOCK) of a laid-out image, with room for tiles of that many pixels."""
-    rows = (size[0] - 1) * stride[0] + kernel[0]
-    columns = up(size[1], pixels) + (kernel[1] - 1) // stride[1]
-    return up(C, BLOCK) // BLOCK, rows, min(stride[1], kernel[1]), columns, BLOCK
-
-
-def taps_of(C: int, group: int, kernel: Pair, stride: Pair, shape: tuple[int, ...]) -> np.ndarray:
-    """For every (i, j, group of channels) where in a laid-out image the first pixel finds it."""
-    _, rows, phases, columns, _ = shape
-    i, j, c = np.meshgrid(np.arange(kernel[0]), np.arange(kernel[1]), np.arange(0, C, group), indexing="ij")
-    line = (c // BLOCK * rows + i) * phases + j % stride[1]
-    return ((line * columns + j // stride[1]) * BLOCK + c % BLOCK).ravel()
-
-
 @compiled
 def pack(w, weights):
     """w (O,C,KH,KW) -> (panels, KH, KW, channels, width): as the tile reads them; zeros beyond O and C"""
@@ -157,40 +146,13 @@ def pack(w, weights):
                     weights[o // width, i, j, c, o % width] = w[o, c, i, j]
 
 
-@compiled
-def lay_out(x, laid, row, stride, padding):
-    """One row of x (H,W,C) into laid (blocks, rows, phases, columns, BLOCK). Outside of x all stays zero."""
-    H, W, C = x.shape
-    blocks, rows, phases, columns, _ = laid.shape
-    if not 0 <= row - padding[0] < H:
-        return
-    source, target = x.reshape(-1), laid.reshape(-1)
-    for block in range(blocks):
-        for phase in range(phases):
-            offset = phase - padding[1]  # column k of this phase is x's column k·stride + offset
-            begin = max(0, -(offset // stride[1]))
-            end = min(columns, -((offset - W) // stride[1]))
-            source_at = ((row - padding[0]) * W + begin * stride[1] + offset) * C + block * BLOCK
-            target_at = (((block * rows + row) * phases + phase) * columns + begin) * BLOCK
-            channels = min(BLOCK, C - block * BLOCK)
-            copy_pixels(source, source_at, stride[1] * C, target, target_at, end - begin, channels)
-
-
-@compiled
-def copy_pixels(source, source_at, source_step, target, target_at, pixels, channels):
-    """`channels` values from every one of a row of pixels, a step apart, to places BLOCK apart."""
-    if channels == BLOCK:
-        for k in range(pixels):
-            copy_block(source, source_at + k * source_step, target, target_at + k * BLOCK)
-    else:
-        for k in range(pixels):
-            for c in range(channels):
-                target[target_at + k * BLOCK + c] = source[source_at + k * source_step + c]
-
-
 @cache
 def fill_outputs(pixels: int, vectors: int) -> Any:
-    """The kernel behind `slide`, for one shape of tile: the images shared out among the threads."""
+    """The kernel behind `slide`, for one shape of tile: the images shared out among the threads.
+
+    Made by a function, so that numba knows pixels and vectors while it compiles. It caches such kernels on disk too,
+    as long as what they take from around them is plain numbers.
+    """
 
     @compiled_parallel
     def fill(x, weights, taps, stride, padding, scratch, y, size, first, step):
@@ -209,19 +171,19 @@ def share_of(worker, workers, images):
 @compiled
 def fill_share(pixels, vectors, worker, x, weights, taps, stride, padding, scratch, y, size, first, step):
     """One worker's share of the images."""
-    pixels, vectors = literally(pixels), literally(vectors)
+    pixels, vectors = literally(pixels), literally(vectors)  # compile anew for every shape of tile
     O, (P, Q) = y.shape[3], size
     panels, width = len(weights), weights.shape[4]
     laid, (begin, end) = scratch[worker], share_of(worker, len(scratch), len(x))
     _, rows, phases, columns, _ = laid.shape
     flat_x, flat_w, flat_y, flat_laid = x.reshape(-1), weights.reshape(-1), y.reshape(-1), laid.reshape(-1)
     x_row, y_row, y_pixel = stride[0] * phases * columns * BLOCK, step[0] * y.shape[2] * O, step[1] * O
-    image, share = x[0].size, x[0].size * pixels // (P * Q) + 1
+    share = x[0].size * pixels // (P * Q) + 1  # of the next image, to be fetched beside each tile
     edge = np.empty(pixels * width, x.dtype)
     for n in range(begin, end):
         for row in range(rows):
             lay_out(x[n], laid, row, stride, padding)
-        next_image = (n + 1) * image
+        next_image = (n + 1) * x[0].size
         start = ((n * y.shape[1] + first[0]) * y.shape[2] + first[1]) * O
         for panel in range(panels):
             w_at, o = panel * weights[0].size, panel * width
@@ -231,6 +193,7 @@ def fill_share(pixels, vectors, worker, x, weights, taps, stride, padding, scrat
                         fetch(flat_x, next_image, share)
                         next_image += share
                     y_at = start + p * y_row + q * y_pixel + o
+                    fetch(flat_y, y_at + 2 * pixels * y_pixel, pixels * width)  # where the tile after next will write
                     inside = q + pixels <= Q and o + width <= O
                     target, target_at, target_pixel = edge, 0, width
                     if inside:
@@ -274,7 +237,7 @@ def add_share(channels, vectors, worker, x, gy, taps, stride, padding, scratch, 
     flat_x, flat_gy, flat_laid, flat_sums = x.reshape(-1), gy.reshape(-1), laid.reshape(-1), sums[worker].reshape(-1)
     x_row = stride[0] * phases * columns * BLOCK
     band = max(1, 256 // Q)  # rows of gy at a time, so that they and their part of x stay in the nearest cache
-    calls = (P + band - 1) // band * panels * len(taps)
+    calls = (P + band - 1) // band * panels * len(taps)  # of weight_tile for an image; each has its share to fetch
     x_share, gy_share = x[0].size // calls + 1, gy[0].size // calls + 1
     for n in range(begin, end):
         rows_of_gy, gy_at, gy_pixel = flat_gy, n * P * Q * O, O

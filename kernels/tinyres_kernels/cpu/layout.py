@@ -1,0 +1,67 @@
+"""An image laid out for the tiles, in scratch memory small enough to stay in a processor's cache.
+
+    scratch (blocks, rows, phases, columns, 16)
+
+Zeros surround the image, so that nobody asks where it ends. Its channels lie in blocks of 16, so that neighbouring
+output pixels read numbers exactly 16 apart: a fixed distance costs nothing to address, while one known only at run
+time costs a register or a reload for every pixel. With a stride s the columns are dealt out into s phases,
+0 s 2s … and 1 s+1 2s+1 … and so on: neighbours again.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyres_kernels.cpu.cache import compiled
+from tinyres_kernels.cpu.host import up
+from tinyres_kernels.cpu.tile import BLOCK, copy_block
+
+Pair = tuple[int, int]
+
+
+def laid_out_shape(
+    C: int, size: tuple[int, ...], kernel: Pair, stride: Pair, pixels: int = 1
+) -> tuple[int, int, int, int, int]:
+    """(blocks, rows, phases, columns, BLOCK) of a laid-out image, with room for tiles of that many pixels."""
+    rows = (size[0] - 1) * stride[0] + kernel[0]
+    columns = up(size[1], pixels) + (kernel[1] - 1) // stride[1]
+    return up(C, BLOCK) // BLOCK, rows, min(stride[1], kernel[1]), columns, BLOCK
+
+
+def taps_of(C: int, group: int, kernel: Pair, stride: Pair, shape: tuple[int, ...]) -> np.ndarray:
+    """For every (i, j, group of channels) where in a laid-out image the first pixel finds it."""
+    _, rows, phases, columns, _ = shape
+    i, j, c = np.meshgrid(np.arange(kernel[0]), np.arange(kernel[1]), np.arange(0, C, group), indexing="ij")
+    line = (c // BLOCK * rows + i) * phases + j % stride[1]
+    return ((line * columns + j // stride[1]) * BLOCK + c % BLOCK).ravel()
+
+
+@compiled
+def lay_out(x, laid, row, stride, padding):
+    """One row of x (H,W,C) into laid (blocks, rows, phases, columns, BLOCK). Outside of x all stays zero."""
+    H, W, C = x.shape
+    blocks, rows, phases, columns, _ = laid.shape
+    if not 0 <= row - padding[0] < H:
+        return
+    source, target = x.reshape(-1), laid.reshape(-1)
+    for block in range(blocks):
+        for phase in range(phases):
+            offset = phase - padding[1]  # column k of this phase is x's column k·stride + offset
+            begin = max(0, -(offset // stride[1]))
+            end = min(columns, -((offset - W) // stride[1]))
+            source_at = ((row - padding[0]) * W + begin * stride[1] + offset) * C + block * BLOCK
+            target_at = (((block * rows + row) * phases + phase) * columns + begin) * BLOCK
+            channels = min(BLOCK, C - block * BLOCK)
+            copy_pixels(source, source_at, stride[1] * C, target, target_at, end - begin, channels)
+
+
+@compiled
+def copy_pixels(source, source_at, source_step, target, target_at, pixels, channels):
+    """`channels` values from every one of a row of pixels, a step apart, to places BLOCK apart."""
+    if channels == BLOCK:
+        for k in range(pixels):
+            copy_block(source, source_at + k * source_step, target, target_at + k * BLOCK)
+    else:
+        for k in range(pixels):
+            for c in range(channels):
+                target[target_at + k * BLOCK + c] = source[source_at + k * source_step + c]
