@@ -25,7 +25,7 @@ def test_the_environment_forces_a_rung(rung, monkeypatch):
 
 def test_an_unknown_rung(monkeypatch):
     monkeypatch.setenv("TINYRES_KERNELS", "fastest")
-    with pytest.raises(ValueError, match=r"TINYRES_KERNELS: expected 'reference' or .*'array'.*, got 'fastest'"):
+    with pytest.raises(ValueError, match=r"TINYRES_KERNELS: expected 'reference', .*'array'.*, got 'fastest'"):
         kernels_for(X)
 
 

@@ -52,6 +52,43 @@ class Kernels(Protocol):
     ) -> Array:
         """gy (N,C,P,Q) -> gx (N,C,H,W)"""
 
+    # batch_norm: mean, r = 1/√(var + eps), gamma, beta and their gradients are (C); M values each channel.
+
+    def batch_norm_statistics(self, x: Array) -> tuple[Array, Array]:
+        """x (N,C,…) -> mean (C), var (C)"""
+
+    def batch_norm(self, x: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Array:
+        """x (N,C,…) -> y = gamma·(x − mean)·r + beta (N,C,…)"""
+
+    def batch_norm_grad_sums(self, gy: Array, x: Array, mean: Array, r: Array) -> tuple[Array, Array]:
+        """gy, x (N,C,…) -> gbeta (C), ggamma (C)"""
+
+    def batch_norm_grad_x(
+        self, gy: Array, x: Array, mean: Array, r: Array, gamma: Array, gbeta: Array, ggamma: Array
+    ) -> Array:
+        """gy, x (N,C,…) -> gx (N,C,…)"""
+
+    def batch_norm_relu(self, x: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Array:
+        """x (N,C,…) -> y = max(batch_norm(x), 0) (N,C,…)"""
+
+    def batch_norm_relu_grad_sums(
+        self, gy: Array, x: Array, mean: Array, r: Array, gamma: Array, beta: Array
+    ) -> tuple[Array, Array]:
+        """gy, x (N,C,…) -> gbeta (C), ggamma (C)"""
+
+    def batch_norm_relu_grad_x(
+        self, gy: Array, x: Array, mean: Array, r: Array, gamma: Array, beta: Array, gbeta: Array, ggamma: Array
+    ) -> Array:
+        """gy, x (N,C,…) -> gx (N,C,…)"""
+
+    def batch_norm_add_relu(self, x: Array, residual: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Array:
+        """x, residual (N,C,…) -> y = max(batch_norm(x) + residual, 0) (N,C,…)"""
+
+    def batch_norm_add_relu_grad_sums(
+        self, gy: Array, y: Array, x: Array, mean: Array, r: Array
+    ) -> tuple[Array, Array, Array]:
+        """gy, y, x (N,C,…) -> g = gy·(y > 0) (N,C,…), gbeta (C), ggamma (C). gx: batch_norm_grad_x(g, …)"""
+
 
 def kernels_for(x: Array) -> Kernels:
     """The fastest kernels there are for arrays of x's type."""
@@ -60,7 +97,11 @@ def kernels_for(x: Array) -> Kernels:
         return tinyres_kernels.reference
     if forced == "array":
         return tinyres_kernels.array
-    raise ValueError(f"TINYRES_KERNELS: expected 'reference' or 'array', got {forced!r}")
+    if forced == "cpu":
+        from tinyres_kernels import cpu  # not before it is asked for: numba takes half a second
+
+        return cpu
+    raise ValueError(f"TINYRES_KERNELS: expected 'reference', 'array' or 'cpu', got {forced!r}")
 
 
 def is_array(data: Any) -> bool:

@@ -5,56 +5,41 @@ from __future__ import annotations
 import numpy as np
 
 from tinyres.autograd import Array, Op
+from tinyres.device import kernels_for
 
 
 class BatchNorm(Op):
-    r"""mu = mean(x)    var = mean((x − mu)²)    x̂ = (x − mu)·r  with r = 1/√(var + eps)    y = gamma·x̂ + beta
+    r"""mean = Σ x / M    var = Σ (x − mean)² / M    x̂ = (x − mean)·r  with r = 1/√(var + eps)    y = gamma·x̂ + beta
 
-    x, y (N,C,…)  gamma, beta (C)        means: per channel, over its M values (Ioffe & Szegedy 2015, Alg. 1)
+    x, y (N,C,…)  gamma, beta (C)        sums: per channel, over its M values (Ioffe & Szegedy 2015, Alg. 1)
 
     gbeta = Σ gy        ggamma = Σ gy·x̂
-    gx = gamma·r · (gy − mean(gy) − x̂·mean(gy·x̂))
-                         └through mu┘ └─through var─┘
+    gx = gamma·r · (gy − gbeta/M − x̂·ggamma/M)
+                        └via mean┘ └─ via var ─┘
 
-    x reaches the loss along three ways: directly, through mu and through var; hence the two corrections. They take
+    x reaches the loss along three ways: directly, through mean and through var; hence the two corrections. They take
     out of gx what could only shift or scale a whole channel, since neither changes y: gx sums to 0 over a channel.
-    Saved: x̂, r, gamma. `batch_mean` and `batch_var` are handed out for F.batch_norm's running statistics.
+
+    Saved beside small things: x, which is there already; x̂ is computed anew from it where it is needed.
+    Trips of an activation to or from memory: 3 forward (x, again x, y) and 5 backward (gy and x twice, gx).
     """
 
     def __init__(self, eps: float):
         self.eps = eps
 
     def forward(self, x: Array, gamma: Array, beta: Array) -> Array:
-        mu = per_channel_mean(x)
-        x_hat = x - as_column(mu, x)
-        var = per_channel_mean(x_hat * x_hat)
+        kernels = kernels_for(x)
+        mean, var = kernels.batch_norm_statistics(x)
+        self.batch_mean, self.batch_var = mean, var  # for F.batch_norm's running statistics
         r = 1 / np.sqrt(var + self.eps)
-        x_hat *= as_column(r, x)
-        self.saved = x_hat, r, gamma
-        self.batch_mean, self.batch_var = mu, var
-        y = x_hat * as_column(gamma, x)
-        y += as_column(beta, x)
-        return y
+        self.saved = x, mean, r, gamma
+        return kernels.batch_norm(x, mean, r, gamma, beta)
 
     def backward(self, gy: Array) -> tuple[Array | None, Array, Array]:
-        x_hat, r, gamma = self.saved
-        g_beta = per_channel_mean(gy)
-        g_gamma = per_channel_mean(gy * x_hat)
+        x, mean, r, gamma = self.saved
+        kernels = kernels_for(gy)
+        gbeta, ggamma = kernels.batch_norm_grad_sums(gy, x, mean, r)
         gx = None
         if self.needs[0]:
-            gx = x_hat * as_column(-g_gamma, gy)  # step by step in one buffer: fewer trips to memory
-            gx -= as_column(g_beta, gy)
-            gx += gy
-            gx *= as_column(gamma * r, gy)
-        M = gy.size // gy.shape[1]
-        return gx, g_gamma * M, g_beta * M
-
-
-def per_channel_mean(x: Array) -> Array:
-    """x (N,C,…) -> (C)"""
-    return x.mean(axis=(0, *range(2, x.ndim)))
-
-
-def as_column(values: Array, x: Array) -> Array:
-    """(C) -> (C,1,1), or as many ones as it takes to stand beside x (N,C,…)"""
-    return values.reshape(-1, *[1] * (x.ndim - 2))
+            gx = kernels.batch_norm_grad_x(gy, x, mean, r, gamma, gbeta, ggamma)
+        return gx, ggamma, gbeta

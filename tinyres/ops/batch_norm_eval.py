@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinyres.autograd import Array, Op
-from tinyres.ops.batch_norm import as_column
+from tinyres.device import kernels_for
 
 
 class BatchNormEval(Op):
@@ -22,15 +22,17 @@ class BatchNormEval(Op):
     def forward(self, x: Array, gamma: Array, beta: Array) -> Array:
         r = 1 / np.sqrt(self.var + self.eps)
         self.saved = x, r, gamma
-        scale = gamma * r
-        y = x * as_column(scale, x)
-        y += as_column(beta - self.mean * scale, x)
-        return y
+        return kernels_for(x).batch_norm(x, self.mean, r, gamma, beta)
 
     def backward(self, gy: Array) -> tuple[Array | None, Array | None, Array | None]:
         x, r, gamma = self.saved
-        over_batch = (0, *range(2, gy.ndim))
         gx = gy * as_column(gamma * r, gy) if self.needs[0] else None
-        ggamma = (gy * (x - as_column(self.mean, x))).sum(over_batch) * r if self.needs[1] else None
-        gbeta = gy.sum(over_batch) if self.needs[2] else None
-        return gx, ggamma, gbeta
+        if not any(self.needs[1:]):
+            return gx, None, None
+        gbeta, ggamma = kernels_for(gy).batch_norm_grad_sums(gy, x, self.mean, r)
+        return gx, ggamma if self.needs[1] else None, gbeta if self.needs[2] else None
+
+
+def as_column(values: Array, x: Array) -> Array:
+    """(C) -> (C,1,1), or as many ones as it takes to stand beside x (N,C,…)"""
+    return values.reshape(-1, *[1] * (x.ndim - 2))

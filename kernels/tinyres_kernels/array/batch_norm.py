@@ -1,0 +1,55 @@
+"""Batch normalisation in array code, step by step in one buffer where that spares a trip to memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Array = Any
+
+
+def batch_norm_statistics(x: Array) -> tuple[Array, Array]:
+    """x (N,C,…) -> mean (C), var (C)"""
+    mean = channel_sums(x) / rows(x)
+    deviation = x - column(mean, x)
+    deviation *= deviation
+    return mean, channel_sums(deviation) / rows(x)
+
+
+def batch_norm(x: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Array:
+    """x (N,C,…), the others (C) -> y (N,C,…)"""
+    y = x - column(mean, x)
+    y *= column(gamma * r, x)
+    y += column(beta, x)
+    return y
+
+
+def batch_norm_grad_sums(gy: Array, x: Array, mean: Array, r: Array) -> tuple[Array, Array]:
+    """gy, x (N,C,…), mean, r (C) -> gbeta (C), ggamma (C)"""
+    product = x - column(mean, x)
+    product *= gy
+    return channel_sums(gy), channel_sums(product) * r
+
+
+def batch_norm_grad_x(gy: Array, x: Array, mean: Array, r: Array, gamma: Array, gbeta: Array, ggamma: Array) -> Array:
+    """gy, x (N,C,…), the others (C) -> gx (N,C,…)"""
+    gx = x - column(mean, x)
+    gx *= column(-r * ggamma / rows(x), x)
+    gx -= column(gbeta / rows(x), x)
+    gx += gy
+    gx *= column(gamma * r, x)
+    return gx
+
+
+def rows(x: Array) -> int:
+    """M: how many values each channel has."""
+    return x.size // x.shape[1]
+
+
+def channel_sums(x: Array) -> Array:
+    """x (N,C,…) -> (C)"""
+    return x.sum((0, *range(2, x.ndim)))
+
+
+def column(values: Array, x: Array) -> Array:
+    """(C) -> (C,1,1), or as many ones as it takes to stand beside x (N,C,…)"""
+    return values.reshape(-1, *[1] * (x.ndim - 2))
