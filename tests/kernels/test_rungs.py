@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinyres_kernels.array
+import tinyres_kernels.cpu
 import tinyres_kernels.reference as reference
 from tinyres_kernels.windows import output_size
 
-RUNGS = [tinyres_kernels.array]
+RUNGS = [tinyres_kernels.array, tinyres_kernels.cpu]
 
 
 def on(rungs):
@@ -178,3 +179,116 @@ def test_output_size_is_what_conv2d_gives(convolution):
     x_shape, w_shape, stride, padding = convolution
     y = reference.conv2d(np.zeros(x_shape), np.zeros(w_shape), stride, padding)
     assert y.shape[2:] == tuple(output_size(*a) for a in zip(x_shape[2:], w_shape[2:], stride, padding, strict=True))
+
+
+# ---- batch norm, alone and with what follows it ----------------------------------------------------------------------
+
+
+@st.composite
+def channels(draw):
+    """The shape of an x: images, or rows, with few values or with so many that a rung cuts them into portions."""
+    C = draw(st.sampled_from([1, 2, 3, 10, 16, 17, 64, 300]))
+    return draw(st.sampled_from([(2, C), (1, C, 7, 7), (3, C, 1, 5), (5, C, 4, 3), (2, C, 9), (40, C, 11, 13)]))
+
+
+def normalisation(shape, dtype, layout):
+    """x, and a gamma, mean, r and beta for each channel; some gates stand open always, some never"""
+    draws = np.random.default_rng(sum(shape))
+    x = random(shape, dtype, layout) if len(shape) == 4 else random((*shape, 1), dtype, nchw).reshape(shape)
+    mean, r, gamma, beta = (draws.uniform(-2, 2, shape[1]).astype(dtype) for _ in range(4))
+    return x, mean, np.abs(r), gamma, beta
+
+
+def images(shape, dtype, layout, seed):
+    values = np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+    return layout(values) if len(shape) == 4 else values
+
+
+@on(RUNGS)
+@many
+@given(channels(), FLOATS, LAYOUTS, LAYOUTS)
+def test_batch_norm(rung, shape, dtype, x_layout, gy_layout):
+    x, mean, r, gamma, beta = normalisation(shape, dtype, x_layout)
+    gy = images(shape, dtype, gy_layout, 1)
+    for actual, wanted in zip(rung.batch_norm_statistics(x), reference.batch_norm_statistics(x), strict=True):
+        assert_close(actual, wanted)
+    assert_close(rung.batch_norm(x, mean, r, gamma, beta), reference.batch_norm(x, mean, r, gamma, beta))
+    sums = reference.batch_norm_grad_sums(gy, x, mean, r)
+    for actual, wanted in zip(rung.batch_norm_grad_sums(gy, x, mean, r), sums, strict=True):
+        assert_sums_close(actual, wanted, x)
+    wanted = reference.batch_norm_grad_x(gy, x, mean, r, gamma, *sums)
+    assert_close(rung.batch_norm_grad_x(gy, x, mean, r, gamma, *sums), wanted)
+
+
+@on(RUNGS)
+@many
+@given(channels(), FLOATS, LAYOUTS, LAYOUTS)
+def test_batch_norm_relu(rung, shape, dtype, x_layout, gy_layout):
+    x, mean, r, gamma, beta = normalisation(shape, dtype, x_layout)
+    gy = images(shape, dtype, gy_layout, 1)
+    y = reference.batch_norm_relu(x, mean, r, gamma, beta)
+    assert_close(rung.batch_norm_relu(x, mean, r, gamma, beta), y)
+    gy *= np.abs(reference.batch_norm(x, mean, r, gamma, beta)) > 1e-4  # nearer, rounding decides if the gate is open
+    sums = reference.batch_norm_relu_grad_sums(gy, x, mean, r, gamma, beta)
+    for actual, wanted in zip(rung.batch_norm_relu_grad_sums(gy, x, mean, r, gamma, beta), sums, strict=True):
+        assert_sums_close(actual, wanted, x)
+    wanted = reference.batch_norm_relu_grad_x(gy, x, mean, r, gamma, beta, *sums)
+    assert_close(rung.batch_norm_relu_grad_x(gy, x, mean, r, gamma, beta, *sums), wanted)
+
+
+@on(RUNGS)
+@many
+@given(channels(), FLOATS, LAYOUTS, LAYOUTS)
+def test_batch_norm_add_relu(rung, shape, dtype, x_layout, other_layout):
+    x, mean, r, gamma, beta = normalisation(shape, dtype, x_layout)
+    residual, gy = (images(shape, dtype, other_layout, seed) for seed in (1, 2))
+    y = reference.batch_norm_add_relu(x, residual, mean, r, gamma, beta)
+    assert_close(rung.batch_norm_add_relu(x, residual, mean, r, gamma, beta), y)
+    g, *sums = reference.batch_norm_add_relu_grad_sums(gy, y, x, mean, r)
+    actual_g, *actual_sums = rung.batch_norm_add_relu_grad_sums(gy, y, x, mean, r)
+    np.testing.assert_array_equal(actual_g, g)
+    for actual, wanted in zip(actual_sums, sums, strict=True):
+        assert_sums_close(actual, wanted, x)
+
+
+def assert_sums_close(actual, wanted, x):
+    """Equal but for the order of summation of M values of about 1."""
+    assert actual.dtype == wanted.dtype
+    tolerance = x.size // x.shape[1] * np.finfo(x.dtype).eps * 8
+    np.testing.assert_allclose(actual, wanted, rtol=tolerance, atol=tolerance)
+
+
+def around(mean, dtype):
+    """128 images, 3 channels of mean `mean` and variance about 1"""
+    return nhwc(np.random.default_rng(0).standard_normal((128, 3, 16, 16)) + mean).astype(dtype, order="K")
+
+
+@on([tinyres_kernels.cpu])
+@pytest.mark.parametrize("mean", [0, 10, 1000])
+def test_batch_norm_statistics_are_as_exact_as_float32_can_say(rung, mean):
+    """Against the same numbers in float64. A variance as mean(x²) − mean(x)² would be lost from a mean of 1000 on."""
+    x = around(mean, np.float32)
+    exact = x.astype(np.float64)
+    actual_mean, actual_var = rung.batch_norm_statistics(x)
+    np.testing.assert_allclose(actual_mean, exact.mean((0, 2, 3)), rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(actual_var, exact.var((0, 2, 3)), rtol=1e-6)
+
+
+@on(RUNGS)
+def test_batch_norm_hands_on_nan(rung):
+    """Through the ReLU too: a NaN that vanished there would hide where the training broke."""
+    x = nhwc(np.ones((2, 3, 4, 4)))
+    x[1, 2, 0, 3] = np.nan
+    ones, zeros = np.ones(3), np.zeros(3)
+    assert np.isnan(rung.batch_norm_statistics(x)[0]).tolist() == [False, False, True]
+    ys = rung.batch_norm_relu(x, zeros, ones, ones, zeros), rung.batch_norm_add_relu(x, x, zeros, ones, ones, zeros)
+    for y in ys:
+        assert np.argwhere(np.isnan(y)).tolist() == [[1, 2, 0, 3]]
+
+
+@on(RUNGS)
+def test_an_empty_batch(rung):
+    empty, three = np.zeros((0, 3, 4, 4), np.float32), np.ones(3, np.float32)
+    y = rung.batch_norm_add_relu(empty, empty, three, three, three, three)
+    assert y.shape == empty.shape and y.dtype == np.float32
+    assert rung.batch_norm_relu(empty, three, three, three, three).shape == empty.shape

@@ -1,0 +1,52 @@
+"""Compile once, keep the result on disk.
+
+numba's own cache looks at the file of the function alone: edit tile.py, and the kernels in conv2d.py that contain it
+would be served as they were. So the folder carries a hash of all the sources in this package; an edit anywhere, and
+there is a new one. The folder is handed to numba only while it wraps our functions: what else uses numba in this
+process keeps its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numba
+
+
+def folder() -> str:
+    """Where compiled kernels lie: in NUMBA_CACHE_DIR, else in the user's cache, else in a temporary folder."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    version = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
+    caches = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    wanted = Path(caches) / "tinyres" / version
+    try:
+        wanted.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return tempfile.mkdtemp(prefix="tinyres-")
+    return str(wanted)
+
+
+FOLDER = folder()
+
+
+def compiled(function: Callable) -> Callable:
+    """`numba.njit`, cached in FOLDER. Array code is left as written: no fast-math, so NaN and infinity behave."""
+    return wrapped(function, nogil=True)
+
+
+def compiled_parallel(function: Callable) -> Callable:
+    """The same for a function with a `prange`. To be called from the main thread only: numba's simplest threading layer
+    ends the process when two threads enter it."""
+    return wrapped(function, parallel=True)
+
+
+def wrapped(function: Callable, **options: bool) -> Callable:
+    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, FOLDER
+    try:
+        return numba.njit(cache=True, **options)(function)
+    finally:
+        numba.config.CACHE_DIR = before
