@@ -20,7 +20,7 @@ LAYERS = (
     ("tinyres",),  # the front door: what a user imports
     ("tinyres.nn", "tinyres.optim", "tinyres.gradcheck", "tinyres.creation", "tinyres.data"),
     ("tinyres.ops",),
-    ("tinyres.autograd", "tinyres.device", "tinyres.random"),
+    ("tinyres.autograd", "tinyres.device", "tinyres.fusion", "tinyres.random"),
     ("tinyres_kernels",),
 )
 

@@ -13,6 +13,7 @@ Where to read: autograd.py (the engine), ops/conv2d.py (an op), models/resnet.py
 from tinyres import nn, optim
 from tinyres.autograd import Observer, Op, Tensor, no_grad, observe
 from tinyres.creation import ones, randn, tensor, zeros
+from tinyres.fusion import unfused
 from tinyres.gradcheck import gradcheck
 from tinyres.ops.cat import cat
 from tinyres.ops.reshape import flatten
@@ -35,4 +36,5 @@ __all__ = [
     "randn",
     "tensor",
     "zeros",
+    "unfused",
 ]

@@ -32,7 +32,16 @@ def test_only_the_wanted_gradients_are_computed(fn, shapes):
         assert computed == [k == wanted for k in range(len(shapes))]
 
 
-def test_batch_norm_spares_the_largest():
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda x, weight, bias: F.batch_norm(x, None, None, weight, bias),
+        lambda x, weight, bias: F.batch_norm_relu(x, None, None, weight, bias),
+        lambda x, weight, bias: F.batch_norm_add_relu(x, x, None, None, weight, bias),
+    ],
+    ids=["batch_norm", "batch_norm_relu", "batch_norm_add_relu"],
+)
+def test_batch_norm_spares_the_largest(fn):
     """ggamma and gbeta are needed for gx anyway; gx alone can be spared."""
-    y = F.batch_norm(floats(2, 3), None, None, floats(3).requires_grad_(), floats(3))
+    y = fn(floats(2, 3), floats(3).requires_grad_(), floats(3))
     assert y.op.backward(y.data)[0] is None

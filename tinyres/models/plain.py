@@ -10,7 +10,7 @@ from __future__ import annotations
 from tinyres.autograd import Tensor
 from tinyres.models.resnet import Block, ImageNetResNet, ResNet
 from tinyres.nn import BatchNorm2d, Conv2d
-from tinyres.nn import functional as F
+from tinyres.nn.fused import norm_relu
 
 
 class PlainBlock(Block):
@@ -28,8 +28,8 @@ class PlainBlock(Block):
         self.bn2 = BatchNorm2d(width)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = F.relu(self.bn1(self.conv1(x)))
-        return F.relu(self.bn2(self.conv2(out)))
+        out = norm_relu(self.bn1, self.conv1(x))
+        return norm_relu(self.bn2, self.conv2(out))
 
 
 def cifar_plain(depth: int, num_classes: int) -> ResNet:

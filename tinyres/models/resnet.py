@@ -13,6 +13,7 @@ from functools import partial
 from tinyres.autograd import Tensor
 from tinyres.nn import BatchNorm2d, Conv2d, Identity, Linear, Module, Sequential, init
 from tinyres.nn import functional as F
+from tinyres.nn.fused import norm_add_relu, norm_relu
 
 
 class Block(Module):
@@ -26,6 +27,8 @@ class BasicBlock(Block):
 
     x ──┬── conv1 ─ bn1 ─ relu ── conv2 ─ bn2 ──(+)── relu ── y
         └────────────── shortcut ────────────────┘
+
+    norm_relu(bn, x) is relu(bn(x)), and norm_add_relu(bn, x, r) is relu(bn(x) + r): see nn/fused.py.
     """
 
     def __init__(self, channels_in: int, width: int, stride: int, shortcut: str):
@@ -38,10 +41,8 @@ class BasicBlock(Block):
         self.downsample = make_shortcut(shortcut, channels_in, width, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = F.relu(self.bn1(self.conv1(x)))
-        out = self.bn2(self.conv2(out))
-        out += self.downsample(x)
-        return F.relu(out)
+        out = norm_relu(self.bn1, self.conv1(x))
+        return norm_add_relu(self.bn2, self.conv2(out), self.downsample(x))
 
 
 class Bottleneck(Block):
@@ -63,11 +64,9 @@ class Bottleneck(Block):
         self.downsample = make_shortcut(shortcut, channels_in, 4 * width, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = F.relu(self.bn1(self.conv1(x)))
-        out = F.relu(self.bn2(self.conv2(out)))
-        out = self.bn3(self.conv3(out))
-        out += self.downsample(x)
-        return F.relu(out)
+        out = norm_relu(self.bn1, self.conv1(x))
+        out = norm_relu(self.bn2, self.conv2(out))
+        return norm_add_relu(self.bn3, self.conv3(out), self.downsample(x))
 
 
 def make_shortcut(option: str, channels_in: int, channels_out: int, stride: int) -> Module:
@@ -130,7 +129,7 @@ class ResNet(Module):
         return [child for name, child in self.named_children() if name.startswith("layer")]
 
     def stem(self, x: Tensor) -> Tensor:
-        return F.relu(self.bn1(self.conv1(x)))
+        return norm_relu(self.bn1, self.conv1(x))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x)  # (N, widths[0], H, W)

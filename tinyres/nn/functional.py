@@ -1,17 +1,25 @@
 """F: the ops under torch's names. Follow any of them to its page in tinyres/ops/.
 
-batch_norm stands here in full, because it alone does more than apply an op: it keeps the running statistics.
+batch_norm stands here in full, because it alone does more than apply an op: it keeps the running statistics. So do the
+two that go on from it, batch_norm_relu and batch_norm_add_relu; the first line of each says what it is.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tinyres.autograd import Tensor
+from tinyres.fusion import fusing
 from tinyres.ops.adaptive_avg_pool2d import adaptive_avg_pool2d as adaptive_avg_pool2d
 from tinyres.ops.avg_pool2d import avg_pool2d as avg_pool2d
 from tinyres.ops.batch_norm import BatchNorm
+from tinyres.ops.batch_norm_add_relu import BatchNormAddReLU
+from tinyres.ops.batch_norm_add_relu_eval import BatchNormAddReLUEval
 from tinyres.ops.batch_norm_eval import BatchNormEval
+from tinyres.ops.batch_norm_relu import BatchNormReLU
+from tinyres.ops.batch_norm_relu_eval import BatchNormReLUEval
 from tinyres.ops.checks import expect_floats
 from tinyres.ops.conv2d import conv2d as conv2d
 from tinyres.ops.cross_entropy import cross_entropy as cross_entropy
@@ -44,6 +52,63 @@ def batch_norm(
     running = (1 − momentum)·running + momentum·batch, with the unbiased variance (divided by M − 1, not M).
     Otherwise normalise with the running statistics; without any (None), always with the batch's.
     """
+    settings = running_mean, running_var, weight, bias, training, momentum, eps
+    return _normalise(BatchNorm, BatchNormEval, (input,), *settings)
+
+
+def batch_norm_relu(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """relu(batch_norm(input, …)) as one op, or inside `tinyres.unfused()` as two."""
+    settings = running_mean, running_var, weight, bias, training, momentum, eps
+    if not fusing():
+        return relu(batch_norm(input, *settings))
+    return _normalise(BatchNormReLU, BatchNormReLUEval, (input,), *settings)
+
+
+def batch_norm_add_relu(
+    input: Tensor,
+    residual: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """relu(batch_norm(input, …) + residual) as one op, or inside `tinyres.unfused()` as three.
+
+    residual: of input's shape; any other is left to the three ops, so it broadcasts, or fails, as in an addition.
+    """
+    expect_floats("batch_norm_add_relu", input=input, residual=residual)
+    settings = running_mean, running_var, weight, bias, training, momentum, eps
+    if not fusing() or residual.shape != input.shape:
+        return relu(batch_norm(input, *settings) + residual)
+    return _normalise(BatchNormAddReLU, BatchNormAddReLUEval, (input, residual), *settings)
+
+
+def _normalise(
+    training_op: Any,
+    eval_op: Any,
+    inputs: tuple[Tensor, ...],
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> Tensor:
+    """training_op(*inputs, weight, bias), its statistics added to the running ones; or eval_op, which uses those."""
+    input = inputs[0]
     if input.ndim < 2:
         raise ValueError(f"batch_norm: expected input (N, C) or (N, C, …), got {input.shape}")
     channels = input.shape[1:2]
@@ -61,12 +126,12 @@ def batch_norm(
             f"batch_norm: expected running statistics {channels}, got {running_mean.shape} and {running_var.shape}"
         )
     elif not training:
-        return BatchNormEval(running_mean.data, running_var.data, float(eps))(input, weight, bias)
+        return eval_op(running_mean.data, running_var.data, float(eps))(*inputs, weight, bias)
     M = input.numel() // max(1, input.shape[1])
     if M < 2:
         raise ValueError(f"batch_norm: training needs more than one value per channel, got input {input.shape}")
-    op = BatchNorm(float(eps))
-    y = op(input, weight, bias)
+    op = training_op(float(eps))
+    y = op(*inputs, weight, bias)
     if running_mean is not None and running_var is not None:
         running_mean.data += momentum * (op.batch_mean - running_mean.data)
         running_var.data += momentum * (op.batch_var * (M / (M - 1)) - running_var.data)

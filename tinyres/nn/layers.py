@@ -98,15 +98,17 @@ class _BatchNorm(Module):
         self.num_batches_tracked = Buffer(np.array(0, np.int64)) if track_running_stats else None
 
     def forward(self, x: Tensor) -> Tensor:
+        return F.batch_norm(x, *self.next_batch(x))
+
+    def next_batch(self, x: Tensor) -> tuple[Any, ...]:
+        """Check x, count it if training, and say what F.batch_norm takes after it."""
         self.check_input(x)
         momentum = self.momentum
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked.data += 1
             if momentum is None:  # then the running statistics are the plain average over all batches
                 momentum = 1 / self.num_batches_tracked.item()
-        return F.batch_norm(
-            x, self.running_mean, self.running_var, self.weight, self.bias, self.training, momentum or 0.0, self.eps
-        )
+        return self.running_mean, self.running_var, self.weight, self.bias, self.training, momentum or 0.0, self.eps
 
     def check_input(self, x: Tensor) -> None:
         raise NotImplementedError

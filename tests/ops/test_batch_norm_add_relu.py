@@ -1,0 +1,62 @@
+"""tinyres/ops/batch_norm_add_relu.py, through F.batch_norm_add_relu; which in torch are three calls."""
+
+import itertools
+
+import numpy as np
+from support import Case, OpTests, floats, integers
+
+import tinyres
+from tinyres import Tensor
+from tinyres.nn import functional as F
+
+
+def batch_norm_add_relu(lib, x, residual, weight=None, bias=None, **settings):
+    if lib is tinyres:
+        return F.batch_norm_add_relu(x, residual, None, None, weight, bias, training=True, **settings)
+    return lib.relu(lib.nn.functional.batch_norm(x, None, None, weight, bias, training=True, **settings) + residual)
+
+
+class TestBatchNormAddReLU(OpTests):
+    CASES = (
+        Case(batch_norm_add_relu, (4, 3), (4, 3)),
+        Case(batch_norm_add_relu, (3, 2, 2, 3), (3, 2, 2, 3), (2,), (2,)),
+        Case(batch_norm_add_relu, (1, 2, 1, 4), (1, 2, 1, 4), (2,), (2,)),
+        Case(batch_norm_add_relu, (2, 3, 4), (2, 3, 4), (3,), (3,), eps=0.1),
+        Case(batch_norm_add_relu, (2, 3, 2, 2), (3, 1, 1), (3,), (3,)),  # a residual that is spread out: three ops
+    )
+    MORE = tuple(
+        Case(batch_norm_add_relu, (N, C, *size), (N, C, *size), (C,), (C,), eps=eps)
+        for N, C, size, eps in itertools.product((2, 5), (1, 4), ((2, 3), (7, 1), (6,)), (1e-5, 0.1))
+    )
+    ERRORS = (
+        (
+            lambda: F.batch_norm_add_relu(floats(2, 4), floats(2, 4), None, None, floats(3)),
+            ValueError,
+            "batch_norm: expected input (N, 3, …), got (2, 4)",
+        ),
+        (
+            lambda: F.batch_norm_add_relu(floats(2, 4), floats(2, 3), None, None),
+            ValueError,
+            "add: shapes (2, 4) and (2, 3) do not broadcast",
+        ),
+        (
+            lambda: F.batch_norm_add_relu(floats(2, 4), integers(2, 4), None, None),
+            TypeError,
+            "batch_norm_add_relu: expected residual in floating point, got int64",
+        ),
+        (
+            lambda: F.batch_norm_add_relu(floats(2, 4), floats(2, 4, dtype="float64"), None, None),
+            TypeError,
+            "batch_norm_add_relu: expected one dtype, got input float32, residual float64",
+        ),
+    )
+
+    def test_the_shortcut_receives_what_arrives_unchanged(self):
+        """However small the branch makes things: here gamma = 0, and no gradient reaches x at all."""
+        draws = np.random.default_rng(0)
+        x, residual = (Tensor(draws.standard_normal((4, 3, 2, 2)), requires_grad=True) for _ in range(2))
+        y = F.batch_norm_add_relu(x, residual, None, None, Tensor(np.zeros(3)))
+        gy = draws.standard_normal(y.shape)
+        y.backward(gy)
+        assert np.array_equal(residual.grad, gy * (residual.data > 0))
+        assert not x.grad.any()

@@ -1,0 +1,40 @@
+"""tinyres/ops/batch_norm_add_relu_eval.py, through F.batch_norm_add_relu with training=False."""
+
+import numpy as np
+from support import Case, OpTests, floats
+
+import tinyres
+from tinyres import Tensor
+from tinyres.nn import functional as F
+
+MEAN, VAR = [0.5, -1.0, 2.0], [1.0, 0.25, 4.0]
+
+
+def batch_norm_add_relu_eval(lib, x, residual, weight=None, bias=None, **settings):
+    """With given statistics, in x's dtype."""
+    if lib is tinyres:
+        mean, var = (Tensor(np.array(values, x.dtype)) for values in (MEAN, VAR))
+        return F.batch_norm_add_relu(x, residual, mean, var, weight, bias, training=False, **settings)
+    mean, var = (lib.tensor(values, dtype=x.dtype) for values in (MEAN, VAR))
+    return lib.relu(lib.nn.functional.batch_norm(x, mean, var, weight, bias, training=False, **settings) + residual)
+
+
+class TestBatchNormAddReLUEval(OpTests):
+    CASES = (
+        Case(batch_norm_add_relu_eval, (2, 3), (2, 3)),
+        Case(batch_norm_add_relu_eval, (1, 3, 1, 1), (1, 3, 1, 1), (3,), (3,)),
+        Case(batch_norm_add_relu_eval, (2, 3, 2, 1), (2, 3, 2, 1), (3,), (3,)),
+        Case(batch_norm_add_relu_eval, (2, 3, 2), (2, 3, 2), (3,), (3,), eps=0.1),
+    )
+    MORE = tuple(
+        Case(batch_norm_add_relu_eval, (N, 3, *size), (N, 3, *size), (3,), (3,))
+        for N in (0, 1, 5)
+        for size in ((), (7,), (3, 4))
+    )
+    ERRORS = (
+        (
+            lambda: F.batch_norm_add_relu(floats(2, 4), floats(2, 4), floats(3), floats(3)),
+            ValueError,
+            "batch_norm: expected running statistics (4,), got (3,)",
+        ),
+    )

@@ -1,0 +1,48 @@
+"""tinyres/ops/batch_norm_relu.py, through F.batch_norm_relu; which in torch are two calls."""
+
+import itertools
+
+import numpy as np
+from support import Case, OpTests, floats
+
+import tinyres
+from tinyres import Tensor
+from tinyres.nn import functional as F
+
+
+def batch_norm_relu(lib, x, weight=None, bias=None, **settings):
+    if lib is tinyres:
+        return F.batch_norm_relu(x, None, None, weight, bias, training=True, **settings)
+    return lib.relu(lib.nn.functional.batch_norm(x, None, None, weight, bias, training=True, **settings))
+
+
+class TestBatchNormReLU(OpTests):
+    CASES = (
+        Case(batch_norm_relu, (4, 3)),
+        Case(batch_norm_relu, (3, 2, 2, 3), (2,), (2,)),
+        Case(batch_norm_relu, (1, 2, 1, 4), (2,), (2,)),
+        Case(batch_norm_relu, (2, 3, 4), (3,), (3,), eps=0.1),
+    )
+    MORE = tuple(
+        Case(batch_norm_relu, (N, C, *size), (C,), (C,), eps=eps)
+        for N, C, size, eps in itertools.product((2, 5), (1, 4), ((2, 3), (7, 1), (6,)), (1e-5, 0.1))
+    )
+    ERRORS = (
+        (
+            lambda: F.batch_norm_relu(floats(2, 4, 5, 5), None, None, floats(3)),
+            ValueError,
+            "batch_norm: expected input (N, 3, …), got (2, 4, 5, 5)",
+        ),
+        (
+            lambda: F.batch_norm_relu(floats(1, 4), None, None),
+            ValueError,
+            "batch_norm: training needs more than one value per channel, got input (1, 4)",
+        ),
+    )
+
+    def test_where_the_gate_is_shut_x_still_has_a_gradient(self):
+        """x had no say in its own y there, but in the mean and the variance of the others."""
+        x = Tensor(np.array([[-3.0], [1.0], [2.5]]), requires_grad=True)
+        y = F.batch_norm_relu(x, None, None)
+        y.backward(np.array([[1.0], [1.0], [2.0]]))
+        assert y.data[0] == 0 and abs(x.grad[0, 0]) > 0.01
