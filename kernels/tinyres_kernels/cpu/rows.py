@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinyres_kernels.cpu import memory
 from tinyres_kernels.cpu.cache import compiled
 
 WIDTH = 256  # 16 vectors of AVX-512, in float32
@@ -39,7 +40,7 @@ def flat(x: np.ndarray) -> np.ndarray:
 def empty_like(x: np.ndarray, shape: tuple[int, ...] | None = None, dtype: type | None = None) -> np.ndarray:
     """A new array of that shape and dtype (else x's), its bytes NHWC."""
     N, C, *size = x.shape if shape is None else shape
-    return np.moveaxis(np.empty((N, *size, C), dtype or x.dtype), -1, 1)
+    return np.moveaxis(memory.empty((N, *size, C), np.dtype(dtype or x.dtype)), -1, 1)
 
 
 def wide(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
