@@ -35,6 +35,6 @@ __all__ = [
     "optim",
     "randn",
     "tensor",
-    "zeros",
     "unfused",
+    "zeros",
 ]
