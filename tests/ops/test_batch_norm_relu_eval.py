@@ -33,6 +33,6 @@ class TestBatchNormReLUEval(OpTests):
         (
             lambda: F.batch_norm_relu(floats(2, 4), floats(3), floats(3)),
             ValueError,
-            "batch_norm: expected running statistics (4,), got (3,)",
+            "batch_norm: expected running statistics (4,), got (3,) and (3,)",
         ),
     )

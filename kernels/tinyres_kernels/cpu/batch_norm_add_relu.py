@@ -1,12 +1,13 @@
 """y = max(batch_norm(x) + residual, 0) over rows of channels (see rows.py): the end of a residual block in one pass.
 
                                      reads          writes
+    batch_norm_statistics            x                        (batch_norm.py)
     batch_norm_add_relu              x, residual    y
     batch_norm_add_relu_grad_sums    gy, y, x       g
     batch_norm_grad_x                g, x           gx        (batch_norm.py)
 
 g = gy·(y > 0) is what the shortcut receives, so it has to be written in any case; and once it lies there, what remains
-is plain batch normalisation. Seven trips over an activation; the three ops one after the other make ten.
+is plain batch normalisation. Eleven trips over an activation in all; the three ops one after the other make sixteen.
 """
 
 from __future__ import annotations
