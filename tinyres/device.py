@@ -23,10 +23,13 @@ Pair = tuple[int, int]
 
 
 class Kernels(Protocol):
-    """What every rung offers. conv2d is in `reference/conv2d.py`, `array/conv2d.py`, ...; the others likewise.
+    """What every rung offers. conv2d is in `reference/conv2d.py`, `array/conv2d.py`, `cpu/conv2d.py`; others likewise.
 
-    Letters: N images, C channels in, O channels out, (H, W) in, (P, Q) out. stride and padding: (rows, columns).
+    A rung is a module. Letters: N images, C channels in, O channels out, (H, W) in, (P, Q) out.
+    stride and padding: (rows, columns).
     """
+
+    __name__: str
 
     def conv2d(self, x: Array, w: Array, stride: Pair, padding: Pair) -> Array:
         """x (N,C,H,W), w (O,C,KH,KW) -> y (N,O,P,Q)"""
@@ -118,6 +121,15 @@ def _cpu() -> Kernels:
 
     tell_numba()
     return tinyres_kernels.cpu
+
+
+def must_compile() -> bool:
+    """Will the first step have to compile the kernels, once for this machine? It takes some 20 seconds of one core."""
+    if kernels_for(np.zeros(1)).__name__ != "tinyres_kernels.cpu":
+        return False
+    from tinyres_kernels.cpu import cache
+
+    return cache.is_empty()
 
 
 def is_array(data: Any) -> bool:

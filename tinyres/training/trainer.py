@@ -14,7 +14,7 @@ import numpy as np
 from tinyres import models, random
 from tinyres.autograd import Tensor
 from tinyres.data import Dataset, Loader, channel_statistics
-from tinyres.device import to_device
+from tinyres.device import must_compile, to_device
 from tinyres.nn import functional as F
 from tinyres.training import checkpoint
 from tinyres.training.checkpoint import Checkpoint
@@ -108,7 +108,10 @@ class Trainer:
             f"epochs: {self.epochs}, each of {len(self.train_loader)} batches of {settings.batch_size}; learning rate "
             f"{settings.lr:g} ({settings.schedule}), seed {settings.seed}"
         )
-        say(f"the run's folder is {self.folder}\n")
+        say(f"the run's folder is {self.folder}")
+        if self.settings.device == "cpu" and must_compile():
+            say("the first step compiles the kernels for this machine: half a minute, and not again")
+        say()
         self.progress.run_begins(self.epochs, self.total_steps - self.step)
 
     def train_epoch(self) -> None:

@@ -41,6 +41,11 @@ def fingerprint(package: Path) -> str:
 FOLDER = folder()
 
 
+def is_empty() -> bool:
+    """Has nothing been compiled yet?"""
+    return not any(Path(FOLDER).rglob("*.nbi"))
+
+
 def compiled(function: Callable) -> Callable:
     """`numba.njit`, cached in FOLDER. Array code is left as written: no fast-math, so NaN and infinity behave."""
     return wrapped(function, nogil=True)

@@ -44,18 +44,19 @@ SHELF = Shelf()
 class Loan:
     """A buffer while it is lent. Arrays refer to it, NumPy sees to that; when none does any more, it goes back."""
 
-    def __init__(self, size: int) -> None:
-        self.buffer = SHELF.take(size)
+    def __init__(self, size: int, shelf: Shelf) -> None:
+        self.shelf = shelf
+        self.buffer = shelf.take(size)
         self.__array_interface__ = self.buffer.__array_interface__
 
     def __del__(self) -> None:
-        SHELF.put(self.buffer)
+        self.shelf.put(self.buffer)
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """As np.empty: whatever lay there before is in it."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    return np.asarray(Loan(size)).view(dtype).reshape(shape)
+    return np.asarray(Loan(size, SHELF)).view(dtype).reshape(shape)
 
 
 def zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
