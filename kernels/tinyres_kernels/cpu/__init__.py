@@ -1,5 +1,11 @@
 """Compiled kernels for the processor, with numba. What they do not cover goes to the rung below, `array/`."""
 
+import os
+
+# Threads that wait for work shall sleep. By default OpenMP's spin, and take the core from whoever else wants it: with a
+# second busy program on two cores a ResNet-20 step took 2.8 s instead of 0.5 s. Read when numba loads OpenMP.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 from tinyres_kernels.cpu.avg_pool2d import avg_pool2d as avg_pool2d
 from tinyres_kernels.cpu.avg_pool2d import avg_pool2d_grad_x as avg_pool2d_grad_x
 from tinyres_kernels.cpu.batch_norm import batch_norm as batch_norm
