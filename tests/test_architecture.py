@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+import tinyres
+import tinyres_kernels
+
+PACKAGES = [Path(package.__file__).parent for package in (tinyres, tinyres_kernels)]  # installed, or the checkout's
 
 # From the top down. A module may import from its own line and from those below.
 LAYERS = (
     ("tinyres.cli", "tinyres.__main__"),
     ("tinyres.labs", "tinyres.training", "tinyres.viz"),
-    ("tinyres.models", "tinyres.summary", "tinyres.onnx"),
+    ("tinyres.models", "tinyres.summary"),
     ("tinyres",),  # the front door: what a user imports
-    ("tinyres.nn", "tinyres.optim", "tinyres.gradcheck", "tinyres.data"),
+    ("tinyres.nn", "tinyres.optim", "tinyres.gradcheck", "tinyres.creation", "tinyres.data"),
     ("tinyres.ops",),
     ("tinyres.autograd", "tinyres.device", "tinyres.random"),
     ("tinyres_kernels",),
@@ -33,9 +36,9 @@ def height(module):
 def sources():
     """{module: its syntax tree}"""
     trees = {}
-    for root, package in ((ROOT, "tinyres"), (ROOT / "kernels", "tinyres_kernels")):
-        for path in sorted((root / package).rglob("*.py")):
-            module = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+    for package in PACKAGES:
+        for path in sorted(package.rglob("*.py")):
+            module = ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__")
             trees[module] = ast.parse(path.read_text(encoding="utf-8"))
     return trees
 
@@ -83,8 +86,7 @@ HEAVY = ("numba", "matplotlib", "rich", "torch", "cupy", "safetensors", "onnx", 
 
 
 def run_python(code):
-    environment_path = [str(ROOT), str(ROOT / "kernels")]
-    code = f"import sys; sys.path[:0] = {environment_path}; {code}"
+    code = f"import sys; sys.path[:0] = {[str(package.parent) for package in PACKAGES]}; {code}"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 

@@ -12,6 +12,7 @@ Where to read: autograd.py (the engine), ops/conv2d.py (an op), models/resnet.py
 
 from tinyres import nn, optim
 from tinyres.autograd import Observer, Op, Tensor, no_grad, observe
+from tinyres.creation import ones, randn, tensor, zeros
 from tinyres.gradcheck import gradcheck
 from tinyres.ops.cat import cat
 from tinyres.ops.reshape import flatten
@@ -29,5 +30,9 @@ __all__ = [
     "nn",
     "no_grad",
     "observe",
+    "ones",
     "optim",
+    "randn",
+    "tensor",
+    "zeros",
 ]

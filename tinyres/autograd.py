@@ -173,7 +173,8 @@ class Tensor:
             raise ValueError(f"item: expected a tensor with one element, got shape {self.shape}")
         return self.data.item()
 
-    __float__ = item
+    def __float__(self) -> float:
+        return float(self.item())
 
     def __bool__(self) -> bool:
         return bool(self.item())

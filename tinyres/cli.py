@@ -63,7 +63,7 @@ def train(arguments: argparse.Namespace) -> int:
             go = training.resume_seeds if arguments.resume else training.train_seeds
             result = go(settings, count, folder, console)
     except Interrupted as stop:
-        print(f"\n{stop}; everything is saved. Go on with\n\n  tinyres train --resume {folder}", file=sys.stderr)
+        print(f"\n{stop}; everything is saved.\nGo on with\n\n  tinyres train --resume {folder}", file=sys.stderr)
         return 130
     console.print()
     show({"folder": str(folder), **result}, arguments, seeds_text if count else result_text)
@@ -257,7 +257,7 @@ def add_train(commands: Any) -> None:
     how.add_argument("--recipe", metavar="NAME", type=one_of("recipe", RECIPES), help=RECIPE_HELP)
     how.add_argument("--epochs", metavar="N", type=int, help=recipe_default("epochs"))
     how.add_argument("--batch-size", metavar="N", type=int, help=recipe_default("batch_size"))
-    how.add_argument("--lr", metavar="LR", type=float, help=f"highest learning rate ({recipe_default('lr')})")
+    how.add_argument("--lr", metavar="LR", type=float, help=f"the highest learning rate ({recipe_default('lr')})")
     how.add_argument("--schedule", metavar="NAME", type=one_of("schedule", SCHEDULES), help=SCHEDULE_HELP)
     how.add_argument("--momentum", metavar="M", type=float, help=recipe_default("momentum"))
     how.add_argument("--weight-decay", metavar="W", type=float, help=recipe_default("weight_decay"))

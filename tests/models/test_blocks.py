@@ -11,7 +11,7 @@ from tinyres.models.plain import PlainBlock
 from tinyres.models.resnet import BasicBlock, Bottleneck, make_shortcut
 from tinyres.nn import Conv2d, Identity, Sequential
 
-BLOCKS = [  # block, channels in, width, stride, shortcut
+BLOCKS = [  # block, channels in, width, stride, and shortcut where there is one
     *[(BasicBlock, 4, 4, 1, shortcut) for shortcut in "ABC"],
     *[(BasicBlock, 4, 8, 2, shortcut) for shortcut in "ABC"],
     *[(Bottleneck, 8, 2, 1, shortcut) for shortcut in "ABC"],
@@ -25,10 +25,11 @@ def draw(*shape):
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-@pytest.mark.parametrize(("make", "channels", "width", "stride", "shortcut"), [(*b, None)[:5] for b in BLOCKS])
-def test_gradients(make, channels, width, stride, shortcut, training):
+@pytest.mark.parametrize("case", BLOCKS, ids=lambda case: " ".join(map(str, (case[0].__name__, *case[1:]))))
+def test_gradients(case, training):
     """With respect to x and to every parameter."""
-    block = make(channels, width, stride, *[shortcut] if shortcut else []).double().train(training)
+    make, channels, width, stride, *shortcut = case
+    block = make(channels, width, stride, *shortcut).double().train(training)
     for parameter in block.parameters():  # with fresh biases, 0, a dead pixel would stand on the kink of the next ReLU
         parameter.data += np.random.RandomState(1).uniform(0.1, 0.5, parameter.shape)
     names = [name for name, _ in block.named_parameters()]

@@ -2,6 +2,8 @@
 
 from support import BROADCASTS, MORE_BROADCASTS, Case, OpTests, floats, positive
 
+from tinyres import Tensor
+
 
 def divide(lib, a, b):
     return a / b
@@ -20,3 +22,8 @@ class TestDivide(OpTests):
     ERRORS = (
         (lambda: floats(2, 3) / floats(2), ValueError, "divide: shapes (2, 3) and (2,) do not broadcast together"),
     )
+
+    def test_integers_divide_in_float32(self):
+        y = Tensor([1, 2]) / Tensor([2, 4])
+        assert y.dtype == "float32"
+        assert y.data.tolist() == [0.5, 0.5]

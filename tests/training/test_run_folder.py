@@ -5,11 +5,11 @@ import platform
 
 import numpy as np
 import pytest
-from runs import few_shapes, run, settings, tiny_world  # noqa: F401
+from runs import few_shapes, quiet, run, settings, tiny_world  # noqa: F401
 
 import tinyres
 from tinyres.training import RunError, RunFolder
-from tinyres.training.run import default_folder, evaluate_run
+from tinyres.training.run import default_folder, evaluate_run, resume
 
 pytestmark = pytest.mark.usefixtures("tiny_world")
 
@@ -75,6 +75,16 @@ def test_damaged_metrics(tmp_path):
         folder.read_metrics()
     folder.keep_metrics(1)
     assert folder.read_metrics() == [{"epoch": 1}]
+
+
+def test_damaged_result(tmp_path):
+    folder = run(tmp_path / "run")
+    expected = folder.read_result()
+    folder.result.write_text("{")
+    with pytest.raises(RunError, match=r"result\.json: damaged .* delete it, and --resume"):
+        resume(settings(), folder, quiet())
+    folder.result.unlink()
+    assert resume(settings(), folder, quiet()) == expected
 
 
 def test_default_folder():

@@ -6,9 +6,9 @@ from runs import BATCHES, few_shapes, quiet, run, settings, tiny_world  # noqa: 
 
 from tinyres import Tensor, data, models, no_grad
 from tinyres.nn import functional as F
+from tinyres.optim import SGD
 from tinyres.training import Diverged, RunError, RunFolder, checkpoint, train
 from tinyres.training import run as run_module
-from tinyres.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("tiny_world")
 
@@ -103,12 +103,13 @@ def test_a_seed_names_a_run_and_another_seed_another(tmp_path):
 
 def test_every_learning_rate_and_step(tmp_path, monkeypatch):
     rates = []
-    check = Trainer.check
-    monkeypatch.setattr(Trainer, "check", lambda self, loss: (rates.append(self.lr), check(self, loss)))
+    step = SGD.step
+    monkeypatch.setattr(SGD, "step", lambda self: (rates.append(self.param_groups[0]["lr"]), step(self)))
     folder = run(tmp_path / "run", recipe="paper", epochs=None, steps=8)
     assert rates == pytest.approx([0.1] * 4 + [0.01] * 2 + [0.001] * 2)
     lines = folder.read_metrics()
     assert [line["step"] for line in lines] == [3, 6, 8]  # the last epoch ends early
+    assert checkpoint.load(folder.last).about["step"] == 8
     assert [line["lr"] for line in lines] == pytest.approx([0.1, 0.01, 0.001])
 
 
@@ -125,9 +126,14 @@ def test_limit_batches_is_for_all_three_sets(tmp_path):
 
 def test_diverged(tmp_path):
     folder = RunFolder(tmp_path / "run")
-    with pytest.raises(Diverged, match=r"the loss is (nan|inf) in epoch 1, batch 2 .* try .* --lr 1e\+29"):
+    with pytest.raises(Diverged, match=r"the loss is (nan|inf) in epoch 1, after 1 steps, .* such as --lr 1e\+29"):
         train(settings(lr=1e30, schedule="constant"), folder, quiet())
     assert folder.read_result() is None
+
+
+def test_diverged_in_the_last_step_so_that_only_validation_shows_it(tmp_path):
+    with pytest.raises(Diverged, match=r"the loss is (nan|inf) in epoch 1, after 1 steps"):
+        run(tmp_path / "run", lr=1e30, schedule="constant", limit_batches=1)
 
 
 def test_two_pictures_are_the_least(monkeypatch, tmp_path):

@@ -113,8 +113,8 @@ class Module:
             parameter.requires_grad_(requires_grad)
         return self
 
-    def zero_grad(self) -> None:
-        """Forget all parameters' gradients."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all parameters' gradients. They are always set to None."""
         for parameter in self.parameters():
             parameter.grad = None
 
@@ -205,8 +205,10 @@ class Sequential(Module):
     def __iter__(self) -> Iterator[Module]:
         return self.children()
 
-    def __getitem__(self, index: int) -> Module:
-        return list(self.children())[index]
+    def __getitem__(self, index: Any) -> Module:
+        """A module, or for a slice a Sequential of several."""
+        chosen = list(self.children())[index]
+        return Sequential(*chosen) if isinstance(index, slice) else chosen
 
 
 class ModuleList(Module):

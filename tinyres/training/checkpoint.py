@@ -30,7 +30,7 @@ class Checkpoint:
 
     weights:   the network's state_dict
     optimizer: the optimiser's state_dict; empty where the weights alone are kept
-    about:     anything that JSON can hold; see Trainer.checkpoint
+    about:     anything that JSON can hold; see Trainer.about
     """
 
     weights: dict[str, np.ndarray]

@@ -74,7 +74,7 @@ def evaluate_run(folder: RunFolder, settings: Settings, which: str = "best") -> 
     path = {"best": folder.best, "last": folder.last}[which]
     saved = checkpoint.load(path)
     with blas_threads(settings.threads):
-        _, test_set = data.load(settings.data, settings.data_dir, quiet=True)
+        _, test_set = data.load(settings.data, settings.data_dir)
         if list(test_set.classes) != saved.about["classes"]:
             raise RunError(f"{path}: was trained on other classes than those of {settings.data}")
         score = _test(saved, path, settings, test_set, limit=None)

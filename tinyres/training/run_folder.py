@@ -98,7 +98,10 @@ class RunFolder:
 
     def read_result(self) -> dict[str, Any] | None:
         """None: the run is not finished."""
-        return json.loads(self.result.read_text()) if self.result.exists() else None
+        try:
+            return json.loads(self.result.read_text()) if self.result.exists() else None
+        except ValueError as error:
+            raise RunError(f"{self.result}: damaged ({error}); delete it, and --resume writes it anew") from error
 
     def write_result(self, result: dict[str, Any]) -> None:
         write_json(self.result, result)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinyres.nn import Module
-from tinyres.optim import SGD, ConstantLR, CosineAnnealingLR, LRScheduler, MultiStepLR, OneCycleLR, Optimizer, WarmUp
+from tinyres.optim import SGD, Optimizer
+from tinyres.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, MultiStepLR, OneCycleLR, WarmUp
 
 SCHEDULES = ("onecycle", "cosine", "step", "constant")
 PRECISIONS = ("float32", "float64")
@@ -15,9 +16,9 @@ PRECISIONS = ("float32", "float64")
 # paper: what He et al. (2016) did on CIFAR, section 4.2. 64,000 steps are 182 epochs of 45,000 images.
 RECIPES: dict[str, dict[str, Any]] = {
     "fast": {
-        "epochs": 10,
-        "batch_size": 128,
-        "lr": 0.3,
+        "epochs": 5,
+        "batch_size": 64,
+        "lr": 0.1,
         "schedule": "onecycle",
         "momentum": 0.9,
         "nesterov": True,
@@ -121,7 +122,7 @@ class Settings:
         elif self.schedule == "step":
             schedule = MultiStepLR(optimizer, [total_steps // 2, total_steps * 3 // 4])
         else:
-            schedule = ConstantLR(optimizer)
+            schedule = LRScheduler(optimizer)
         return WarmUp(schedule, self.warm_up, start=0.1) if self.warm_up else schedule
 
 

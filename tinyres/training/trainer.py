@@ -31,9 +31,9 @@ class Position:
     """How far training has come. With the weights and what the optimiser remembers, this is all there is to save:
     every random draw, and the learning rate, follow from it.
 
-    epoch, batch:   the next batch to learn from, both counted from 0
-    score, seconds: of this epoch so far, on the training set
-    best_epoch, best_accuracy: so far, on the validation set; this epoch as people count, from 1
+    epoch, batch:              the next batch to learn from; both count from 0
+    score, seconds:            this epoch's so far, on the training images
+    best_epoch, best_accuracy: on the validation images; this epoch counts from 1, and 0 is none yet
     """
 
     epoch: int = 0
@@ -105,7 +105,7 @@ class Trainer:
         images, validation = len(self.train_loader.dataset), len(self.validation_loader.dataset)
         say(f"{settings.model} on {settings.data}: {images:,} images to learn from, {validation:,} for validation")
         say(
-            f"{self.epochs} epochs of {len(self.train_loader)} batches of {settings.batch_size}, learning rate "
+            f"epochs: {self.epochs}, each of {len(self.train_loader)} batches of {settings.batch_size}; learning rate "
             f"{settings.lr:g} ({settings.schedule}), seed {settings.seed}"
         )
         say(f"the run's folder is {self.folder}\n")
@@ -123,7 +123,7 @@ class Trainer:
 
             scores = self.model(images)
             loss = F.cross_entropy(scores, labels, label_smoothing=self.settings.label_smoothing)
-            self.check(loss)
+            self.check(loss.item())
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
@@ -146,14 +146,14 @@ class Trainer:
     @property
     def step(self) -> int:
         """Batches learnt from since the run began."""
-        return self.position.epoch * len(self.train_loader) + self.position.batch
+        return min(self.total_steps, self.position.epoch * len(self.train_loader) + self.position.batch)
 
-    def check(self, loss: Tensor) -> None:
-        if not math.isfinite(loss.item()):
-            epoch, batch, lr = self.position.epoch + 1, self.position.batch + 1, self.lr
+    def check(self, loss: float) -> None:
+        """Diverged: the loss is not finite, so nothing can come of this any more."""
+        if not math.isfinite(loss):
             raise Diverged(
-                f"training diverged: the loss is {loss.item()} in epoch {epoch}, batch {batch} (step {self.step + 1}), "
-                f"at learning rate {lr:.3g}; try a smaller one, such as --lr {self.settings.lr / 10:.1g}"
+                f"training diverged: the loss is {loss} in epoch {self.position.epoch + 1}, after {self.step} steps, "
+                f"at learning rate {self.lr:.3g}; start anew with a lower one, such as --lr {self.settings.lr / 10:.1g}"
             )
 
     @property
@@ -163,7 +163,9 @@ class Trainer:
 
     def validate(self) -> Score:
         self.progress.validating()
-        return evaluate(self.model, self.until_stopped(self.validation_loader.epoch(0)), self.settings.device)
+        score = evaluate(self.model, self.until_stopped(self.validation_loader.epoch(0)), self.settings.device)
+        self.check(score.loss)
+        return score
 
     def until_stopped(self, batches: Batches) -> Batches:
         """These batches; when asked to stop, none any more, but everything saved and Interrupted raised."""
