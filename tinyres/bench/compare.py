@@ -111,6 +111,12 @@ def run(module: str, threads: int, *arguments: Any) -> Any:
     command = [sys.executable, "-P", "-m", module, *texts]
     process = subprocess.run(command, env=environment, capture_output=True, text=True)
     if process.returncode != 0:
-        said = process.stderr.strip().splitlines() or [f"exit code {process.returncode}"]
-        raise Failed(f"bench: {module} {' '.join(texts)}: {said[-1]}")
+        raise Failed(f"bench: {module} {' '.join(texts)}: {reason(process)}")
     return json.loads(process.stdout.splitlines()[-1])
+
+
+def reason(process: subprocess.CompletedProcess[str]) -> str:
+    """Why it ended: the last line that names an error, for some say more below it."""
+    lines = process.stderr.strip().splitlines() or [f"exit code {process.returncode}"]
+    errors = [line.strip() for line in lines if "Error" in line]
+    return errors[-1] if errors else lines[-1]

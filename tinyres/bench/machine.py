@@ -28,13 +28,13 @@ def machine(threads: int) -> dict[str, Any]:
         "threads": threads,
         "vector_bits": 8 * VECTOR_BYTES,
         "versions": versions(),
-        "peak_gflops": peak(threads),
-        "sgemm_gflops": sgemm(),
-        "copy_gb_per_s": copy_bandwidth(threads),
+        "peak_gflops": peak(threads, ROUNDS),
+        "sgemm_gflops": sgemm(MATRIX),
+        "copy_gb_per_s": copy_bandwidth(threads, COPIED),
     }
 
 
-def peak(threads: int, rounds: int = ROUNDS, repeats: int = 10) -> float:
+def peak(threads: int, rounds: int, repeats: int = 10) -> float:
     """GFLOP/s of multiply-adds that stay in registers, float32, on all threads: the best of `repeats`.
 
     The best and not the median, because it is a roof: what else runs on this machine can only lower it.
@@ -45,14 +45,14 @@ def peak(threads: int, rounds: int = ROUNDS, repeats: int = 10) -> float:
     return threads * rounds * FLOP_PER_ROUND / min(seconds(lambda: multiply_adds(rounds, totals), repeats)) / 1e9
 
 
-def sgemm(size: int = MATRIX, repeats: int = 5) -> float:
+def sgemm(size: int, repeats: int = 5) -> float:
     """GFLOP/s of NumPy's product of two square float32 matrices: the best of `repeats`."""
     a, b = (np.random.default_rng(seed).random((size, size), np.float32) for seed in (0, 1))
     y = np.empty_like(a)
     return 2 * size**3 / min(seconds(lambda: np.matmul(a, b, out=y), repeats)) / 1e9
 
 
-def copy_bandwidth(threads: int, size: int = COPIED, repeats: int = 5) -> float:
+def copy_bandwidth(threads: int, size: int, repeats: int = 5) -> float:
     """GB/s of copying `size` bytes, what is read and what is written added up: the best of `repeats`."""
     from tinyres_kernels.cpu.peak import copy
 

@@ -38,10 +38,8 @@ def steps_table(result: dict[str, Any]) -> Table:
     settings = result["settings"]
     title = f"{settings['model']}, batches of {settings['batch_size']}, threads: {settings['threads']}; medians"
     table = new_table(title, "")
-    for name in NAMES.values():
-        for heading in (f"{name}: ms", "images/s"):
-            table.add_column(heading, justify="right")
-    table.add_column("memory at most", justify="right")
+    for heading in ("step, ms", "images/s", "forward, ms", "images/s", "memory"):
+        table.add_column(heading, justify="right")
     for name, figures in {"tinyres": result["tinyres"], **result["torch"]}.items():
         label = name if name == "tinyres" else f"torch, {name}"
         if "error" in figures:
@@ -49,8 +47,9 @@ def steps_table(result: dict[str, Any]) -> Table:
             continue
         cells = [cell for what in NAMES for cell in speed_cells(figures.get(what))]
         table.add_row(label, *cells, "–" if figures["memory"] is None else f"{figures['memory'] / 2**20:.0f} MiB")
+    notes = ["forward: in eval mode, nothing recorded. memory: the most that the process held."]
     errors = [f"torch, {mode}: {figures['error']}" for mode, figures in result["torch"].items() if "error" in figures]
-    table.caption = "\n".join(errors) or None
+    table.caption = "\n".join(notes + errors)
     return table
 
 
@@ -107,9 +106,11 @@ def machine_lines(machine: dict[str, Any]) -> list[str]:
 
 def new_table(title: str, *headings: str) -> Table:
     """Words to the left, figures to the right."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", title_style="bold", caption_justify="left")
+    left = ("", "layer", "direction", "rung", "op")
+    table = Table(title=title, title_justify="left", title_style="bold", caption_justify="left", box=SIMPLE_HEAD)
     for heading in headings:
-        table.add_column(heading, justify="left" if heading in ("", "layer", "direction", "rung", "op") else "right")
+        table.add_column(heading, justify="left" if heading in left else "right", no_wrap=True)
     return table

@@ -39,6 +39,8 @@ def roofline(result: dict[str, Any]) -> Figure:
     roofs(axes, machine, [row["flop_per_byte"] for row in result["layers"]])
     points(axes, result["layers"])
     axes.set(xscale="log", yscale="log", xlabel="arithmetic intensity (FLOP per byte)", ylabel="speed (GFLOP/s)")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
     axes.grid(alpha=0.25, which="both")
     axes.spines[["top", "right"]].set_visible(False)
     legend.axis("off")
@@ -59,9 +61,12 @@ def roofs(axes: Axes, machine: dict[str, Any], intensities: list[float]) -> None
 
 
 def points(axes: Axes, rows: list[dict[str, Any]]) -> None:
-    """A point for each direction of each layer; the layer's number above the highest of them."""
-    for name, look in LOOKS.items():
-        measured = [(row["flop_per_byte"], row["directions"].get(name)) for row in rows]
+    """A point for each direction of each layer; the layer's number above the highest of them.
+
+    A layer's directions have the same intensity; they are drawn a little to the side, or one would hide the other.
+    """
+    for (name, look), aside in zip(LOOKS.items(), (0.96, 1, 1.04), strict=True):
+        measured = [(aside * row["flop_per_byte"], row["directions"].get(name)) for row in rows]
         found = [(x, figures["gflops"]) for x, figures in measured if figures]
         if found:
             x, y = zip(*found, strict=True)

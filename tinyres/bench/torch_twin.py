@@ -26,6 +26,14 @@ from tinyres.bench.stopwatch import peak_memory, seconds
 class Block(nn.Module):
     """BasicBlock, Bottleneck or PlainBlock, by what the original has: two or three convolutions, a shortcut or not."""
 
+    conv1: nn.Module
+    conv2: nn.Module
+    conv3: nn.Module
+    bn1: nn.Module
+    bn2: nn.Module
+    bn3: nn.Module
+    downsample: nn.Module
+
     def __init__(self, original: Any):
         super().__init__()
         take_over(self, original)
@@ -55,6 +63,10 @@ class ZeroPadding(nn.Module):
 
 class ResNet(nn.Module):
     """ResNet, and ImageNetResNet with its max-pool."""
+
+    conv1: nn.Module
+    bn1: nn.Module
+    fc: nn.Module
 
     def __init__(self, original: Any):
         super().__init__()
