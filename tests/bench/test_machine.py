@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinyres.bench import machine
-from tinyres_kernels.cpu.peak import FLOP_PER_ROUND, SUMS, copy, multiply_adds
+from tinyres_kernels.cpu.peak import FLOP_PER_ROUND, SUMS, multiply_adds
 
 
 @pytest.mark.parametrize("rounds", [0, 1, 3])
@@ -16,13 +16,6 @@ def test_the_loop_does_the_multiply_adds(rounds):
     totals = np.zeros(2, np.float32)
     multiply_adds(rounds, totals)
     np.testing.assert_allclose(totals, sums.sum(), rtol=1e-6)
-
-
-@pytest.mark.parametrize("threads", [1, 2, 3])
-def test_copy_copies_it_all(threads):
-    source, target = np.arange(1.0, 8.0, dtype=np.float32), np.zeros(7, np.float32)
-    copy(source, target, threads)
-    np.testing.assert_array_equal(target, source)
 
 
 def test_roofs_follow_from_the_best_time(monkeypatch):

@@ -1,7 +1,6 @@
-"""What this processor can do at most: a loop of multiply-adds that touches no memory, and a plain copy of memory.
+"""What this processor can do at most: a loop of multiply-adds that touches no memory.
 
-The two roofs under which every kernel lives. No kernel multiplies and adds faster than `multiply_adds`, none reads and
-writes memory faster than `copy`; how near a convolution comes to the lower of the two is a measure of how good it is.
+No kernel multiplies and adds faster than this loop; how near one comes to it is the measure of how good it is.
 """
 
 from __future__ import annotations
@@ -53,12 +52,3 @@ def multiply_adds(rounds, totals):
     """Every thread does rounds · FLOP_PER_ROUND operations. totals: as many numbers as there are threads."""
     for thread in prange(len(totals)):
         totals[thread] = burn(rounds, np.float32(0.5))
-
-
-@compiled_parallel
-def copy(source, target, threads):
-    """target[:] = source, one-dimensional arrays, each thread its share."""
-    share = (len(source) + threads - 1) // threads
-    for thread in prange(threads):
-        for k in range(thread * share, min(len(source), (thread + 1) * share)):
-            target[k] = source[k]
