@@ -22,6 +22,8 @@ def test_the_ratio_comes_first(lines):
 @pytest.mark.parametrize(
     "words",
     [
+        "step, ms images/s eval, ms images/s memory",
+        "layer × ms GFLOP/s of peak rung",
         "tinyres 100.0 1280 40.0 3200 300 MiB",
         "torch, eager 200.0 640 90.0 1422 –",
         "torch, compile: failed",

@@ -86,8 +86,12 @@ def figures(turns: list[Result], batch_size: int) -> Result:
     found: Result = {}
     for what in ("step", "forward"):
         if what in turns[0]:
-            taken = median([second for turn in turns for second in turn[what]])
-            found[what] = {"ms": 1e3 * taken, "images_per_second": batch_size / taken}
+            taken = [second for turn in turns for second in turn[what]]
+            found[what] = {
+                "ms": 1e3 * median(taken),
+                "fastest_ms": 1e3 * min(taken),
+                "images_per_second": batch_size / median(taken),
+            }
     memory = [turn["memory"] for turn in turns]
     found["memory"] = None if None in memory else max(memory)
     return found

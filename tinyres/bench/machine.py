@@ -54,7 +54,7 @@ def sgemm(size: int, repeats: int = 5) -> float:
 
 
 def copy_bandwidth(threads: int, size: int, repeats: int = 5) -> float:
-    """GB/s of copying `size` bytes, a share on each thread, what is read and what is written added up: the best of `repeats`."""
+    """GB/s of copying `size` bytes, each thread its share: the best of `repeats`. Bytes read and written both count."""
     source, target = np.ones(size, np.uint8), np.zeros(size, np.uint8)
     shares = np.array_split(target, threads), np.array_split(source, threads)
     with ThreadPoolExecutor(threads) as pool:

@@ -38,7 +38,7 @@ def steps_table(result: dict[str, Any]) -> Table:
     settings = result["settings"]
     title = f"{settings['model']}, batches of {settings['batch_size']}, threads: {settings['threads']}; medians"
     table = new_table(title, "")
-    for heading in ("step, ms", "images/s", "forward, ms", "images/s", "memory"):
+    for heading in ("step, ms", "images/s", "eval, ms", "images/s", "memory"):
         table.add_column(heading, justify="right")
     for name, figures in {"tinyres": result["tinyres"], **result["torch"]}.items():
         label = name if name == "tinyres" else f"torch, {name}"
@@ -47,7 +47,7 @@ def steps_table(result: dict[str, Any]) -> Table:
             continue
         cells = [cell for what in NAMES for cell in speed_cells(figures.get(what))]
         table.add_row(label, *cells, "–" if figures["memory"] is None else f"{figures['memory'] / 2**20:.0f} MiB")
-    notes = ["forward: in eval mode, nothing recorded. memory: the most that the process held."]
+    notes = ["eval: the forward pass alone, nothing recorded. memory: the most it ever held."]
     errors = [f"torch, {mode}: {figures['error']}" for mode, figures in result["torch"].items() if "error" in figures]
     table.caption = "\n".join(notes + errors)
     return table
@@ -59,7 +59,7 @@ def speed_cells(speed: dict[str, float] | None) -> tuple[str, str]:
 
 def layers_table(result: dict[str, Any]) -> Table:
     title = f"Convolutions; the peak is {result['machine']['peak_gflops']:.0f} GFLOP/s"
-    table = new_table(title, "", "layer", "times", "direction", "ms", "GFLOP/s", "of peak", "rung")
+    table = new_table(title, "", "layer", "×", "", "ms", "GFLOP/s", "of peak", "rung")
     for number, row in enumerate(result["layers"], 1):
         for name in DIRECTIONS:
             if name in row["directions"]:
@@ -109,7 +109,7 @@ def new_table(title: str, *headings: str) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    left = ("", "layer", "direction", "rung", "op")
+    left = ("", "layer", "rung", "op")
     table = Table(title=title, title_justify="left", title_style="bold", caption_justify="left", box=SIMPLE_HEAD)
     for heading in headings:
         table.add_column(heading, justify="left" if heading in left else "right", no_wrap=True)
