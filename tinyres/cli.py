@@ -240,7 +240,7 @@ examples:
 """
 BENCH_EXAMPLES = """\
 examples:
-  tinyres bench
+  tinyres bench                       resnet20, batches of 128, all processors
   tinyres bench --model resnet56 --threads 1 --picture roofline.png
   tinyres bench --batch-size 512 --no-torch --json > bench.json
 

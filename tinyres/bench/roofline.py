@@ -65,7 +65,7 @@ def points(axes: Axes, rows: list[dict[str, Any]]) -> None:
 
     A layer's directions have the same intensity; they are drawn a little to the side, or one would hide the other.
     """
-    for (name, look), aside in zip(LOOKS.items(), (0.96, 1, 1.04), strict=True):
+    for (name, look), aside in zip(LOOKS.items(), (0.93, 1, 1.07), strict=True):
         measured = [(aside * row["flop_per_byte"], row["directions"].get(name)) for row in rows]
         found = [(x, figures["gflops"]) for x, figures in measured if figures]
         if found:
