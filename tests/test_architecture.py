@@ -15,7 +15,7 @@ PACKAGES = [Path(package.__file__).parent for package in (tinyres, tinyres_kerne
 # From the top down. A module may import from its own line and from those below.
 LAYERS = (
     ("tinyres.cli", "tinyres.__main__"),
-    ("tinyres.labs", "tinyres.training", "tinyres.viz"),
+    ("tinyres.bench", "tinyres.labs", "tinyres.training", "tinyres.viz"),
     ("tinyres.models", "tinyres.summary"),
     ("tinyres",),  # the front door: what a user imports
     ("tinyres.nn", "tinyres.optim", "tinyres.gradcheck", "tinyres.creation", "tinyres.data"),
@@ -79,7 +79,10 @@ def test_one_file_of_tinyres_names_cupy():
 
 
 def test_nothing_needs_torch():
-    assert [module for module in SOURCES if any(name.partition(".")[0] == "torch" for name in imports(module))] == []
+    twin = "tinyres.bench.torch_twin"  # what the benchmark compares with: a program of its own
+    naming = [module for module in SOURCES if any(name.partition(".")[0] == "torch" for name in imports(module))]
+    assert naming == [twin]
+    assert [module for module in SOURCES if twin in imports(module)] == []
 
 
 HEAVY = ("numba", "matplotlib", "rich", "torch", "cupy", "safetensors", "onnx", "IPython")

@@ -235,6 +235,8 @@ def test_summary(capsys):
         (["summary", "resnet5"], "argument MODEL: unknown model 'resnet5'; did you mean resnet"),
         (["summary", "plain20", "--shortcut", "A"], "plain20 has no shortcuts"),
         (["summary", "resnet20", "--input", "32x32"], "argument --input: expected channels, height and width"),
+        (["bench", "--model", "resnet5"], "argument --model: unknown model 'resnet5'; did you mean resnet"),
+        (["bench", "--repeats", "0"], "argument --repeats: expected 1 or more, got 0"),
         (["eval"], "the following arguments are required: RUN_DIR"),
         (["trian"], "invalid choice: 'trian'"),
         ([], "the following arguments are required: COMMAND"),
@@ -270,7 +272,7 @@ def test_ctrl_c_before_training(capsys, monkeypatch):
 # ---- the program itself ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["eval"], ["summary"]], ids=str)
+@pytest.mark.parametrize("command", [[], ["train"], ["eval"], ["summary"], ["bench"]], ids=str)
 def test_help(capsys, monkeypatch, command):
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as stop:

@@ -89,6 +89,28 @@ def summarise(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def measure_speed(arguments: argparse.Namespace) -> int:
+    """`tinyres bench`: how fast it is, and how fast it could be."""
+    from tinyres.bench import compare, machine, report, roofline
+
+    result = compare.bench(
+        arguments.model,
+        arguments.batch_size,
+        arguments.threads or machine.available_cores(),
+        arguments.repeats,
+        arguments.forward,
+        arguments.torch,
+        say=lambda text: print(f"measuring {text}", file=sys.stderr),
+    )
+    if arguments.json:
+        print(json.dumps(result))
+    else:
+        report.print_report(result)
+    if arguments.picture:
+        roofline.draw_roofline(result, arguments.picture)
+    return 0
+
+
 # ---- from arguments to settings --------------------------------------------------------------------------------------
 
 
@@ -216,6 +238,16 @@ examples:
   tinyres summary resnet20 --shortcut B
   tinyres summary resnet18 --input 3x64x64
 """
+BENCH_EXAMPLES = """\
+examples:
+  tinyres bench                       resnet20, batches of 128, all processors
+  tinyres bench --model resnet56 --threads 1 --picture roofline.png
+  tinyres bench --batch-size 512 --no-torch --json > bench.json
+
+Every convolution of the model by itself, with its share of what this processor
+can do at most; the whole training step; and, if torch is installed, the same
+network there, in turns with ours. Takes some minutes; let nothing else run.
+"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -229,6 +261,7 @@ def parser() -> argparse.ArgumentParser:
     add_train(commands)
     add_eval(commands)
     add_summary(commands)
+    add_bench(commands)
     return main_parser
 
 
@@ -303,6 +336,20 @@ def add_summary(commands: Any) -> None:
     command.add_argument("--input", metavar="CxHxW", type=image_shape, help="default: 3x32x32 or 3x224x224, by model")
 
 
+def add_bench(commands: Any) -> None:
+    text = "Measure the speed, against the machine's peak and torch's."
+    command = add_command(commands, "bench", "[options]", measure_speed, text, BENCH_EXAMPLES)
+    names = one_of("model", models.names())
+    command.add_argument("--model", metavar="NAME", type=names, default="resnet20", help="default: resnet20")
+    command.add_argument("--batch-size", metavar="N", type=positive, default=128, help="default: 128")
+    command.add_argument("--threads", metavar="N", type=positive, help="default: as many as there are processors")
+    command.add_argument("--repeats", metavar="N", type=positive, default=10, help="timed calls of each (default: 10)")
+    command.add_argument("--forward", action="store_true", help="the forward pass alone, no training step")
+    command.add_argument("--no-torch", dest="torch", action="store_false", help="do not compare with torch")
+    command.add_argument("--json", action="store_true", help="print everything that was measured as JSON")
+    command.add_argument("--picture", metavar="PNG", type=Path, help="draw the roofline of the convolutions")
+
+
 def add_model_arguments(group: Any, name: str, text: str, metavar: str = "NAME") -> None:
     group.add_argument(name, metavar=metavar, type=one_of("model", models.names()), help=text)
     group.add_argument("--shortcut", metavar="S", type=one_of("shortcut", "ABC"), help=SHORTCUT_HELP)
@@ -341,6 +388,12 @@ def data_set(name: str) -> str:
 def several(text: str) -> int:
     if not text.isdigit() or int(text) < 2:
         raise argparse.ArgumentTypeError(f"expected 2 or more, got {text}")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {text}")
     return int(text)
 
 

@@ -1,0 +1,17 @@
+"""`python -m tinyres.bench JOB '{…}'`: one measurement in a process of its own; prints JSON. See compare.py."""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from tinyres.bench import layers, machine, step
+
+JOBS: dict[str, Callable[..., Any]] = {
+    "machine": machine.machine,
+    "layers": layers.layers,
+    "step": step.measure,
+    "by_op": step.by_op,
+}
+
+print(json.dumps(JOBS[sys.argv[1]](**json.loads(sys.argv[2]))))

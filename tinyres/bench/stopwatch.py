@@ -1,0 +1,31 @@
+"""Taking times, and the memory they took. The same stopwatch for tinyres and for torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+WARM_UP = 3  # calls before those that count: they compile, fill the caches, and map the memory
+
+
+def seconds(call: Callable[[], Any], repeats: int) -> list[float]:
+    """How long each of `repeats` calls took, by the clock on the wall, after WARM_UP that do not count."""
+    for _ in range(WARM_UP):
+        call()
+    taken = []
+    for _ in range(repeats):
+        started = perf_counter()
+        call()
+        taken.append(perf_counter() - started)
+    return taken
+
+
+def peak_memory() -> int | None:
+    """The most bytes of memory that this process ever held at once; None where the system does not say (not Linux)."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    return 1024 * int(lines["VmHWM"].split()[0])  # "VmHWM:   1234 kB": the high-water mark of the resident set
