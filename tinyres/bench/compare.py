@@ -22,7 +22,14 @@ from tinyres.training import RunError
 
 TURNS = 3
 MODES = ("eager", "channels_last", "compile")  # of torch
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS")
+THREADS = (
+    "TINYRES_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
 
 Result = dict[str, Any]
 
@@ -111,6 +118,7 @@ def ratios(mine: Result, torch: dict[str, Result]) -> Result:
 def run(module: str, threads: int, *arguments: Any) -> Any:
     """The JSON that `python -m module arguments` prints, on so many threads. Failed: it did not."""
     environment = {**os.environ, **dict.fromkeys(THREADS, str(threads)), "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment.pop("OMP_WAIT_POLICY", None)  # each side's own default: ours is for our kernels, not for torch's
     texts = [argument if isinstance(argument, str) else json.dumps(argument) for argument in arguments]
     command = [sys.executable, "-P", "-m", module, *texts]
     process = subprocess.run(command, env=environment, capture_output=True, text=True)
