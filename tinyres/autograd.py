@@ -1,4 +1,4 @@
-"""Reverse-mode differentiation, on one page.
+"""Reverse-mode differentiation: the whole engine.
 
 A Tensor is an array with a Node. The Node knows the Op that made the array, and an Op the Nodes of its inputs: that
 is the graph. `backward` walks it from the loss to the leaves. Each Op is handed gy, the gradient of the loss with
