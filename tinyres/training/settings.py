@@ -16,7 +16,7 @@ PRECISIONS = ("float32", "float64")
 # paper: what He et al. (2016) did on CIFAR, section 4.2. 64,000 steps are 182 epochs of 45,000 images.
 RECIPES: dict[str, dict[str, Any]] = {
     "fast": {
-        "epochs": 5,
+        "epochs": 10,
         "batch_size": 64,
         "lr": 0.1,
         "schedule": "onecycle",

@@ -44,8 +44,7 @@ def conv2d_grad_w(gy: Array, x: Array, w_shape: tuple[int, ...], stride: Pair, p
     gy = np.ascontiguousarray(gy.transpose(0, 2, 3, 1))  # (N, P, Q, O)
     gw = np.zeros_like(gy, shape=(KH * KW * C, O), order="C")
     windows = windows_of(padded, (KH, KW), stride)
-    for images in chunks(windows):
-        rows = windows[images].reshape(-1, KH * KW * C)
+    for images, rows in im2col(windows):
         gw += rows.T @ gy[images].reshape(len(rows), O)
     return np.ascontiguousarray(gw.reshape(KH, KW, C, O).transpose(3, 2, 0, 1))
 
@@ -56,8 +55,7 @@ def slide(padded: Array, w: Array, stride: Pair) -> Array:
     weights = w.transpose(2, 3, 1, 0).reshape(-1, O)  # (KH·KW·C, O)
     windows = windows_of(padded, (KH, KW), stride)
     y = np.empty_like(padded, shape=(*windows.shape[:3], O), order="C")
-    for images in chunks(windows):
-        rows = windows[images].reshape(-1, len(weights))
+    for images, rows in im2col(windows):
         np.matmul(rows, weights, out=y[images].reshape(len(rows), O))
     return y.transpose(0, 3, 1, 2)
 
@@ -98,8 +96,16 @@ def windows_of(padded: Array, kernel: Pair, stride: Pair) -> Array:
     return everywhere[:, :: stride[0], :: stride[1]].transpose(0, 1, 2, 4, 5, 3)
 
 
-def chunks(windows: Array) -> Iterator[slice]:
-    """Slices of a few images each, whose rows take about CHUNK_BYTES."""
+def im2col(windows: Array) -> Iterator[tuple[slice, Array]]:
+    """The rows (n·P·Q, KH·KW·C) of a few images at a time, about CHUNK_BYTES, and which images these are.
+
+    All come in one buffer: the next rows overwrite these.
+    """
+    N, P, Q, KH, KW, C = windows.shape
     portion = max(1, CHUNK_BYTES // max(1, windows[:1].nbytes))
-    for start in range(0, len(windows), portion):
-        yield slice(start, start + portion)
+    buffer = np.empty_like(windows, shape=(min(portion, N), P, Q, KH, KW, C), order="C")
+    for start in range(0, N, portion):
+        images = slice(start, min(start + portion, N))
+        few = buffer[: images.stop - start]
+        few[...] = windows[images]
+        yield images, few.reshape(-1, KH * KW * C)

@@ -14,13 +14,13 @@ stride s, in s·s parts that do no work in vain. The gradient of w holds 8 chann
 walks along the pixels; each thread adds up its own images, then the threads' sums are added in order, so that the
 result is the same to the last bit every time.
 
-**Speed** of one core with AVX-512 (EPYC, Zen 5), as a share of its 261 GFLOP/s in a loop of nothing but multiply-adds;
-3×3 kernels, batch 128, float32, everything from call to return:
+**Speed** on two cores with AVX-512 (AMD EPYC), as a share of their 569 GFLOP/s in a loop of nothing but multiply-adds;
+3×3 kernels, batch 128, float32, everything from call to return, medians of one `tinyres bench`:
 
                             forward   grad_x   grad_w
-    16 channels at 32×32      70 %      70 %     67 %
-    32 channels at 16×16      85 %      84 %     82 %
-    64 channels at 8×8        82 %      82 %     87 %
+    16 channels at 32×32      67 %      67 %     70 %
+    32 channels at 16×16      80 %      81 %     78 %
+    64 channels at 8×8        79 %      78 %     76 %
 """
 
 from __future__ import annotations
