@@ -82,7 +82,7 @@ def test_every_element_is_written(convolution, monkeypatch):
 
 @typical
 def test_nothing_is_written_beyond_the_result(convolution, monkeypatch):
-    """The result lies between two guards, which must stay as they are."""
+    """The results, and the scratch arrays, lie between two guards, which must stay as they are."""
     guarded = []
 
     def empty(shape, dtype):
@@ -92,7 +92,7 @@ def test_nothing_is_written_beyond_the_result(convolution, monkeypatch):
 
     monkeypatch.setattr(memory, "empty", empty)
     list(three_directions(cpu, convolution, *operands(convolution, np.float32)))
-    assert len(guarded) == 3
+    assert len(guarded) > 3
     assert all((room[[0, -1]] == 1234).all() for room in guarded)
 
 
