@@ -1,7 +1,5 @@
 """tinyres/device.py: which kernels serve, and where arrays go. (A GPU is not needed.)"""
 
-import os
-import subprocess
 import sys
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -40,16 +38,6 @@ def test_without_numba_the_array_rung_serves(monkeypatch):
         assert kernels_for(X) is tinyres_kernels.array
     finally:
         tinyres.device._cpu_if_it_can_be_had.cache_clear()
-
-
-def test_importing_tinyres_does_not_load_numba():
-    command = "import sys, tinyres; sys.exit('numba' in sys.modules)"
-    assert (
-        subprocess.run(
-            [sys.executable, "-c", command], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        ).returncode
-        == 0
-    )
 
 
 def test_an_unknown_rung(monkeypatch):
