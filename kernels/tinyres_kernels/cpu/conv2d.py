@@ -32,10 +32,10 @@ import numpy as np
 from numba import literally, prange
 
 from tinyres_kernels import array
-from tinyres_kernels.cpu import memory
+from tinyres_kernels.cpu import memory, winograd
 from tinyres_kernels.cpu.cache import compiled, compiled_parallel
 from tinyres_kernels.cpu.host import best_tile, lanes, threads, up
-from tinyres_kernels.cpu.layout import laid_out_shape, lay_out, taps_of
+from tinyres_kernels.cpu.layout import laid_out_shape, lay_out, share_of, taps_of
 from tinyres_kernels.cpu.tile import BLOCK, GROUP, fetch, output_tile, weight_tile
 from tinyres_kernels.windows import output_size
 
@@ -48,6 +48,9 @@ def conv2d(x: np.ndarray, w: np.ndarray, stride: Pair, padding: Pair) -> np.ndar
         return array.conv2d(x, w, stride, padding)
     P, Q = (output_size(x.shape[2 + k], w.shape[2 + k], stride[k], padding[k]) for k in (0, 1))
     y = memory.empty((len(x), P, Q, len(w)), x.dtype)
+    if winograd.pays(w.shape[2:], stride, Q):
+        winograd.slide(channels_last(x), w, y, padding)
+        return y.transpose(0, 3, 1, 2)
     slide(channels_last(x), w, y, (P, Q), stride, padding)
     return y.transpose(0, 3, 1, 2)
 
@@ -74,6 +77,9 @@ def conv2d_grad_x(gy: np.ndarray, w: np.ndarray, x_shape: tuple[int, ...], strid
             m = (first[0] + padding[0]) // stride[0], (first[1] + padding[1]) // stride[1]
             before = part.shape[2] - 1 - m[0], part.shape[3] - 1 - m[1]
             turned = part[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)  # (C, O, ...)
+            if winograd.pays(w.shape[2:], stride, W):
+                winograd.slide(gy, turned, gx, before)
+                continue
             slide(gy, turned, gx, view.shape[1:3], (1, 1), before, first, stride)
     return gx.transpose(0, 3, 1, 2)
 
@@ -84,6 +90,10 @@ def conv2d_grad_w(gy: np.ndarray, x: np.ndarray, w_shape: tuple[int, ...], strid
         return array.conv2d_grad_w(gy, x, w_shape, stride, padding)
     O, C, KH, KW = w_shape
     P, Q = gy.shape[2:]
+    if winograd.pays((KH, KW), stride, Q):
+        gw = memory.empty(w_shape, x.dtype)
+        winograd.grad_w(channels_last(gy), channels_last(x), gw, padding)
+        return gw
     channels, vectors = best_tile(min(C, BLOCK), O, x.dtype)
     width = vectors * lanes(x.dtype)
     shape = laid_out_shape(C, (P, Q), (KH, KW), stride)
@@ -163,12 +173,6 @@ def fill_outputs(pixels: int, vectors: int) -> Any:
 
 
 @compiled
-def share_of(worker, workers, images):
-    """(first, last + 1) of the images that this worker takes: always the same ones, so that sums come out the same."""
-    return worker * images // workers, (worker + 1) * images // workers
-
-
-@compiled
 def fill_share(pixels, vectors, worker, x, weights, taps, stride, padding, scratch, y, size, first, step):
     """One worker's share of the images."""
     pixels, vectors = literally(pixels), literally(vectors)  # compile anew for every shape of tile
@@ -199,7 +203,7 @@ def fill_share(pixels, vectors, worker, x, weights, taps, stride, padding, scrat
                     if inside:
                         target, target_at, target_pixel = flat_y, y_at, y_pixel
                     output_tile(
-                        pixels, vectors, flat_laid, p * x_row + q * BLOCK, taps,
+                        pixels, vectors, flat_laid, p * x_row + q * BLOCK, pixels // 2 * BLOCK, taps,
                         flat_w, w_at, target, target_at, target_pixel,
                     )  # fmt: skip
                     if not inside:

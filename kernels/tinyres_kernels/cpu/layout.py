@@ -37,6 +37,12 @@ def taps_of(C: int, group: int, kernel: Pair, stride: Pair, shape: tuple[int, ..
 
 
 @compiled
+def share_of(worker, workers, images):
+    """(first, last + 1) of the images that this worker takes: always the same ones, so that sums come out the same."""
+    return worker * images // workers, (worker + 1) * images // workers
+
+
+@compiled
 def lay_out(x, laid, row, stride, padding):
     """One row of x (H,W,C) into laid (blocks, rows, phases, columns, BLOCK). Outside of x all stays zero."""
     H, W, C = x.shape

@@ -38,17 +38,17 @@ i64 = types.int64
 
 
 @intrinsic(prefer_literal=True)
-def output_tile(typingctx, pixels, vectors, x, x_at, taps, w, w_at, y, y_at, y_pixel):
+def output_tile(typingctx, pixels, vectors, x, x_at, x_half, taps, w, w_at, y, y_at, y_pixel):
     """y[pixel] = Σ over taps and the GROUP of channels at each: x[tap + pixel·BLOCK + channel] · w[…], a tile of y.
 
-    taps: offsets into x. w lies in the order it is used in: vectors · lanes numbers for each channel of each tap.
+    The second half of the pixels begins x_half after the first, in another image perhaps. taps: offsets into x. w lies in the order it is used in: vectors · lanes numbers for each channel of each tap.
     """
-    signature = types.void(pixels, vectors, x, i64, taps, w, i64, y, i64, i64)
+    signature = types.void(pixels, vectors, x, i64, i64, taps, w, i64, y, i64, i64)
     pixels, vectors = pixels.literal_value, vectors.literal_value
 
     def generate(context, b, signature, args):
-        _, _, x, x_at, taps, w, w_at, y, y_at, y_pixel = args
-        _, _, x_type, _, taps_type, w_type, _, y_type, _, _ = signature.args
+        _, _, x, x_at, x_half, taps, w, w_at, y, y_at, y_pixel = args
+        _, _, x_type, _, _, taps_type, w_type, _, y_type, _, _ = signature.args
         tile = Tile(context, b, x_type.dtype, pixels, vectors)
         x, w, y = tile.data(x_type, x), tile.data(w_type, w), tile.data(y_type, y)
         n_taps = cgutils.unpack_tuple(b, context.make_array(taps_type)(context, b, taps).shape)[0]
@@ -56,10 +56,13 @@ def output_tile(typingctx, pixels, vectors, x, x_at, taps, w, w_at, y, y_at, y_p
         width = vectors * tile.lanes
 
         with cgutils.for_range(b, n_taps) as tap:
-            x_tap = b.gep(x, [b.add(x_at, b.load(b.gep(taps, [tap.index])))])
+            first = b.gep(x, [b.add(x_at, b.load(b.gep(taps, [tap.index])))])
+            halves = first, b.gep(first, [x_half])
             w_tap = b.gep(w, [b.add(w_at, b.mul(tap.index, tile.int(GROUP * width)))])
             for channel in range(GROUP):
-                values = [b.gep(x_tap, [tile.int(pixel * BLOCK + channel)]) for pixel in range(pixels)]
+                values = [
+                    b.gep(half, [tile.int(pixel * BLOCK + channel)]) for half in halves for pixel in range(pixels // 2)
+                ]
                 tile.multiply_add(values, b.gep(w_tap, [tile.int(channel * width)]))
 
         for p in range(pixels):
@@ -98,6 +101,39 @@ def weight_tile(typingctx, channels, vectors, x, x_at, x_row, gy, gy_at, gy_row,
         return context.get_dummy_value()
 
     return signature, generate
+
+
+def combination(matrix: tuple[tuple[float, ...], ...]):
+    """An intrinsic: target vector r = Σ matrix[r][k] · source vector k, for a matrix of fixed numbers."""
+
+    @intrinsic
+    def combine(typingctx, source, source_at, source_step, target, target_at, target_step):
+        """Vectors of source lie source_step apart, those of target target_step."""
+        signature = types.void(source, i64, i64, target, i64, i64)
+
+        def generate(context, b, signature, args):
+            source, source_at, source_step, target, target_at, target_step = args
+            tile = Tile(context, b, signature.args[0].dtype, 0, 0)
+            source, target = tile.data(signature.args[0], source), tile.data(signature.args[3], target)
+
+            def place(array, at, step, number):
+                return tile.vector_at(b.gep(array, [b.add(at, b.mul(step, tile.int(number)))]), 0)
+
+            sources = [
+                b.load(place(source, source_at, source_step, k), align=tile.itemsize) for k in range(len(matrix[0]))
+            ]
+            for r, row in enumerate(matrix):
+                total = None
+                for factor, vector in zip(row, sources, strict=True):
+                    if factor:
+                        constant = ir.Constant(tile.vector, [float(factor)] * tile.lanes)
+                        total = b.call(tile.fma, [vector, constant, total]) if total else b.fmul(vector, constant)
+                b.store(total, place(target, target_at, target_step, r), align=tile.itemsize)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return combine
 
 
 @intrinsic
