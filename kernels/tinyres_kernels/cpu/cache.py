@@ -51,13 +51,18 @@ def compiled(function: Callable) -> Callable:
     return wrapped(function, nogil=True)
 
 
+# numba would also share out among the threads whatever array is filled or added along the way. For small ones that
+# costs more than it gives: waking a thread takes 10 to 100 µs. Only what is written as a prange runs on several.
+ONLY_PRANGE = dict.fromkeys(("comprehension", "reduction", "inplace_binop", "setitem", "numpy", "stencil"), False)
+
+
 def compiled_parallel(function: Callable) -> Callable:
     """The same for a function with a `prange`. To be called from the main thread only: numba's simplest threading layer
     ends the process when two threads enter it."""
-    return wrapped(function, parallel=True)
+    return wrapped(function, parallel=dict(ONLY_PRANGE))
 
 
-def wrapped(function: Callable, **options: bool) -> Callable:
+def wrapped(function: Callable, **options: bool | dict[str, bool]) -> Callable:
     """njit, with numba's cache folder set to ours meanwhile."""
     before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, FOLDER
     try:

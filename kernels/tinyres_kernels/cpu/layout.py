@@ -10,6 +10,8 @@ time costs a register or a reload for every pixel. With a stride s the columns a
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from tinyres_kernels.cpu.cache import compiled
@@ -28,6 +30,7 @@ def laid_out_shape(
     return up(C, BLOCK) // BLOCK, rows, min(stride[1], kernel[1]), columns, BLOCK
 
 
+@cache
 def taps_of(C: int, group: int, kernel: Pair, stride: Pair, shape: tuple[int, ...]) -> np.ndarray:
     """For every (i, j, group of channels) where in a laid-out image the first pixel finds it."""
     _, rows, phases, columns, _ = shape

@@ -41,7 +41,8 @@ i64 = types.int64
 def output_tile(typingctx, pixels, vectors, x, x_at, x_half, taps, w, w_at, y, y_at, y_pixel):
     """y[pixel] = Σ over taps and the GROUP of channels at each: x[tap + pixel·BLOCK + channel] · w[…], a tile of y.
 
-    The second half of the pixels begins x_half after the first, in another image perhaps. taps: offsets into x. w lies in the order it is used in: vectors · lanes numbers for each channel of each tap.
+    The second half of the pixels begins x_half after the first, in another image perhaps. taps: offsets into x.
+    w lies in the order it is used in: vectors · lanes numbers for each channel of each tap.
     """
     signature = types.void(pixels, vectors, x, i64, i64, taps, w, i64, y, i64, i64)
     pixels, vectors = pixels.literal_value, vectors.literal_value

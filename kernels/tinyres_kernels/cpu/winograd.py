@@ -75,10 +75,18 @@ def places_in(columns: int) -> int:
     return up(columns, PIXELS) // PIXELS
 
 
+@cache
 def taps_of(C: int, step: int, KH: int, across: int, length: int) -> np.ndarray:
     """For every (kernel row, step of channels) where in values (blocks, length, BLOCK) the first place finds it."""
     i, c = np.meshgrid(np.arange(KH), np.arange(0, C, step), indexing="ij")
     return ((c // BLOCK * length + i * across) * BLOCK + c % BLOCK).ravel()
+
+
+@cache
+def starts_of(images: int, halves: int, half: int, length: int) -> np.ndarray:
+    """Where the halves of tiles begin: of each image in turn, `half` places apart. And one more, for an odd last one."""
+    image, part = np.divmod(np.arange(images * halves + 1), halves)
+    return (image * length + part * half) * BLOCK
 
 
 def slide(x: np.ndarray, w: np.ndarray, y: np.ndarray, padding: Pair) -> None:
@@ -93,8 +101,7 @@ def slide(x: np.ndarray, w: np.ndarray, y: np.ndarray, padding: Pair) -> None:
     pack(np.require(w, requirements="W"), KERNEL.astype(dtype), weights)
     blocks, length = up(C, BLOCK) // BLOCK, halves * half + (KH - 1) * across
     taps = taps_of(C, GROUP, KH, across, length)
-    image, part = np.divmod(np.arange(group * halves + 1), halves)
-    starts = (image * blocks * length + part * half) * BLOCK
+    starts = starts_of(group, halves, half, blocks * length)
     row = memory.zeros((threads(), (across * PIXELS + 2) * BLOCK), dtype)
     values = memory.empty((threads(), POINTS, group, blocks, length, BLOCK), dtype)
     sums = memory.empty((threads(), POINTS, BAND, width), dtype)
@@ -252,7 +259,7 @@ def add_share(channels, vectors, worker, x, gy, taps, padding, row, gy_row, valu
     """One worker's share of the images, added into its own sums, a group at a time."""
     channels, vectors = literally(channels), literally(vectors)
     workers, _, panels, KH, _, width = sums.shape
-    _, P, Q, O = gy.shape
+    _, P, Q, _ = gy.shape
     _, _, group, blocks, length, _ = values.shape
     across, image, places = (Q + PIXELS - 1) // PIXELS, blocks * length * BLOCK, gy_values.shape[4]
     flat_x, flat_gy = x.reshape(-1), gy.reshape(-1)
