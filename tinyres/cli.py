@@ -245,8 +245,9 @@ examples:
   tinyres bench --batch-size 512 --no-torch --json > bench.json
 
 Every convolution of the model by itself, with its share of what this processor
-can do at most; the whole training step; and, if torch is installed, the same
-network there, in turns with ours. Takes some minutes; let nothing else run.
+can do at most; the whole training step; what batches, optimiser and metrics
+take of it; and, if torch is installed, the same network there, in turns with
+ours. Takes some minutes; let nothing else run.
 """
 
 
