@@ -16,7 +16,7 @@ PACKAGES = [Path(package.__file__).parent for package in (tinyres, tinyres_kerne
 LAYERS = (
     ("tinyres.cli", "tinyres.__main__"),
     ("tinyres.bench", "tinyres.labs", "tinyres.training", "tinyres.viz"),
-    ("tinyres.models", "tinyres.summary"),
+    ("tinyres.models", "tinyres.step_memory", "tinyres.summary"),
     ("tinyres",),  # the front door: what a user imports
     ("tinyres.nn", "tinyres.optim", "tinyres.gradcheck", "tinyres.creation", "tinyres.data"),
     ("tinyres.ops",),

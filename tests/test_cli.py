@@ -12,7 +12,7 @@ import pytest
 from runs import BATCHES, outcome, tiny_world  # noqa: F401
 
 import tinyres
-from tinyres import data
+from tinyres import cli, data
 from tinyres.cli import main
 from tinyres.training import RunFolder
 from tinyres.training.interrupt import StopOnCtrlC
@@ -214,6 +214,23 @@ def test_summary(capsys):
     assert "269,722" in capsys.readouterr().out
 
 
+def test_summary_of_a_step(capsys, monkeypatch):
+    monkeypatch.setenv("TINYRES_KERNELS", "array")
+    assert main(["summary", "resnet8", "--batch-size", "128"]) == 0
+    out, err = capsys.readouterr()
+    assert "memory of a training step: batches of 128, SGD with momentum" in out
+    assert re.search(r"\none batch +1\.50 MiB\n", out)  # 128 images of 3×32×32 float32, and labels
+    assert err == ""
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_compiling_is_announced(capsys, monkeypatch, empty):
+    monkeypatch.setenv("TINYRES_KERNELS", "array")
+    monkeypatch.setattr(cli, "must_compile", lambda: empty)
+    assert main(["summary", "resnet8", "--batch-size", "1"]) == 0
+    assert capsys.readouterr().err.startswith("compiling the kernels") == empty
+
+
 # ---- what is wrong ---------------------------------------------------------------------------------------------------
 
 
@@ -234,6 +251,7 @@ def test_summary(capsys):
         (["train", "--sheep", "1"], "unrecognized arguments: --sheep 1"),
         (["summary", "resnet5"], "argument MODEL: unknown model 'resnet5'; did you mean resnet"),
         (["summary", "plain20", "--shortcut", "A"], "plain20 has no shortcuts"),
+        (["summary", "resnet20", "--batch-size", "0"], "argument --batch-size: expected 1 or more, got 0"),
         (["summary", "resnet20", "--input", "32x32"], "argument --input: expected channels, height and width"),
         (["bench", "--model", "resnet5"], "argument --model: unknown model 'resnet5'; did you mean resnet"),
         (["bench", "--repeats", "0"], "argument --repeats: expected 1 or more, got 0"),

@@ -18,7 +18,8 @@ import numpy as np
 
 import tinyres
 from tinyres import data, models, training
-from tinyres.device import to_device
+from tinyres.device import must_compile, to_device
+from tinyres.step_memory import memory_table
 from tinyres.summary import summary
 from tinyres.training import Interrupted, RunError, RunFolder, Settings
 from tinyres.training.seeds import plan_file, read_plan
@@ -85,7 +86,12 @@ def summarise(arguments: argparse.Namespace) -> int:
         model = models.build(arguments.model, shortcut=arguments.shortcut)
     except ValueError as error:
         arguments.parser.error(str(error))
-    print(summary(model, arguments.input or models.input_shape(arguments.model), arguments.model))
+    shape = arguments.input or models.input_shape(arguments.model)
+    print(summary(model, shape, arguments.model))
+    if arguments.batch_size:
+        if must_compile():
+            print("compiling the kernels for this machine: half a minute, and not again", file=sys.stderr)
+        print(f"\n{memory_table(model, shape, arguments.batch_size)}")
     return 0
 
 
@@ -237,6 +243,7 @@ examples:
   tinyres summary resnet50
   tinyres summary resnet20 --shortcut B
   tinyres summary resnet18 --input 3x64x64
+  tinyres summary resnet50 --batch-size 32      and what a training step needs
 """
 BENCH_EXAMPLES = """\
 examples:
@@ -245,8 +252,9 @@ examples:
   tinyres bench --batch-size 512 --no-torch --json > bench.json
 
 Every convolution of the model by itself, with its share of what this processor
-can do at most; the whole training step; and, if torch is installed, the same
-network there, in turns with ours. Takes some minutes; let nothing else run.
+can do at most; the whole training step; what batches, optimiser and metrics
+take of it; and, if torch is installed, the same network there, in turns with
+ours. Takes some minutes; let nothing else run.
 """
 
 
@@ -334,6 +342,7 @@ def add_summary(commands: Any) -> None:
     )
     add_model_arguments(command, "model", "one of those below", metavar="MODEL")
     command.add_argument("--input", metavar="CxHxW", type=image_shape, help="default: 3x32x32 or 3x224x224, by model")
+    command.add_argument("--batch-size", metavar="N", type=positive, help="also: the memory of a training step")
 
 
 def add_bench(commands: Any) -> None:

@@ -46,6 +46,14 @@ def result():
             {"op": "Conv2d", "forward_ms": 30.0, "backward_ms": 45.0, "update_ms": 0.0},
             {"op": "SGD", "forward_ms": 0.0, "backward_ms": 0.0, "update_ms": 25.0},
         ],
+        "loop": {
+            "step_ms": 104.0,
+            "optimizer": {"ms": 1.3, "share": 0.0125},
+            "waiting": {"ms": 0.13, "share": 0.00125},
+            "metrics": {"ms": 0.052, "share": 0.0005},
+            "preparing": {"ms": 2.6, "share": 0.025},
+            "together": {"ms": 4.082, "share": 0.03925},
+        },
         "tinyres": {
             "step": {"ms": 100.0, "images_per_second": 1280.0},
             "forward": {"ms": 40.0, "images_per_second": 3200.0},

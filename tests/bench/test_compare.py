@@ -79,7 +79,7 @@ def test_the_command(capsys, monkeypatch, tmp_path):
     assert main(["bench", *sizes, "--no-torch", "--json", "--picture", str(picture)]) == 0
     out, err = capsys.readouterr()
     result = json.loads(out)
-    assert result.keys() == {"settings", "machine", "layers", "by_op", "tinyres", "torch", "ratio"}
+    assert result.keys() == {"settings", "machine", "layers", "by_op", "loop", "tinyres", "torch", "ratio"}
     assert (result["settings"]["model"], result["machine"]["threads"], result["torch"]) == ("resnet8", 1, {})
     forward = result["layers"][0]["directions"]["forward"]
     assert forward["share"] == pytest.approx(forward["gflops"] / result["machine"]["peak_gflops"])

@@ -7,6 +7,8 @@ import pytest
 
 from tinyres import Tensor, models, no_grad
 from tinyres.models.resnet import BasicBlock, Bottleneck, ImageNetResNet, ResNet
+from tinyres.nn import functional as F
+from tinyres.summary import count_parameters
 
 torch = pytest.importorskip("torch")
 
@@ -31,6 +33,31 @@ def test_the_same_output(make):
         ours = model(Tensor(images)).numpy()
         theirs = twin(model).eval()(torch.from_numpy(images)).numpy()
     np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4 * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("resnet56", 853_018), ("resnet18_cifar", 11_173_962)])
+def test_the_same_training_step(name, parameters, monkeypatch):
+    """Whole networks: as many parameters, the same loss, gradients and running statistics."""
+    from tinyres.bench.torch_twin import twin
+
+    monkeypatch.setenv("TINYRES_KERNELS", "array")  # the layers are in question here, not the kernels
+    ours = models.build(name).double()
+    theirs = twin(ours).double()
+    assert count_parameters(ours) == sum(p.numel() for p in theirs.parameters()) == parameters
+
+    images, labels = np.random.default_rng(0).standard_normal((4, 3, 16, 16)), np.arange(4)
+    loss = F.cross_entropy(ours(Tensor(images)), labels)
+    loss.backward()
+    expected = torch.nn.functional.cross_entropy(theirs(torch.from_numpy(images)), torch.from_numpy(labels))
+    expected.backward()
+
+    assert loss.item() == pytest.approx(expected.item())
+    gradients = {path: parameter.grad for path, parameter in ours.named_parameters()}
+    for path, parameter in theirs.named_parameters():
+        wanted = parameter.grad.numpy()
+        np.testing.assert_allclose(gradients[path], wanted, rtol=0, atol=1e-8 * np.abs(wanted).max(), err_msg=path)
+    for path, values in ours.state_dict().items():
+        np.testing.assert_allclose(values, theirs.state_dict()[path].numpy(), rtol=1e-8, atol=1e-12, err_msg=path)
 
 
 ENORMOUS = ("resnet101", "resnet152", "resnet1202")  # more of the same blocks

@@ -65,6 +65,8 @@ def bench(
     if not forward_only:
         say("the step, by op")
         result["by_op"] = run("tinyres.bench", threads, "by_op", job)
+        say("the training loop")
+        result["loop"] = run("tinyres.bench", threads, "loop", job)
     modes = MODES if with_torch and find_spec("torch") else ()
     return {**result, **in_turns(ours, threads, modes, say)}
 

@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 NAMES = {"step": "training step", "forward": "forward pass, eval"}
+BESIDE = {
+    "optimizer": "the optimiser: momentum, weight decay",
+    "waiting": "waiting for the batch",
+    "preparing": "preparing it: crop, flip, normalise",
+    "metrics": "metrics: loss and accuracy",
+    "together": "together",
+}
 
 
 def print_report(result: dict[str, Any]) -> None:
@@ -22,6 +29,7 @@ def print_report(result: dict[str, Any]) -> None:
     console.print(layers_table(result))
     if "by_op" in result:
         console.print(ops_table(result["by_op"]))
+        console.print(loop_table(result["loop"]))
     for line in machine_lines(result["machine"]):
         console.print(line, markup=False)
 
@@ -90,6 +98,14 @@ def ops_table(rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         taken = [row[f"{phase}_ms"] for phase in phases]
         table.add_row(row["op"], *(f"{ms:.1f}" if ms else "" for ms in taken), f"{sum(taken) / total:.0%}")
+    return table
+
+
+def loop_table(loop: dict[str, Any]) -> Table:
+    table = new_table(f"Beside the network, of a step of {loop['step_ms']:.1f} ms; mean", "", "ms", "share")
+    for part, label in BESIDE.items():
+        table.add_row(label, f"{loop[part]['ms']:.2f}", f"{loop[part]['share']:.2%}", end_section=part == "metrics")
+    table.caption = "preparing: by a second thread, counted as if all else stood still meanwhile."
     return table
 
 

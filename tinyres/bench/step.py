@@ -64,12 +64,12 @@ class Laps(Observer):
     """
 
     def __init__(self) -> None:
-        self.seconds: dict[tuple[str, str], float] = {}
+        self.seconds: dict[tuple[str, ...], float] = {}
         self.last = perf_counter()
 
-    def lap(self, name: str, phase: str) -> None:
+    def lap(self, *what: str) -> None:
         now = perf_counter()
-        self.seconds[name, phase] = self.seconds.get((name, phase), 0.0) + now - self.last
+        self.seconds[what] = self.seconds.get(what, 0.0) + now - self.last
         self.last = now
 
     def applied(self, op: Op, y: Tensor) -> None:

@@ -2,19 +2,25 @@
 
 numba's own cache looks at the file of the function alone: edit tile.py, and the kernels in conv2d.py that contain it
 would be served as they were. So the folder carries a hash of all the sources in this package; an edit anywhere, and
-there is a new one. The folder is handed to numba only while it wraps our functions: what else uses numba in this
-process keeps its own.
+there is a new one, and the old ones are removed when nobody has used them for a month. The folder is handed to numba
+only while it wraps our functions: what else uses numba in this process keeps its own.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
+import shutil
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numba
+
+UNUSED_DAYS = 30
 
 
 def folder() -> str:
@@ -24,6 +30,7 @@ def folder() -> str:
         wanted = Path(caches) / "tinyres" / fingerprint(Path(__file__).parent)
         wanted.mkdir(parents=True, exist_ok=True)
         if os.access(wanted, os.W_OK):
+            remove_unused(wanted)
             return str(wanted)
     except (OSError, RuntimeError):  # RuntimeError: this user has no home
         pass
@@ -36,6 +43,20 @@ def fingerprint(package: Path) -> str:
     for source in sorted(package.glob("*.py")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def remove_unused(wanted: Path) -> None:
+    """Note that `wanted` is used today, and remove its neighbours, folders of other sources, unused for UNUSED_DAYS.
+
+    It matters to nobody if this fails, or if two processes do it at once. Should one still need a folder that is gone,
+    numba compiles again and makes it anew.
+    """
+    with suppress(OSError):
+        os.utime(wanted)
+        for other in wanted.parent.iterdir():  # data sets lie there too, so the name is looked at
+            is_ours = other != wanted and re.fullmatch("[0-9a-f]{16}", other.name)
+            if is_ours and time.time() - other.stat().st_mtime > UNUSED_DAYS * 24 * 60 * 60:
+                shutil.rmtree(other, ignore_errors=True)
 
 
 FOLDER = folder()
