@@ -33,7 +33,7 @@ def set_num_threads(threads: int) -> None:
         raise ValueError(f"set_num_threads: expected 1 or more, got {threads}")
     _Chosen.threads = threads
     threadpool_limits(threads)  # lasts until the next call
-    if "numba" in sys.modules:
+    if sys.modules.get("numba"):  # None: somebody has barred it
         tell_numba()
 
 

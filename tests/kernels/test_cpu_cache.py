@@ -17,10 +17,10 @@ COUNT_MISSES = """
 import importlib
 import numpy as np
 import tinyres_kernels.cpu as cpu
-x, w = np.ones((2, 4, 8, 8), np.float32), np.ones((4, 4, 3, 3), np.float32)
-y = cpu.conv2d(x, w, (1, 1), (1, 1))
-cpu.conv2d_grad_x(y, w, x.shape, (1, 1), (1, 1))
-cpu.conv2d_grad_w(y, x, w.shape, (1, 1), (1, 1))
+x, w = np.ones((2, 4, 8, 8), np.float32), np.ones((4, 4, 1, 1), np.float32)
+y = cpu.conv2d(x, w, (1, 1), (0, 0))
+cpu.conv2d_grad_x(y, w, x.shape, (1, 1), (0, 0))
+cpu.conv2d_grad_w(y, x, w.shape, (1, 1), (0, 0))
 conv2d = importlib.import_module("tinyres_kernels.cpu.conv2d")
 size = np.dtype(np.float32)
 kernels = [
