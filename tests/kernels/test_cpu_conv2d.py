@@ -67,7 +67,7 @@ TYPICAL = [  # (x shape, w shape, stride, padding)
     ((3, 16, 32, 32), (32, 16, 3, 3), (2, 2), (1, 1)),
     ((2, 16, 32, 32), (32, 16, 1, 1), (2, 2), (0, 0)),
     ((2, 10, 7, 7), (17, 10, 3, 3), (1, 1), (1, 1)),  # no tile full
-    ((3, 32, 4, 4), (64, 32, 3, 3), (1, 1), (1, 1)),  # a tile takes half its pixels from each of two images
+    ((3, 32, 4, 4), (64, 32, 3, 3), (1, 1), (1, 1)),  # one place an image, several images in a tile
     ((2, 8, 6, 9), (16, 8, 2, 3), (1, 1), (0, 2)),
     ((1, 3, 9, 7), (10, 3, 3, 2), (3, 2), (5, 4)),  # one image; padding beyond the kernel
 ]
@@ -135,7 +135,7 @@ def test_the_bytes_come_out_nhwc_whatever_layout_goes_in(convolution):
 def test_nan_and_infinity_stay_where_they_belong(columns):
     """What a tile computes beyond an edge, or beyond the last channel, reaches nobody.
 
-    With 3 columns (winograd.py) they spread along their row, but not into another, nor into another image or channel.
+    In a 3×3 kernel (winograd.py) they spread to the places that see them, but to no other image or channel.
     """
     convolution = (2, 3, 7, 7), (5, 3, 3, columns), (1, 1), (1, 1)
     x, w, gy = operands(convolution, np.float32)
@@ -147,7 +147,7 @@ def test_nan_and_infinity_stay_where_they_belong(columns):
         finite, exact_finite = np.isfinite(actual), np.isfinite(exact)
         assert not finite[~exact_finite].any()
         if columns == 3:
-            finite, exact_finite = finite.all(axis=3), exact_finite.all(axis=3)
+            finite, exact_finite = finite.all(axis=(2, 3)), exact_finite.all(axis=(2, 3))
         assert (finite == exact_finite).all()
 
 

@@ -48,7 +48,7 @@ def conv2d(x: np.ndarray, w: np.ndarray, stride: Pair, padding: Pair) -> np.ndar
         return array.conv2d(x, w, stride, padding)
     P, Q = (output_size(x.shape[2 + k], w.shape[2 + k], stride[k], padding[k]) for k in (0, 1))
     y = memory.empty((len(x), P, Q, len(w)), x.dtype)
-    if winograd.pays(w.shape[2:], stride, Q):
+    if winograd.pays(w.shape[2:], stride, (P, Q)):
         winograd.slide(channels_last(x), w, y, padding)
         return y.transpose(0, 3, 1, 2)
     slide(channels_last(x), w, y, (P, Q), stride, padding)
@@ -66,6 +66,10 @@ def conv2d_grad_x(gy: np.ndarray, w: np.ndarray, x_shape: tuple[int, ...], strid
         return array.conv2d_grad_x(gy, w, x_shape, stride, padding)
     N, C, H, W = x_shape
     gy, gx = channels_last(gy), memory.empty((N, H, W, C), gy.dtype)
+    if winograd.pays(w.shape[2:], stride, (H, W)):
+        before = w.shape[2] - 1 - padding[0], w.shape[3] - 1 - padding[1]
+        winograd.slide(gy, w[:, :, ::-1, ::-1].transpose(1, 0, 2, 3), gx, before)
+        return gx.transpose(0, 3, 1, 2)
     for a in range(stride[0]):
         for b in range(stride[1]):
             part = w[:, :, a :: stride[0], b :: stride[1]]
@@ -77,9 +81,6 @@ def conv2d_grad_x(gy: np.ndarray, w: np.ndarray, x_shape: tuple[int, ...], strid
             m = (first[0] + padding[0]) // stride[0], (first[1] + padding[1]) // stride[1]
             before = part.shape[2] - 1 - m[0], part.shape[3] - 1 - m[1]
             turned = part[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)  # (C, O, ...)
-            if winograd.pays(w.shape[2:], stride, W):
-                winograd.slide(gy, turned, gx, before)
-                continue
             slide(gy, turned, gx, view.shape[1:3], (1, 1), before, first, stride)
     return gx.transpose(0, 3, 1, 2)
 
@@ -90,7 +91,7 @@ def conv2d_grad_w(gy: np.ndarray, x: np.ndarray, w_shape: tuple[int, ...], strid
         return array.conv2d_grad_w(gy, x, w_shape, stride, padding)
     O, C, KH, KW = w_shape
     P, Q = gy.shape[2:]
-    if winograd.pays((KH, KW), stride, Q):
+    if winograd.pays((KH, KW), stride, (P, Q)):
         gw = memory.empty(w_shape, x.dtype)
         winograd.grad_w(channels_last(gy), channels_last(x), gw, padding)
         return gw
@@ -203,7 +204,7 @@ def fill_share(pixels, vectors, worker, x, weights, taps, stride, padding, scrat
                     if inside:
                         target, target_at, target_pixel = flat_y, y_at, y_pixel
                     output_tile(
-                        pixels, vectors, flat_laid, p * x_row + q * BLOCK, pixels // 2 * BLOCK, taps,
+                        pixels, vectors, flat_laid, p * x_row + q * BLOCK, taps,
                         flat_w, w_at, target, target_at, target_pixel,
                     )  # fmt: skip
                     if not inside:

@@ -35,21 +35,21 @@ from tinyres_kernels.cpu.host import CACHE_LINE, VECTOR_BYTES
 BLOCK = 16  # channels that lie together in a laid-out image; see conv2d.py
 GROUP = 4  # channels that the output tile takes in one round of its loop
 i64 = types.int64
+Matrix = tuple[tuple[float, ...], ...]
 
 
 @intrinsic(prefer_literal=True)
-def output_tile(typingctx, pixels, vectors, x, x_at, x_half, taps, w, w_at, y, y_at, y_pixel):
+def output_tile(typingctx, pixels, vectors, x, x_at, taps, w, w_at, y, y_at, y_pixel):
     """y[pixel] = Σ over taps and the GROUP of channels at each: x[tap + pixel·BLOCK + channel] · w[…], a tile of y.
 
-    The second half of the pixels begins x_half after the first, in another image perhaps. taps: offsets into x.
-    w lies in the order it is used in: vectors · lanes numbers for each channel of each tap.
+    taps: offsets into x. w lies in the order it is used in: vectors · lanes numbers for each channel of each tap.
     """
-    signature = types.void(pixels, vectors, x, i64, i64, taps, w, i64, y, i64, i64)
+    signature = types.void(pixels, vectors, x, i64, taps, w, i64, y, i64, i64)
     pixels, vectors = pixels.literal_value, vectors.literal_value
 
     def generate(context, b, signature, args):
-        _, _, x, x_at, x_half, taps, w, w_at, y, y_at, y_pixel = args
-        _, _, x_type, _, _, taps_type, w_type, _, y_type, _, _ = signature.args
+        _, _, x, x_at, taps, w, w_at, y, y_at, y_pixel = args
+        _, _, x_type, _, taps_type, w_type, _, y_type, _, _ = signature.args
         tile = Tile(context, b, x_type.dtype, pixels, vectors)
         x, w, y = tile.data(x_type, x), tile.data(w_type, w), tile.data(y_type, y)
         n_taps = cgutils.unpack_tuple(b, context.make_array(taps_type)(context, b, taps).shape)[0]
@@ -57,13 +57,10 @@ def output_tile(typingctx, pixels, vectors, x, x_at, x_half, taps, w, w_at, y, y
         width = vectors * tile.lanes
 
         with cgutils.for_range(b, n_taps) as tap:
-            first = b.gep(x, [b.add(x_at, b.load(b.gep(taps, [tap.index])))])
-            halves = first, b.gep(first, [x_half])
+            x_tap = b.gep(x, [b.add(x_at, b.load(b.gep(taps, [tap.index])))])
             w_tap = b.gep(w, [b.add(w_at, b.mul(tap.index, tile.int(GROUP * width)))])
             for channel in range(GROUP):
-                values = [
-                    b.gep(half, [tile.int(pixel * BLOCK + channel)]) for half in halves for pixel in range(pixels // 2)
-                ]
+                values = [b.gep(x_tap, [tile.int(pixel * BLOCK + channel)]) for pixel in range(pixels)]
                 tile.multiply_add(values, b.gep(w_tap, [tile.int(channel * width)]))
 
         for p in range(pixels):
@@ -104,32 +101,39 @@ def weight_tile(typingctx, channels, vectors, x, x_at, x_row, gy, gy_at, gy_row,
     return signature, generate
 
 
-def combination(matrix: tuple[tuple[float, ...], ...]):
-    """An intrinsic: target vector r = Σ matrix[r][k] · source vector k, for a matrix of fixed numbers."""
+def combination(*matrices: Matrix):
+    """An intrinsic that replaces a square of vectors S by M · S · Mᵀ, with M the product of the matrices.
+
+    They are fixed numbers, and applied one after the other, the last first, so that what rows have in common is
+    computed once. All stays in registers, as far as they suffice.
+    """
 
     @intrinsic
-    def combine(typingctx, source, source_at, source_step, target, target_at, target_step):
-        """Vectors of source lie source_step apart, those of target target_step."""
-        signature = types.void(source, i64, i64, target, i64, i64)
+    def combine(typingctx, source, source_at, source_row, source_column, target, target_at, target_row, target_column):
+        """source[i, j] lies at source_at + i · source_row + j · source_column; target likewise."""
+        signature = types.void(source, i64, i64, i64, target, i64, i64, i64)
 
         def generate(context, b, signature, args):
-            source, source_at, source_step, target, target_at, target_step = args
+            source, source_at, source_row, source_column, target, target_at, target_row, target_column = args
             tile = Tile(context, b, signature.args[0].dtype, 0, 0)
-            source, target = tile.data(signature.args[0], source), tile.data(signature.args[3], target)
+            source, target = tile.data(signature.args[0], source), tile.data(signature.args[4], target)
 
-            def place(array, at, step, number):
-                return tile.vector_at(b.gep(array, [b.add(at, b.mul(step, tile.int(number)))]), 0)
+            def place(array, at, row_step, row, column_step, column):
+                steps = b.add(b.mul(row_step, tile.int(row)), b.mul(column_step, tile.int(column)))
+                return tile.vector_at(b.gep(array, [b.add(at, steps)]), 0)
 
-            sources = [
-                b.load(place(source, source_at, source_step, k), align=tile.itemsize) for k in range(len(matrix[0]))
+            size = range(len(matrices[-1][0]))
+            square = [
+                [b.load(place(source, source_at, source_row, i, source_column, j), align=tile.itemsize) for j in size]
+                for i in size
             ]
-            for r, row in enumerate(matrix):
-                total = None
-                for factor, vector in zip(row, sources, strict=True):
-                    if factor:
-                        constant = ir.Constant(tile.vector, [float(factor)] * tile.lanes)
-                        total = b.call(tile.fma, [vector, constant, total]) if total else b.fmul(vector, constant)
-                b.store(total, place(target, target_at, target_step, r), align=tile.itemsize)
+            for _ in ("columns", "rows"):
+                for matrix in reversed(matrices):
+                    square = [tile.combined(matrix, vectors) for vectors in square]
+                square = [list(column) for column in zip(*square, strict=True)]
+            for i, row in enumerate(square):
+                for j, vector in enumerate(row):
+                    b.store(vector, place(target, target_at, target_row, i, target_column, j), align=tile.itemsize)
             return context.get_dummy_value()
 
         return signature, generate
@@ -225,6 +229,23 @@ class Tile:
         """Pointer to the number-th vector from pointer on."""
         b = self.b
         return b.bitcast(b.gep(pointer, [self.int(number * self.lanes)]), self.vector.as_pointer())
+
+    def combined(self, matrix, vectors):
+        """matrix · vectors"""
+        return [self.sum_of(row, vectors) for row in matrix]
+
+    def sum_of(self, factors, vectors):
+        """Σ factor · vector, beginning with what needs no multiplication."""
+        total = None
+        for factor, vector in sorted(zip(factors, vectors, strict=True), key=lambda term: term[0] != 1):
+            if factor == 0:
+                continue
+            constant = ir.Constant(self.vector, [float(factor)] * self.lanes)
+            if total is None:
+                total = vector if factor == 1 else self.b.fmul(vector, constant)
+            else:
+                total = self.b.call(self.fma, [vector, constant, total])
+        return total
 
     def in_every_lane(self, scalar):
         empty = ir.Constant(self.vector, ir.Undefined)
