@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tinyres
+import tinyres_kernels.reference
 from tinyres import Observer, Op, Tensor, no_grad
 
 
@@ -158,6 +159,21 @@ def test_an_addition_shares_gy_between_branches():
     z = (y + a) + (y + b)
     (z + z).backward()
     assert (a.grad.tolist(), b.grad.tolist()) == ([6], [6])
+
+
+def test_the_kernels_add_what_reaches_a_node_along_two_ways(monkeypatch):
+    """Once: what comes along a third way is added in place, to the sum that is nobody else's."""
+    met = []
+
+    def add(a, b):
+        met.append({a.item(), b.item()})
+        return a + b
+
+    monkeypatch.setattr(tinyres_kernels.reference, "add", add)
+    monkeypatch.setenv("TINYRES_KERNELS", "reference")
+    x = leaf(1.0)
+    (x * 2 * (x * 3) * (x * 5)).backward()  # 30·x³
+    assert len(met) == 1 and x.grad.tolist() == [90]
 
 
 def test_gradients_are_never_aliases():

@@ -93,7 +93,7 @@ class Tensor:
                 elif x.node in ours:
                     gradients[x.node] += gx
                 else:
-                    gradients[x.node] = gradients[x.node] + gx
+                    gradients[x.node] = devices.kernels_for(gx).add(gradients[x.node], gx)
                     ours.add(x.node)
 
     def _seed(self, gradient: Array | None) -> Array:

@@ -95,6 +95,17 @@ class Kernels(Protocol):
     ) -> tuple[Array, Array, Array]:
         """gy, y, x (N,C,…) -> g = gy·(y > 0) (N,C,…), gbeta (C), ggamma (C). gx: batch_norm_grad_x(g, …)"""
 
+    # Element by element, of any shape. What comes out lies in memory in the order of what went in.
+
+    def add(self, a: Array, b: Array) -> Array:
+        """a, b -> y = a + b, of the shape and the type that both broadcast to"""
+
+    def relu(self, x: Array) -> Array:
+        """x -> y = max(x, 0)"""
+
+    def relu_grad_x(self, gy: Array, y: Array) -> Array:
+        """gy, y -> gx = gy where y > 0, else 0"""
+
 
 def kernels_for(x: Array) -> Kernels:
     """The fastest kernels there are for arrays of x's type."""

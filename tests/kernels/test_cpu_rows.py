@@ -35,6 +35,7 @@ def everything(shape=SHAPE):
     yield from (pooled, argmax, cpu.max_pool2d_grad_x(pooled, argmax, shape, *windows))
     averages = cpu.avg_pool2d(x, *windows, True, False)
     yield from (averages, cpu.avg_pool2d_grad_x(averages, shape, *windows, False))
+    yield from (cpu.add(x, residual), cpu.relu(x), cpu.relu_grad_x(gy, y))
 
 
 def assert_equal_to_the_bit(one, other):
@@ -43,7 +44,7 @@ def assert_equal_to_the_bit(one, other):
 
 def test_equal_to_the_bit_from_run_to_run_and_with_any_number_of_threads():
     first = list(everything())
-    assert len(first) == 19
+    assert len(first) == 22
     assert_equal_to_the_bit(everything(), first)
     threads = numba.get_num_threads()
     numba.set_num_threads(1)

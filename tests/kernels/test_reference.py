@@ -57,6 +57,17 @@ def test_max_pool2d_first_of_equals():
     assert argmax.item() == 0
 
 
+def test_add():
+    y = reference.add(np.array([[1.0], [2.0]]), np.array([10.0, 20.0, 30.0]))
+    assert y.tolist() == [[11, 21, 31], [12, 22, 32]]
+
+
+def test_relu():
+    y = reference.relu(np.array([[-1.0, 0.0], [2.0, 3.0]]))
+    assert y.tolist() == [[0, 0], [2, 3]]
+    assert reference.relu_grad_x(np.array([[5.0, 6.0], [-7.0, 8.0]]), y).tolist() == [[0, 0], [-7, 8]]
+
+
 def test_avg_pool2d():
     y = reference.avg_pool2d(X, (2, 2), (1, 1), (0, 0), False, True)
     assert y.tolist() == [[[[3, 4], [6, 7]]]]

@@ -11,9 +11,18 @@ from hypothesis import strategies as st
 import tinyres_kernels.array
 import tinyres_kernels.cpu
 import tinyres_kernels.reference as reference
+from tinyres_kernels.cpu import elements
 from tinyres_kernels.windows import output_size
 
 RUNGS = [tinyres_kernels.array, tinyres_kernels.cpu]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compiled_kernels_take_small_arrays_too():
+    """Left to itself the cpu rung hands them to the array rung, and the arrays here are small."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(elements, "LEAST_BYTES", 1)
+        yield
 
 
 def on(rungs):
@@ -292,3 +301,60 @@ def test_an_empty_batch(rung):
     y = rung.batch_norm_add_relu(empty, empty, three, three, three, three)
     assert y.shape == empty.shape and y.dtype == np.float32
     assert rung.batch_norm_relu(empty, three, three, three, three).shape == empty.shape
+    for y in (rung.add(empty, empty), rung.relu(empty), rung.relu_grad_x(empty, empty)):
+        assert y.shape == empty.shape and y.dtype == np.float32
+
+
+# ---- element by element ----------------------------------------------------------------------------------------------
+
+
+@st.composite
+def broadcasts(draw):
+    """Two shapes that broadcast: either may lack axes on the left or have length 1 where the other has more."""
+    shape = draw(st.lists(small(0, 4), max_size=4))
+    kept = draw(st.tuples(*[st.lists(st.booleans(), min_size=len(shape), max_size=len(shape))] * 2))
+    a, b = (tuple(n if keep else 1 for n, keep in zip(shape, side, strict=True)) for side in kept)
+    return a, b[draw(small(0, len(b))) :]
+
+
+@on(RUNGS)
+@many
+@given(broadcasts(), st.tuples(*[st.sampled_from([np.float32, np.float64, np.int64])] * 2))
+def test_add_broadcasts(rung, shapes, dtypes):
+    a, b = (np.random.default_rng(0).uniform(-9, 9, s).astype(d) for s, d in zip(shapes, dtypes, strict=True))
+    for one, other in ((a, b), (b, a)):
+        y, wanted = rung.add(one, other), reference.add(one, other)
+        assert y.shape == wanted.shape and y.dtype == wanted.dtype
+        np.testing.assert_array_equal(y, wanted)
+
+
+@on(RUNGS)
+@many
+@given(st.tuples(*[small(0, 5)] * 4), FLOATS, LAYOUTS, LAYOUTS)
+def test_elements(rung, shape, dtype, a_layout, b_layout):
+    a, b = images(shape, dtype, a_layout, 1), images(shape, dtype, b_layout, 2)
+    y = reference.relu(a)
+    for actual, wanted in (
+        (rung.add(a, b), reference.add(a, b)),
+        (rung.relu(a), y),
+        (rung.relu_grad_x(b, y), reference.relu_grad_x(b, y)),
+        (rung.relu_grad_x(b, rung.relu(a)), reference.relu_grad_x(b, y)),
+    ):
+        assert actual.dtype == dtype
+        np.testing.assert_array_equal(actual, wanted)
+
+
+@on(RUNGS)
+@pytest.mark.parametrize("layout", [nchw, nhwc])
+def test_elements_stay_in_their_order(rung, layout):
+    x = random((2, 3, 4, 5), np.float32, layout)
+    for y in (rung.add(x, x), rung.relu(x), rung.relu_grad_x(x, x)):
+        assert y.strides == x.strides
+
+
+@on([reference, *RUNGS])
+def test_relu_hands_on_nan_and_shuts_at_zero(rung):
+    x = np.array([np.nan, -np.inf, -1.0, -0.0, 0.0, 2.0, np.inf])
+    y = rung.relu(x)
+    np.testing.assert_array_equal(y, [np.nan, 0, 0, 0, 0, 2, np.inf])
+    np.testing.assert_array_equal(rung.relu_grad_x(np.full(7, 5.0), y), [0, 0, 0, 0, 0, 5, 5])

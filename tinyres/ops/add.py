@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinyres.autograd import Array, Op, Tensor
+from tinyres.device import kernels_for
 from tinyres.ops.broadcast import as_operands, sum_to
 
 
@@ -18,7 +19,7 @@ class Add(Op):
     """
 
     def forward(self, a: Array, b: Array) -> Array:
-        return a + b
+        return kernels_for(a).add(a, b)
 
     def backward(self, gy: Array) -> tuple[Array | None, Array | None]:
         ga = sum_to(gy, self.inputs[0]) if self.needs[0] else None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tinyres.autograd import Array, Op, Tensor
+from tinyres.device import kernels_for
 from tinyres.ops.checks import expect_floats
 
 
@@ -18,13 +17,13 @@ class ReLU(Op):
     """
 
     def forward(self, x: Array) -> Array:
-        y = np.maximum(x, 0)
+        y = kernels_for(x).relu(x)
         self.saved = (y,)
         return y
 
     def backward(self, gy: Array) -> Array:
         (y,) = self.saved
-        return gy * (y > 0)
+        return kernels_for(gy).relu_grad_x(gy, y)
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:

@@ -1,5 +1,6 @@
 """Array code, the same for NumPy and CuPy: windows cut out as strided views, then one matrix product."""
 
+from tinyres_kernels.array.add import add as add
 from tinyres_kernels.array.avg_pool2d import avg_pool2d as avg_pool2d
 from tinyres_kernels.array.avg_pool2d import avg_pool2d_grad_x as avg_pool2d_grad_x
 from tinyres_kernels.array.batch_norm import batch_norm as batch_norm
@@ -16,3 +17,5 @@ from tinyres_kernels.array.conv2d import conv2d_grad_w as conv2d_grad_w
 from tinyres_kernels.array.conv2d import conv2d_grad_x as conv2d_grad_x
 from tinyres_kernels.array.max_pool2d import max_pool2d as max_pool2d
 from tinyres_kernels.array.max_pool2d import max_pool2d_grad_x as max_pool2d_grad_x
+from tinyres_kernels.array.relu import relu as relu
+from tinyres_kernels.array.relu import relu_grad_x as relu_grad_x

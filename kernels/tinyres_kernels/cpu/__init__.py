@@ -6,6 +6,7 @@ import os
 # second busy program on two cores a ResNet-20 step took 2.8 s instead of 0.5 s. Read when numba loads OpenMP.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+from tinyres_kernels.cpu.add import add as add
 from tinyres_kernels.cpu.avg_pool2d import avg_pool2d as avg_pool2d
 from tinyres_kernels.cpu.avg_pool2d import avg_pool2d_grad_x as avg_pool2d_grad_x
 from tinyres_kernels.cpu.batch_norm import batch_norm as batch_norm
@@ -22,3 +23,5 @@ from tinyres_kernels.cpu.conv2d import conv2d_grad_w as conv2d_grad_w
 from tinyres_kernels.cpu.conv2d import conv2d_grad_x as conv2d_grad_x
 from tinyres_kernels.cpu.max_pool2d import max_pool2d as max_pool2d
 from tinyres_kernels.cpu.max_pool2d import max_pool2d_grad_x as max_pool2d_grad_x
+from tinyres_kernels.cpu.relu import relu as relu
+from tinyres_kernels.cpu.relu import relu_grad_x as relu_grad_x

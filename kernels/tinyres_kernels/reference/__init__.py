@@ -1,5 +1,6 @@
 """Loops: the definition of every kernel. Slow on purpose, and right where you can see it."""
 
+from tinyres_kernels.reference.add import add as add
 from tinyres_kernels.reference.avg_pool2d import avg_pool2d as avg_pool2d
 from tinyres_kernels.reference.avg_pool2d import avg_pool2d_grad_x as avg_pool2d_grad_x
 from tinyres_kernels.reference.batch_norm import batch_norm as batch_norm
@@ -16,3 +17,5 @@ from tinyres_kernels.reference.conv2d import conv2d_grad_w as conv2d_grad_w
 from tinyres_kernels.reference.conv2d import conv2d_grad_x as conv2d_grad_x
 from tinyres_kernels.reference.max_pool2d import max_pool2d as max_pool2d
 from tinyres_kernels.reference.max_pool2d import max_pool2d_grad_x as max_pool2d_grad_x
+from tinyres_kernels.reference.relu import relu as relu
+from tinyres_kernels.reference.relu import relu_grad_x as relu_grad_x

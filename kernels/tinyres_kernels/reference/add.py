@@ -1,0 +1,16 @@
+"""y = a + b as its definition, shapes broadcasting."""
+
+from __future__ import annotations
+
+import numpy as np
+
+Array = np.ndarray
+
+
+def add(a: Array, b: Array) -> Array:
+    """a, b -> y, of the shape and the type that both broadcast to"""
+    a_repeated, b_repeated = np.broadcast_arrays(a, b)
+    y = np.empty(a_repeated.shape, np.result_type(a, b))
+    for place in np.ndindex(y.shape):
+        y[place] = a_repeated[place] + b_repeated[place]
+    return y
