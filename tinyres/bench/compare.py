@@ -120,7 +120,8 @@ def ratios(mine: Result, torch: dict[str, Result]) -> Result:
 def run(module: str, threads: int, *arguments: Any) -> Any:
     """The JSON that `python -m module arguments` prints, on so many threads. Failed: it did not."""
     environment = {**os.environ, **dict.fromkeys(THREADS, str(threads)), "PYTHONPATH": os.pathsep.join(sys.path)}
-    environment.pop("OMP_WAIT_POLICY", None)  # each side's own default: ours is for our kernels, not for torch's
+    for ours in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):  # each side waits by its own default: not torch by our kernels'
+        environment.pop(ours, None)
     texts = [argument if isinstance(argument, str) else json.dumps(argument) for argument in arguments]
     command = [sys.executable, "-P", "-m", module, *texts]
     process = subprocess.run(command, env=environment, capture_output=True, text=True)
