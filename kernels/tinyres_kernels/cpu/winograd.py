@@ -172,13 +172,14 @@ def fill_share(pixels, vectors, worker, x, weights, taps, group, padding, laid, 
     length = (plane - APART) // (blocks * BLOCK)
     laid, values, sums = laid[worker].reshape(-1), values[worker].reshape(-1), sums[worker].reshape(-1)
     x_share = x[0].size * pixels // (POINTS * places) + 1  # of the next group, to be fetched beside each tile
+    y_share = y[0].size * pixels // (POINTS * places) + 1
     begin, end = share_of(worker, workers, len(x))
     for n in range(begin, end, group):
         count = min(group, end - n)
         for g in range(count):
             lay_out(flat_x, (n + g) * x[0].size, x.shape, padding, laid, rows, columns)
             spread(laid, blocks, rows, columns, values, g * places * BLOCK, length, plane)
-        next_x = (n + count) * x[0].size
+        next_x, next_y = (n + count) * x[0].size, n * y[0].size
         for panel in range(panels):
             for first in range(0, count * places, SUM_PLACES):
                 last = min(first + SUM_PLACES, count * places)
@@ -186,7 +187,8 @@ def fill_share(pixels, vectors, worker, x, weights, taps, group, padding, laid, 
                     for place in range(first, last, pixels):
                         if panel == 0:
                             fetch(flat_x, next_x, x_share)
-                            next_x += x_share
+                            fetch(flat_y, next_y, y_share)
+                            next_x, next_y = next_x + x_share, next_y + y_share
                         output_tile(
                             pixels, vectors, values, point * plane + place * BLOCK, taps,
                             flat_w, (panel * POINTS + point) * weights[0, 0].size,
