@@ -145,15 +145,15 @@ def slide(
     fill_outputs(pixels, vectors)(x, weights, taps, stride, padding, scratch, y, size, first, step)
 
 
-@compiled
+@compiled_parallel
 def pack(w, weights):
     """w (O,C,KH,KW) -> (panels, KH, KW, channels, width): as the tile reads them; zeros beyond O and C"""
     O, C, KH, KW = w.shape
     width = weights.shape[4]
-    for o in range(O):
-        for c in range(C):
-            for i in range(KH):
-                for j in range(KW):
+    for c in prange(C):
+        for i in range(KH):
+            for j in range(KW):
+                for o in range(O):
                     weights[o // width, i, j, c, o % width] = w[o, c, i, j]
 
 
@@ -277,15 +277,15 @@ def widen(gy, wide, width):
                 wide[(p * Q + q) * width + o] = gy[p, q, o]
 
 
-@compiled
+@compiled_parallel
 def collect(sums, gw):
     """The workers' sums (workers, panels, KH, KW, channels, width), added in order -> gw (O,C,KH,KW)"""
     O, C, KH, KW = gw.shape
     workers, width = sums.shape[0], sums.shape[5]
-    for o in range(O):
-        for c in range(C):
-            for i in range(KH):
-                for j in range(KW):
+    for c in prange(C):
+        for i in range(KH):
+            for j in range(KW):
+                for o in range(O):
                     total = sums[0, o // width, i, j, c, o % width]
                     for worker in range(1, workers):
                         total += sums[worker, o // width, i, j, c, o % width]

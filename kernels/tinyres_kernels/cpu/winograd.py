@@ -113,7 +113,7 @@ def slide(x: np.ndarray, w: np.ndarray, y: np.ndarray, padding: Pair) -> None:
     pixels, vectors = best_tile(group * places_in((P, Q)), O, x.dtype)
     width, dtype = vectors * lanes(x.dtype), x.dtype
     length = up(group * places_in((P, Q)), pixels)
-    weights = memory.zeros((up(O, width) // width, POINTS, up(C, GROUP), width), dtype)
+    weights = memory.zeros((up(O, width) // width, POINTS, up(C, GROUP) + 1, width), dtype)  # + 1: see APART
     pack(np.require(w, requirements="W"), weights)
     taps = taps_of(C, GROUP, length)
     laid = memory.zeros((threads(), up(C, BLOCK) // BLOCK, up(P, SIDE) + 2, up(Q, SIDE) + 2, BLOCK), dtype)
@@ -129,22 +129,29 @@ def taps_of(C: int, step: int, length: int) -> np.ndarray:
     return c // BLOCK * length * BLOCK + c % BLOCK
 
 
-@compiled
+@compiled_parallel
 def pack(w, weights):
     """w (O,C,3,3) at the points -> (panels, POINTS, channels, width): as the tile reads them; zeros beyond O and C"""
+    vector = VECTOR_BYTES // w.itemsize
+    for k in prange((len(w) + vector - 1) // vector):
+        pack_vector(w, k * vector, weights)
+
+
+@compiled
+def pack_vector(w, o, weights):
+    """The same for a vector of output channels, from o on."""
+    vector = VECTOR_BYTES // w.itemsize
     O, C, KH, KW = w.shape
     width = weights.shape[3]
-    vector = VECTOR_BYTES // w.itemsize
     point = weights[0, 0].size
-    part, flat = np.zeros((KH, KW, vector), w.dtype), weights.reshape(-1)
-    for o in range(0, O, vector):
-        for c in range(C):
-            for lane in range(min(vector, O - o)):
-                for i in range(KH):
-                    for j in range(KW):
-                        part[i, j, lane] = w[o + lane, c, i, j]
-            at = o // width * POINTS * point + c * width + o % width
-            kernel_at_points(part.reshape(-1), 0, KW * vector, vector, flat, at, SQUARE * point, point)
+    square, flat = np.zeros(KH * KW * vector, w.dtype), weights.reshape(-1)
+    for c in range(C):
+        for lane in range(min(vector, O - o)):
+            for i in range(KH):
+                for j in range(KW):
+                    square[(i * KW + j) * vector + lane] = w[o + lane, c, i, j]
+        at = o // width * POINTS * point + c * width + o % width
+        kernel_at_points(square, 0, KW * vector, vector, flat, at, SQUARE * point, point)
 
 
 @cache
@@ -272,7 +279,7 @@ def grad_w(gy: np.ndarray, x: np.ndarray, gw: np.ndarray, padding: Pair) -> None
     gy_laid = memory.zeros((threads(), up(O, BLOCK) // BLOCK, rows, columns, BLOCK), dtype)
     values = memory.empty((threads(), POINTS, up(C, BLOCK) * length + APART), dtype)
     gy_values = memory.empty((threads(), POINTS, panels * length * width + APART), dtype)
-    sums = memory.empty((threads(), POINTS, panels, up(C, channels), width), dtype)
+    sums = memory.empty((threads(), POINTS, panels, up(C, channels) + 1, width), dtype)  # + 1: see APART
     add_weights(channels, vectors)(x, gy, taps, group, padding, laid, gy_laid, values, gy_values, sums)
     collect(sums, gw)
 
@@ -294,7 +301,7 @@ def add_share(channels, vectors, worker, x, gy, taps, group, padding, laid, gy_l
     """One worker's share of the images, added into its own sums, a group at a time."""
     channels, vectors = literally(channels), literally(vectors)
     workers, blocks, rows, columns, _ = laid.shape
-    _, _, panels, _, width = sums.shape
+    _, _, panels, rows_of_sums, width = sums.shape
     places = rows // SIDE * (columns // SIDE)
     plane, gy_plane = values.shape[2], gy_values.shape[2]
     length = (plane - APART) // (blocks * BLOCK)
@@ -322,7 +329,8 @@ def add_share(channels, vectors, worker, x, gy, taps, group, padding, laid, gy_l
                     weight_tile(
                         channels, vectors, values, point * plane + taps[tap], 0,
                         gy_values, point * gy_plane + panel * length * width, 0, width,
-                        1, count * places, sums, ((point * panels + panel) * len(taps) + tap) * channels * width,
+                        1, count * places,
+                        sums, ((point * panels + panel) * rows_of_sums + tap * channels) * width,
                     )  # fmt: skip
 
 
@@ -339,24 +347,35 @@ def spread_gradient(laid, O, rows, columns, values, at, length, width, plane):
                 target += width
 
 
-@compiled
+@compiled_parallel
 def collect(sums, gw):
     """The workers' sums (workers, POINTS, panels, channels, width), added in order, from the points -> gw (O,C,3,3)"""
+    for panel in prange(sums.shape[2]):
+        collect_panel(sums, panel, gw)
+
+
+@compiled
+def collect_panel(sums, panel, gw):
+    """The same for one panel. A block of channels at a time, for large weights lie far apart in memory."""
     O, C, KH, KW = gw.shape
     workers, _, panels, channels, width = sums.shape
-    total = sums[0].reshape(-1)
-    for worker in range(1, workers):
-        part = sums[worker].reshape(-1)
-        for k in range(total.size):
-            total[k] += part[k]
-    vector = VECTOR_BYTES // gw.itemsize
-    plane = panels * channels * width
-    square = np.empty(KH * KW * vector, gw.dtype)
-    for o in range(0, O, vector):
-        for c in range(C):
-            at = (o // width * channels + c) * width + o % width
-            kernel_from_points(total, at, SQUARE * plane, plane, square, 0, KW * vector, vector)
-            for lane in range(min(vector, O - o)):
-                for i in range(KH):
-                    for j in range(KW):
-                        gw[o + lane, c, i, j] = square[(i * KW + j) * vector + lane]
+    plane, run, vector = panels * channels * width, BLOCK * width, VECTOR_BYTES // gw.itemsize
+    flat, total, square = sums.reshape(-1), np.empty(POINTS * run, gw.dtype), np.empty(KH * KW * vector, gw.dtype)
+    for first in range(0, C, BLOCK):
+        size = min(BLOCK, C - first) * width
+        total[:] = 0
+        for worker in range(workers):
+            for point in range(POINTS):
+                at = (worker * POINTS + point) * plane + (panel * channels + first) * width
+                part, whole = flat[at : at + size], total[point * run : point * run + size]
+                for k in range(size):
+                    whole[k] += part[k]
+        for c in range(first, min(first + BLOCK, C)):
+            for v in range(0, width, vector):
+                at = (c - first) * width + v
+                kernel_from_points(total, at, SQUARE * run, run, square, 0, KW * vector, vector)
+                o = panel * width + v
+                for lane in range(min(vector, O - o)):
+                    for i in range(KH):
+                        for j in range(KW):
+                            gw[o + lane, c, i, j] = square[(i * KW + j) * vector + lane]
