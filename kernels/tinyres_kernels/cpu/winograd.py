@@ -90,9 +90,9 @@ kernel_from_points = combination(transposed(KERNEL), PAIRS)
 
 SIDE, SQUARE = len(OUTPUT), len(INPUT)  # of a place, in pixels; and of what it sees
 POINTS = SQUARE**2
-GROUP_PLACES = 64  # so many at least are worked on together, so that the weights are fetched from afar less often
 APART = BLOCK  # numbers between one point's values and the next's: were they 4096 bytes apart, they would fight for the
 # same few lines of the cache
+GROUP_PLACES = 32  # at least as many are worked on together, so that the weights are fetched from afar less often
 SUM_PLACES = 32  # of these, so many that their sums stay near
 
 
@@ -268,7 +268,9 @@ def grad_w(gy: np.ndarray, x: np.ndarray, gw: np.ndarray, padding: Pair) -> None
     """gy (N,P,Q,O), x (N,H,W,C) -> into gw (O,C,3,3)"""
     O, C, _, _ = gw.shape
     _, P, Q, _ = gy.shape
-    dtype, group = x.dtype, max(1, 4 * GROUP_PLACES // places_in((P, Q)))
+    # More places for one pass over the sums; but not so many that a point's values leave the second-level cache.
+    places = min(max(64, 16384 // C), 128)
+    dtype, group = x.dtype, max(1, places // places_in((P, Q)))
     length = group * places_in((P, Q))
     channels, vectors = best_tile(min(C, BLOCK), O, dtype)
     width = vectors * lanes(dtype)
