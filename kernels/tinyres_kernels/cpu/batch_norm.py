@@ -100,9 +100,10 @@ def block_moments(x, C, zeros):
                 total[i] += row[i]
         fold(total, sums[k])
         mean = zeros.copy()
-        for at in range(0, width, C):
-            for c in range(C):
-                mean[at + c] = sums[k, c] / counts[k]
+        for c in range(C):
+            mean[c] = sums[k, c] / counts[k]
+        for at in range(C, width):
+            mean[at] = mean[at - C]
         total[:] = 0
         for at in range(0, values.size, width):
             row = values[at : at + width]

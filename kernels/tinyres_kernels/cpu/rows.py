@@ -19,7 +19,7 @@ from tinyres_kernels.cpu import memory
 from tinyres_kernels.cpu.cache import compiled
 
 WIDTH = 256  # 16 vectors of AVX-512, in float32
-BLOCK_BYTES = 256 << 10  # the two passes over a block of x find it in a first-level cache of 48 KiB
+BLOCK_BYTES = 32 << 10  # the two passes over a block of x find it in a first-level cache of 48 KiB
 
 
 def covered(x: np.ndarray, *dtypes: type) -> bool:
