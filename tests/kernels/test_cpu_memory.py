@@ -1,5 +1,9 @@
 """kernels/tinyres_kernels/cpu/memory.py"""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -57,12 +61,20 @@ def test_two_arrays_never_share_a_buffer():
     assert all((array == k).all() for k, array in enumerate(arrays))
 
 
-def test_what_comes_back_beyond_the_limit_is_not_kept(monkeypatch, shelf):
+def test_what_comes_back_beyond_the_limit_is_not_kept(shelf):
     size = 4 * 3 * 1009
-    monkeypatch.setattr(memory, "KEEP_BYTES", 2 * size)
+    shelf.limit = 2 * size
     arrays = [memory.empty(ODD, np.float32) for _ in range(5)]
     arrays.clear()
     assert len(shelf.buffers[size]) == 2
     assert shelf.bytes == 2 * size
     kept = [memory.empty(ODD, np.float32) for _ in range(3)]
     assert len(kept) == 3 and shelf.bytes == 0
+
+
+def test_the_program_ends_in_silence_with_arrays_alive():
+    """Python empties the modules, memory.py too, before the last arrays go."""
+    program = "import numpy as np; from tinyres_kernels.cpu import memory; kept = memory.empty((9,), np.float32)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert ended.stderr == ""

@@ -63,7 +63,7 @@ def test_nothing_is_read_from_fresh_memory(monkeypatch):
     """Fresh memory holds what was there before: often zeros, which hide the mistake. Here all its bits are 1: NaN."""
     clean = list(everything())
     monkeypatch.setattr(memory, "SHELF", memory.Shelf())
-    monkeypatch.setattr(memory, "KEEP_BYTES", 0)  # so that every buffer is fresh
+    monkeypatch.setattr(memory, "SHELF", memory.Shelf(limit=0))  # so that every buffer is fresh
     monkeypatch.setattr(memory.np, "empty", all_ones)
     assert np.isnan(memory.empty((2, 3), np.dtype(np.float32))).all()
     assert_equal_to_the_bit(everything(), clean)

@@ -46,22 +46,20 @@ def share_of(worker, workers, images):
 
 
 @compiled
-def lay_out(x, laid, row, stride, padding):
-    """One row of x (H,W,C) into laid (blocks, rows, phases, columns, BLOCK). Outside of x all stays zero."""
-    H, W, C = x.shape
-    blocks, rows, phases, columns, _ = laid.shape
+def lay_out(x, x_at, x_shape, laid, laid_shape, row, stride, padding):
+    """One row of an image x (H,W,C), which begins at x_at, into laid. Outside of x all stays zero."""
+    _, H, W, C = x_shape
+    _, rows, phases, columns, _ = laid_shape
     if not 0 <= row - padding[0] < H:
         return
-    source, target = x.reshape(-1), laid.reshape(-1)
-    for block in range(blocks):
-        for phase in range(phases):
-            offset = phase - padding[1]  # column k of this phase is x's column k·stride + offset
-            begin = max(0, -(offset // stride[1]))
-            end = min(columns, -((offset - W) // stride[1]))
-            source_at = ((row - padding[0]) * W + begin * stride[1] + offset) * C + block * BLOCK
-            target_at = (((block * rows + row) * phases + phase) * columns + begin) * BLOCK
-            channels = min(BLOCK, C - block * BLOCK)
-            copy_pixels(source, source_at, stride[1] * C, target, target_at, end - begin, channels)
+    for phase in range(phases):
+        offset = phase - padding[1]  # column k of this phase is x's column k·stride + offset
+        begin = max(0, -(offset // stride[1]))
+        end = min(columns, -((offset - W) // stride[1]))
+        source = x_at + ((row - padding[0]) * W + begin * stride[1] + offset) * C
+        for c in range(0, C, BLOCK):
+            target = (((c // BLOCK * rows + row) * phases + phase) * columns + begin) * BLOCK
+            copy_pixels(x, source + c, stride[1] * C, laid, target, end - begin, min(BLOCK, C - c))
 
 
 @compiled

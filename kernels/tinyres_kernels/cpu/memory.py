@@ -20,7 +20,8 @@ KEEP_BYTES = 2 << 30  # what comes back beyond this is given to the system: size
 class Shelf:
     """The buffers that are not lent, by their size. (Lists are safe to share: an append or a pop is one step.)"""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = KEEP_BYTES) -> None:
+        self.limit = limit  # of its own: at the end of the program, buffers come back when the module is already gone
         self.buffers: defaultdict[int, list[np.ndarray]] = defaultdict(list)
         self.bytes = 0
 
@@ -33,7 +34,7 @@ class Shelf:
         return buffer
 
     def put(self, buffer: np.ndarray) -> None:
-        if self.bytes + buffer.size <= KEEP_BYTES:
+        if self.bytes + buffer.size <= self.limit:
             self.bytes += buffer.size
             self.buffers[buffer.size].append(buffer)
 

@@ -20,6 +20,9 @@ the tile. Only the loops made with `for_range` are loops of the machine. `alloca
 pass turns the slots into registers. numba passes numbers that are fixed when a kernel is made (how many pixels, how
 many vectors) as *literals*, which is how they can shape the code.
 
+`combination` writes another kind of arithmetic in the same way, fixed small matrices times squares of vectors, for
+winograd.py.
+
 All arrays come in flat, with the place to begin counted in elements. Nothing checks bounds here.
 """
 

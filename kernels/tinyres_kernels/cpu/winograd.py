@@ -14,9 +14,12 @@ Between them stands, at each of the 36 points, a convolution with a kernel of 1�
     x ── spread ──> values (points, channels in, places) ── output_tile ──> sums (points, places, channels out)
                                                                                       └──── gather ────> y
 
-A *place* stands for a square of 4×4 output pixels. The gradient of x is a convolution with the turned kernel. The
-gradient of w goes backwards, every matrix transposed: gw = KERNELᵀ · Σ (OUTPUTᵀ · gy · OUTPUT) ⊙ (INPUT · x · INPUTᵀ)
-· KERNEL, summed over places and images.
+A *place* stands for a square of 4×4 output pixels; those of some images lie in one run, so that a tile may take in
+several small images. Input channels lie in blocks of 16, as in layout.py, output channels in *panels* of the tile's
+width. `length` counts the places of a block, and `plane` the numbers between one point's values and the next's.
+
+The gradient of x is a convolution with the turned kernel. The gradient of w goes backwards, every matrix transposed,
+and is summed over places and images: gw = KERNELᵀ · Σ (OUTPUTᵀ · gy · OUTPUT) ⊙ (INPUT · x · INPUTᵀ) · KERNEL.
 
 **What it costs.** Rounding errors two to three times those of plain summation, as large numbers arise that cancel
 later: in float32 5e-7 to 8e-7 of a result's size for 16 to 64 channels. With the usual points 0, ±1, ±2 it would be
@@ -29,6 +32,7 @@ Winograd 1980, "Arithmetic complexity of computations"; for convolutional networ
 from __future__ import annotations
 
 from functools import cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -37,7 +41,7 @@ from numba import literally, prange
 from tinyres_kernels.cpu import memory
 from tinyres_kernels.cpu.cache import compiled, compiled_parallel
 from tinyres_kernels.cpu.host import VECTOR_BYTES, best_tile, lanes, threads, up
-from tinyres_kernels.cpu.layout import copy_pixels, share_of
+from tinyres_kernels.cpu.layout import laid_out_shape, lay_out, share_of
 from tinyres_kernels.cpu.tile import BLOCK, GROUP, Matrix, combination, fetch, output_tile, weight_tile
 
 Pair = tuple[int, int]
@@ -101,8 +105,13 @@ def pays(kernel: tuple[int, ...], stride: Pair, size: tuple[int, ...]) -> bool:
     return tuple(kernel) == (3, 3) and stride == (1, 1) and POINTS * places_in(size) < 9 * size[0] * size[1]
 
 
+def whole_places(size: tuple[int, ...]) -> Pair:
+    """The size of an image, rounded up to whole places."""
+    return up(size[0], SIDE), up(size[1], SIDE)
+
+
 def places_in(size: tuple[int, ...]) -> int:
-    return up(size[0], SIDE) // SIDE * (up(size[1], SIDE) // SIDE)
+    return prod(whole_places(size)) // SIDE**2
 
 
 def slide(x: np.ndarray, w: np.ndarray, y: np.ndarray, padding: Pair) -> None:
@@ -113,10 +122,10 @@ def slide(x: np.ndarray, w: np.ndarray, y: np.ndarray, padding: Pair) -> None:
     pixels, vectors = best_tile(group * places_in((P, Q)), O, x.dtype)
     width, dtype = vectors * lanes(x.dtype), x.dtype
     length = up(group * places_in((P, Q)), pixels)
-    weights = memory.zeros((up(O, width) // width, POINTS, up(C, GROUP) + 1, width), dtype)  # + 1: see APART
+    weights = memory.empty((up(O, width) // width, POINTS, up(C, GROUP) + 1, width), dtype)  # + 1: see APART
     pack(np.require(w, requirements="W"), weights)
     taps = taps_of(C, GROUP, length)
-    laid = memory.zeros((threads(), up(C, BLOCK) // BLOCK, up(P, SIDE) + 2, up(Q, SIDE) + 2, BLOCK), dtype)
+    laid = memory.zeros((threads(), *laid_out_shape(C, whole_places((P, Q)), (3, 3), (1, 1))), dtype)
     values = memory.empty((threads(), POINTS, up(C, BLOCK) * length + APART), dtype)
     sums = memory.empty((threads(), POINTS, SUM_PLACES * width + APART), dtype)
     fill_outputs(pixels, vectors)(x, weights, taps, group, padding, laid, values, sums, y)
@@ -132,8 +141,8 @@ def taps_of(C: int, step: int, length: int) -> np.ndarray:
 @compiled_parallel
 def pack(w, weights):
     """w (O,C,3,3) at the points -> (panels, POINTS, channels, width): as the tile reads them; zeros beyond O and C"""
-    vector = VECTOR_BYTES // w.itemsize
-    for k in prange((len(w) + vector - 1) // vector):
+    panels, width, vector = len(weights), weights.shape[3], VECTOR_BYTES // w.itemsize
+    for k in prange(panels * width // vector):
         pack_vector(w, k * vector, weights)
 
 
@@ -142,14 +151,16 @@ def pack_vector(w, o, weights):
     """The same for a vector of output channels, from o on."""
     vector = VECTOR_BYTES // w.itemsize
     O, C, KH, KW = w.shape
-    width = weights.shape[3]
-    point = weights[0, 0].size
-    square, flat = np.zeros(KH * KW * vector, w.dtype), weights.reshape(-1)
-    for c in range(C):
-        for lane in range(min(vector, O - o)):
-            for i in range(KH):
-                for j in range(KW):
-                    square[(i * KW + j) * vector + lane] = w[o + lane, c, i, j]
+    _, _, channels, width = weights.shape
+    square, flat, point = np.zeros(KH * KW * vector, w.dtype), weights.reshape(-1), channels * width
+    for c in range(channels):
+        if c == C:
+            square[:] = 0
+        if c < C:
+            for lane in range(min(vector, O - o)):
+                for i in range(KH):
+                    for j in range(KW):
+                        square[(i * KW + j) * vector + lane] = w[o + lane, c, i, j]
         at = o // width * POINTS * point + c * width + o % width
         kernel_at_points(square, 0, KW * vector, vector, flat, at, SQUARE * point, point)
 
@@ -172,20 +183,22 @@ def fill_share(pixels, vectors, worker, x, weights, taps, group, padding, laid, 
     pixels, vectors = literally(pixels), literally(vectors)  # compile anew for every shape of tile
     _, P, Q, O = y.shape
     panels, _, _, width = weights.shape
-    workers, blocks, rows, columns, _ = laid.shape
+    workers, blocks, rows, _, columns, _ = laid.shape
     places = rows // SIDE * (columns // SIDE)
     flat_x, flat_w, flat_y = x.reshape(-1), weights.reshape(-1), y.reshape(-1)
     plane, sum_plane = values.shape[2], sums.shape[2]
     length = (plane - APART) // (blocks * BLOCK)
-    laid, values, sums = laid[worker].reshape(-1), values[worker].reshape(-1), sums[worker].reshape(-1)
+    laid, values, sums = laid[worker], values[worker].reshape(-1), sums[worker].reshape(-1)
+    flat_laid = laid.reshape(-1)
     x_share = x[0].size * pixels // (POINTS * places) + 1  # of the next group, to be fetched beside each tile
     y_share = y[0].size * pixels // (POINTS * places) + 1
     begin, end = share_of(worker, workers, len(x))
     for n in range(begin, end, group):
         count = min(group, end - n)
         for g in range(count):
-            lay_out(flat_x, (n + g) * x[0].size, x.shape, padding, laid, rows, columns)
-            spread(laid, blocks, rows, columns, values, g * places * BLOCK, length, plane)
+            for row in range(rows):
+                lay_out(flat_x, (n + g) * x[0].size, x.shape, flat_laid, laid.shape, row, (1, 1), padding)
+            spread(flat_laid, laid.shape, values, g * places * BLOCK, length, plane)
         next_x, next_y = (n + count) * x[0].size, n * y[0].size
         for panel in range(panels):
             for first in range(0, count * places, SUM_PLACES):
@@ -207,21 +220,9 @@ def fill_share(pixels, vectors, worker, x, weights, taps, group, padding, laid, 
 
 
 @compiled
-def lay_out(x, x_at, x_shape, padding, laid, rows, columns):
-    """An image x (H,W,C) into laid (blocks, rows, columns, BLOCK), `padding` from its corner. The rest stays zero."""
-    _, H, W, C = x_shape
-    left, skip = max(padding[1], 0), max(-padding[1], 0)
-    pixels = min(W - skip, columns - left)
-    for row in range(max(padding[0], 0), min(H + padding[0], rows)):
-        source = x_at + ((row - padding[0]) * W + skip) * C
-        for c in range(0, C, BLOCK):
-            target = ((c // BLOCK * rows + row) * columns + left) * BLOCK
-            copy_pixels(x, source + c, C, laid, target, pixels, min(BLOCK, C - c))
-
-
-@compiled
-def spread(laid, blocks, rows, columns, values, at, length, plane):
+def spread(laid, laid_shape, values, at, length, plane):
     """A laid-out image -> its values at the points, which lie `plane` apart: (blocks, places, BLOCK) each"""
+    blocks, rows, _, columns, _ = laid_shape
     vector = VECTOR_BYTES // values.itemsize
     for block in range(blocks):
         target = at + block * length * BLOCK
@@ -276,9 +277,8 @@ def grad_w(gy: np.ndarray, x: np.ndarray, gw: np.ndarray, padding: Pair) -> None
     width = vectors * lanes(dtype)
     panels = up(O, width) // width
     taps = taps_of(C, channels, length)
-    rows, columns = up(P, SIDE), up(Q, SIDE)
-    laid = memory.zeros((threads(), up(C, BLOCK) // BLOCK, rows + 2, columns + 2, BLOCK), dtype)
-    gy_laid = memory.zeros((threads(), up(O, BLOCK) // BLOCK, rows, columns, BLOCK), dtype)
+    laid = memory.zeros((threads(), *laid_out_shape(C, whole_places((P, Q)), (3, 3), (1, 1))), dtype)
+    gy_laid = memory.zeros((threads(), *laid_out_shape(O, whole_places((P, Q)), (1, 1), (1, 1))), dtype)
     values = memory.empty((threads(), POINTS, up(C, BLOCK) * length + APART), dtype)
     gy_values = memory.empty((threads(), POINTS, panels * length * width + APART), dtype)
     sums = memory.empty((threads(), POINTS, panels, up(C, channels) + 1, width), dtype)  # + 1: see APART
@@ -302,13 +302,14 @@ def add_weights(channels: int, vectors: int) -> Any:
 def add_share(channels, vectors, worker, x, gy, taps, group, padding, laid, gy_laid, values, gy_values, sums):
     """One worker's share of the images, added into its own sums, a group at a time."""
     channels, vectors = literally(channels), literally(vectors)
-    workers, blocks, rows, columns, _ = laid.shape
+    workers, blocks, rows, _, columns, _ = laid.shape
     _, _, panels, rows_of_sums, width = sums.shape
     places = rows // SIDE * (columns // SIDE)
     plane, gy_plane = values.shape[2], gy_values.shape[2]
     length = (plane - APART) // (blocks * BLOCK)
     flat_x, flat_gy, O = x.reshape(-1), gy.reshape(-1), gy.shape[3]
-    laid, gy_laid = laid[worker].reshape(-1), gy_laid[worker].reshape(-1)
+    laid, gy_laid = laid[worker], gy_laid[worker]
+    flat_laid, flat_gy_laid = laid.reshape(-1), gy_laid.reshape(-1)
     values, gy_values, sums = values[worker].reshape(-1), gy_values[worker].reshape(-1), sums[worker].reshape(-1)
     sums[:] = 0
     calls = POINTS * panels * len(taps)  # of weight_tile for a group; each has its share of the next to fetch
@@ -317,10 +318,12 @@ def add_share(channels, vectors, worker, x, gy, taps, group, padding, laid, gy_l
     for n in range(begin, end, group):
         count = min(group, end - n)
         for g in range(count):
-            lay_out(flat_x, (n + g) * x[0].size, x.shape, padding, laid, rows, columns)
-            spread(laid, blocks, rows, columns, values, g * places * BLOCK, length, plane)
-            lay_out(flat_gy, (n + g) * gy[0].size, gy.shape, (0, 0), gy_laid, rows - 2, columns - 2)
-            spread_gradient(gy_laid, O, rows - 2, columns - 2, gy_values, g * places * width, length, width, gy_plane)
+            for row in range(rows):
+                lay_out(flat_x, (n + g) * x[0].size, x.shape, flat_laid, laid.shape, row, (1, 1), padding)
+            spread(flat_laid, laid.shape, values, g * places * BLOCK, length, plane)
+            for row in range(len(gy[n + g])):
+                lay_out(flat_gy, (n + g) * gy[0].size, gy.shape, flat_gy_laid, gy_laid.shape, row, (1, 1), (0, 0))
+            spread_gradient(flat_gy_laid, gy_laid.shape, O, gy_values, g * places * width, length, width, gy_plane)
         next_x, next_gy = (n + count) * x[0].size, (n + count) * gy[0].size
         for point in range(POINTS):
             for panel in range(panels):
@@ -337,8 +340,9 @@ def add_share(channels, vectors, worker, x, gy, taps, group, padding, laid, gy_l
 
 
 @compiled
-def spread_gradient(laid, O, rows, columns, values, at, length, width, plane):
+def spread_gradient(laid, laid_shape, O, values, at, length, width, plane):
     """A laid-out gy -> its values at the points, which lie `plane` apart: (panels, places, width) each"""
+    _, rows, _, columns, _ = laid_shape
     vector = VECTOR_BYTES // values.itemsize
     for o in range(0, O, vector):
         target = at + o // width * length * width + o % width
