@@ -6,8 +6,9 @@ import os
 # else wants it: with a second busy program on two cores a ResNet-20 step took 2.8 s instead of 0.5 s. Asleep at once,
 # they have to be woken some 200 times a step. 2,000 turns, 0.1 ms at most, are what a pause between two kernels takes:
 # 6 % faster than without on a quiet machine, 8 % slower beside another program.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ["OMP_WAIT_POLICY"] = "passive"
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 from tinyres_kernels.cpu.add import add as add
 from tinyres_kernels.cpu.avg_pool2d import avg_pool2d as avg_pool2d
