@@ -119,9 +119,7 @@ def scale_and_shift(x, mean, scale, beta, y):
     """y = (x − mean)·scale + beta"""
     width = mean.size
     block = block_length(width, x.itemsize)
-    blocks = -(-x.size // block)
-    for backwards in prange(blocks):
-        k = blocks - 1 - backwards
+    for k in prange(-(-x.size // block)):
         for at in range(k * block, min((k + 1) * block, x.size), width):
             x_row, y_row = x[at : at + width], y[at : at + width]
             for i in range(x_row.size):
@@ -152,9 +150,7 @@ def corrected(gy, x, mean, a, b, c, gx):
     """gx = a·gy − b − c·(x − mean)"""
     width = mean.size
     block = block_length(width, x.itemsize)
-    blocks = -(-x.size // block)
-    for backwards in prange(blocks):
-        k = blocks - 1 - backwards
+    for k in prange(-(-x.size // block)):
         for at in range(k * block, min((k + 1) * block, x.size), width):
             gy_row, x_row, gx_row = gy[at : at + width], x[at : at + width], gx[at : at + width]
             for i in range(x_row.size):

@@ -47,9 +47,7 @@ def added_and_gated(x, residual, mean, scale, beta, y):
     """y = max((x − mean)·scale + beta + residual, 0), NaN staying NaN"""
     width = mean.size
     block = block_length(width, x.itemsize)
-    blocks = -(-x.size // block)
-    for backwards in prange(blocks):
-        k = blocks - 1 - backwards
+    for k in prange(-(-x.size // block)):
         for at in range(k * block, min((k + 1) * block, x.size), width):
             x_row, residual_row, y_row = x[at : at + width], residual[at : at + width], y[at : at + width]
             for i in range(x_row.size):

@@ -59,9 +59,7 @@ def gated(x, mean, scale, beta, y):
     """y = max((x − mean)·scale + beta, 0), NaN staying NaN"""
     width = mean.size
     block = block_length(width, x.itemsize)
-    blocks = -(-x.size // block)
-    for backwards in prange(blocks):
-        k = blocks - 1 - backwards
+    for k in prange(-(-x.size // block)):
         for at in range(k * block, min((k + 1) * block, x.size), width):
             x_row, y_row = x[at : at + width], y[at : at + width]
             for i in range(x_row.size):
@@ -95,9 +93,7 @@ def corrected(gy, x, beta, mean, a, b, c, gx):
     """gx = a·g − b − c·(x − mean), with g = gy where the gate was open, else 0; a is also forward's scale"""
     width = mean.size
     block = block_length(width, x.itemsize)
-    blocks = -(-x.size // block)
-    for backwards in prange(blocks):
-        k = blocks - 1 - backwards
+    for k in prange(-(-x.size // block)):
         for at in range(k * block, min((k + 1) * block, x.size), width):
             gy_row, x_row, gx_row = gy[at : at + width], x[at : at + width], gx[at : at + width]
             for i in range(x_row.size):
