@@ -17,13 +17,12 @@ result is the same to the last bit every time.
 **3×3 kernels with a stride of 1**, nearly all there are in a residual network, need not do all these multiplications:
 winograd.py computes them from a quarter, with the same tiles.
 
-**Speed** on two cores with AVX-512 (AMD EPYC), as a share of their 569 GFLOP/s in a loop of nothing but multiply-adds;
-3×3 kernels, batch 128, float32, everything from call to return, medians of one `tinyres bench`:
+**Speed** of what is done here, as a share of the 570 GFLOP/s that two cores with AVX-512 (AMD EPYC) reach in a loop of
+nothing but multiply-adds; batch 128, float32, everything from call to return, medians of one `tinyres bench`:
 
-                            forward   grad_x   grad_w
-    16 channels at 32×32      67 %      67 %     70 %
-    32 channels at 16×16      80 %      81 %     78 %
-    64 channels at 8×8        79 %      78 %     76 %
+                                     forward   grad_x   grad_w
+    3×3/2, 16 -> 32 channels, 32×32    79 %      59 %     77 %
+    3×3/2, 32 -> 64 channels, 16×16    81 %      65 %     80 %
 """
 
 from __future__ import annotations

@@ -26,6 +26,15 @@ later: in float32 5e-7 to 8e-7 of a result's size for 16 to 64 channels. With th
 twice that; c and 1/c keep errors small (Alam, Anderson, Barabasz & Gregg 2022). And a NaN or an infinity reaches all
 pixels of every place that sees it.
 
+**Speed**, as a share of what plain sums could reach at most (570 GFLOP/s on two cores of an AMD EPYC with AVX-512; the
+limit here would be 400 %), batch 128, float32, everything from call to return, medians of one `tinyres bench`. What is
+saved is paid for with transforms; the more channels, the less they matter beside the multiplications:
+
+                            forward   grad_x   grad_w
+    16 channels at 32×32     139 %     146 %    134 %
+    32 channels at 16×16     228 %     228 %    188 %
+    64 channels at 8×8       238 %     242 %    216 %
+
 Winograd 1980, "Arithmetic complexity of computations"; for convolutional networks: Lavin & Gray 2016, §4.
 """
 
