@@ -93,8 +93,8 @@ def conv2d_grad_w(gy: np.ndarray, x: np.ndarray, w_shape: tuple[int, ...], strid
         return array.conv2d_grad_w(gy, x, w_shape, stride, padding)
     O, C, KH, KW = w_shape
     P, Q = gy.shape[2:]
+    gw = memory.empty(w_shape, x.dtype)
     if winograd.pays((KH, KW), stride, (P, Q)):
-        gw = memory.empty(w_shape, x.dtype)
         winograd.grad_w(channels_last(gy), channels_last(x), gw, padding)
         return gw
     channels, vectors = best_tile(min(C, BLOCK), O, x.dtype)
@@ -105,7 +105,6 @@ def conv2d_grad_w(gy: np.ndarray, x: np.ndarray, w_shape: tuple[int, ...], strid
     rows = memory.zeros((threads(), P * Q * up(O, width)), x.dtype)  # for a gy whose channels do not fill the vectors
     sums = memory.zeros((threads(), up(O, width) // width, KH, KW, up(C, channels), width), x.dtype)
     add_weights(channels, vectors)(channels_last(x), channels_last(gy), taps, stride, padding, scratch, rows, sums)
-    gw = memory.empty(w_shape, x.dtype)
     collect(sums, gw)
     return gw
 
@@ -188,8 +187,7 @@ def fill_share(pixels, vectors, worker, x, weights, taps, stride, padding, scrat
     share = x[0].size * pixels // (P * Q) + 1  # of the next image, to be fetched beside each tile
     edge = np.empty(pixels * width, x.dtype)
     for n in range(begin, end):
-        for row in range(rows):
-            lay_out(flat_x, n * x[0].size, x.shape, flat_laid, laid.shape, row, stride, padding)
+        lay_out(flat_x, n, x.shape, flat_laid, laid.shape, 0, rows, stride, padding)
         next_image = (n + 1) * x[0].size
         start = ((n * y.shape[1] + first[0]) * y.shape[2] + first[1]) * O
         for panel in range(panels):
@@ -254,9 +252,9 @@ def add_share(channels, vectors, worker, x, gy, taps, stride, padding, scratch, 
         next_x, next_gy, ready = (n + 1) * x[0].size, (n + 1) * P * Q * O, 0
         for p in range(0, P, band):
             count = min(band, P - p)
-            for row in range(ready, (p + count - 1) * stride[0] + KH):
-                lay_out(flat_x, n * x[0].size, x.shape, flat_laid, laid.shape, row, stride, padding)
-            ready = max(ready, (p + count - 1) * stride[0] + KH)
+            needed = (p + count - 1) * stride[0] + KH
+            lay_out(flat_x, n, x.shape, flat_laid, laid.shape, ready, needed, stride, padding)
+            ready = max(ready, needed)
             for panel in range(panels):
                 for tap in range(len(taps)):
                     fetch(flat_x, next_x, x_share)

@@ -46,20 +46,19 @@ def share_of(worker, workers, images):
 
 
 @compiled
-def lay_out(x, x_at, x_shape, laid, laid_shape, row, stride, padding):
-    """One row of an image x (H,W,C), which begins at x_at, into laid. Outside of x all stays zero."""
+def lay_out(x, n, x_shape, laid, laid_shape, first, last, stride, padding):
+    """Rows first to last (without it) of image n of x (N,H,W,C) into laid. Outside of the image all stays zero."""
     _, H, W, C = x_shape
     _, rows, phases, columns, _ = laid_shape
-    if not 0 <= row - padding[0] < H:
-        return
-    for phase in range(phases):
-        offset = phase - padding[1]  # column k of this phase is x's column k·stride + offset
-        begin = max(0, -(offset // stride[1]))
-        end = min(columns, -((offset - W) // stride[1]))
-        source = x_at + ((row - padding[0]) * W + begin * stride[1] + offset) * C
-        for c in range(0, C, BLOCK):
-            target = (((c // BLOCK * rows + row) * phases + phase) * columns + begin) * BLOCK
-            copy_pixels(x, source + c, stride[1] * C, laid, target, end - begin, min(BLOCK, C - c))
+    for row in range(max(first, padding[0]), min(last, H + padding[0])):
+        for phase in range(phases):
+            offset = phase - padding[1]  # column k of this phase is x's column k·stride + offset
+            begin = max(0, -(offset // stride[1]))
+            end = min(columns, -((offset - W) // stride[1]))
+            source = (((n * H + row - padding[0]) * W) + begin * stride[1] + offset) * C
+            for c in range(0, C, BLOCK):
+                target = (((c // BLOCK * rows + row) * phases + phase) * columns + begin) * BLOCK
+                copy_pixels(x, source + c, stride[1] * C, laid, target, end - begin, min(BLOCK, C - c))
 
 
 @compiled

@@ -127,10 +127,11 @@ def slide(x: np.ndarray, w: np.ndarray, y: np.ndarray, padding: Pair) -> None:
     """x (N,H,W,C), w (O,C,3,3) -> into y (N,P,Q,O). A negative padding leaves out rows and columns of x."""
     O, C, _, _ = w.shape
     _, P, Q, _ = y.shape
-    group = max(1, GROUP_PLACES // places_in((P, Q)))
-    pixels, vectors = best_tile(group * places_in((P, Q)), O, x.dtype)
+    places = places_in((P, Q))
+    group = max(1, GROUP_PLACES // places)
+    pixels, vectors = best_tile(group * places, O, x.dtype)
     width, dtype = vectors * lanes(x.dtype), x.dtype
-    length = up(group * places_in((P, Q)), pixels)
+    length = up(group * places, pixels)
     weights = memory.empty((up(O, width) // width, POINTS, up(C, GROUP) + 1, width), dtype)  # + 1: see APART
     pack(np.require(w, requirements="W"), weights)
     taps = taps_of(C, GROUP, length)
@@ -205,8 +206,7 @@ def fill_share(pixels, vectors, worker, x, weights, taps, group, padding, laid, 
     for n in range(begin, end, group):
         count = min(group, end - n)
         for g in range(count):
-            for row in range(rows):
-                lay_out(flat_x, (n + g) * x[0].size, x.shape, flat_laid, laid.shape, row, (1, 1), padding)
+            lay_out(flat_x, n + g, x.shape, flat_laid, laid.shape, 0, rows, (1, 1), padding)
             spread(flat_laid, laid.shape, values, g * places * BLOCK, length, plane)
         next_x, next_y = (n + count) * x[0].size, n * y[0].size
         for panel in range(panels):
@@ -279,9 +279,9 @@ def grad_w(gy: np.ndarray, x: np.ndarray, gw: np.ndarray, padding: Pair) -> None
     O, C, _, _ = gw.shape
     _, P, Q, _ = gy.shape
     # More places for one pass over the sums; but not so many that a point's values leave the second-level cache.
-    places = min(max(64, 16384 // C), 128)
-    dtype, group = x.dtype, max(1, places // places_in((P, Q)))
-    length = group * places_in((P, Q))
+    places, together = places_in((P, Q)), min(max(64, 16384 // C), 128)
+    dtype, group = x.dtype, max(1, together // places)
+    length = group * places
     channels, vectors = best_tile(min(C, BLOCK), O, dtype)
     width = vectors * lanes(dtype)
     panels = up(O, width) // width
@@ -327,11 +327,9 @@ def add_share(channels, vectors, worker, x, gy, taps, group, padding, laid, gy_l
     for n in range(begin, end, group):
         count = min(group, end - n)
         for g in range(count):
-            for row in range(rows):
-                lay_out(flat_x, (n + g) * x[0].size, x.shape, flat_laid, laid.shape, row, (1, 1), padding)
+            lay_out(flat_x, n + g, x.shape, flat_laid, laid.shape, 0, rows, (1, 1), padding)
             spread(flat_laid, laid.shape, values, g * places * BLOCK, length, plane)
-            for row in range(len(gy[n + g])):
-                lay_out(flat_gy, (n + g) * gy[0].size, gy.shape, flat_gy_laid, gy_laid.shape, row, (1, 1), (0, 0))
+            lay_out(flat_gy, n + g, gy.shape, flat_gy_laid, gy_laid.shape, 0, rows, (1, 1), (0, 0))
             spread_gradient(flat_gy_laid, gy_laid.shape, O, gy_values, g * places * width, length, width, gy_plane)
         next_x, next_gy = (n + count) * x[0].size, (n + count) * gy[0].size
         for point in range(POINTS):
