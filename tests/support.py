@@ -54,6 +54,22 @@ REDUCTIONS = (  # for ops that reduce some axes of (2, 3, 2)
 )
 
 
+def noted_calls(monkeypatch: pytest.MonkeyPatch, module: Any, names: Sequence[str]) -> list[str]:
+    """A list that fills with the names of these functions of the module as they are called."""
+    called: list[str] = []
+
+    def noted(name: str, function: Callable) -> Callable:
+        def call(*arguments: Any) -> Any:
+            called.append(name)
+            return function(*arguments)
+
+        return call
+
+    for name in names:
+        monkeypatch.setattr(module, name, noted(name, getattr(module, name)))
+    return called
+
+
 def normal(draws: np.random.RandomState, shape: tuple[int, ...]) -> np.ndarray:
     return draws.standard_normal(shape)
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from support import noted_calls
 
 import tinyres.device
 import tinyres_kernels.array
@@ -60,17 +61,7 @@ def test_the_ops_use_the_forced_rung(monkeypatch):
 
 
 def test_sums_and_relus_use_it_too(monkeypatch):
-    called = []
-
-    def noted(name, kernel):
-        def call(*arrays):
-            called.append(name)
-            return kernel(*arrays)
-
-        return call
-
-    for name in ("add", "relu", "relu_grad_x"):
-        monkeypatch.setattr(tinyres_kernels.reference, name, noted(name, getattr(tinyres_kernels.reference, name)))
+    called = noted_calls(monkeypatch, tinyres_kernels.reference, ("add", "relu", "relu_grad_x"))
     monkeypatch.setenv("TINYRES_KERNELS", "reference")
     F.relu(Tensor(X, requires_grad=True) + 1).backward(X)
     assert called == ["add", "relu", "relu_grad_x"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import LAYOUTS
+from support import LAYOUTS, noted_calls
 
 import tinyres_kernels.array as array
 import tinyres_kernels.cpu as cpu
@@ -154,11 +154,7 @@ def test_nan_and_infinity_stay_where_they_belong(columns):
 @pytest.fixture
 def asked_of_array(monkeypatch):
     """Names of the functions that were called on the rung below."""
-    asked = []
-    for name in ("conv2d", "conv2d_grad_x", "conv2d_grad_w"):
-        function = getattr(array, name)
-        monkeypatch.setattr(array, name, lambda *a, name=name, function=function: asked.append(name) or function(*a))
-    return asked
+    return noted_calls(monkeypatch, array, ("conv2d", "conv2d_grad_x", "conv2d_grad_w"))
 
 
 def test_what_is_covered_does_not_go_to_the_array_rung(asked_of_array):

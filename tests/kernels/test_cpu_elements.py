@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from support import noted_calls
 
 import tinyres_kernels.array as array
 import tinyres_kernels.cpu as cpu
@@ -52,18 +53,7 @@ NOT_TAKEN = {
 @pytest.fixture
 def rung_below(monkeypatch):
     """The names of the array kernels that are called."""
-    called = []
-
-    def noted(name, kernel):
-        def call(*arrays):
-            called.append(name)
-            return kernel(*arrays)
-
-        return call
-
-    for name in CALLS:
-        monkeypatch.setattr(array, name, noted(name, getattr(array, name)))
-    return called
+    return noted_calls(monkeypatch, array, tuple(CALLS))
 
 
 @every_kernel
