@@ -12,7 +12,7 @@ and one with three tell the size of each array for any batch, to the byte.
 
 A piece of memory counts once, however many arrays are views of it. Gradients count throughout, though zero_grad may
 have freed them for a while. What is not counted is said under the table, and it is not little: for ResNet-20 with
-batches of 128, 195 MiB are counted, and the process holds 397 at its peak. 164 of them it held already after a step
+batches of 128, 195 MiB are counted, and the process holds 412 at its peak. 172 of them it held already after a step
 with two images; most of the rest are buffers of sizes that are not wanted at that moment (the kernels' memory.py).
 """
 
