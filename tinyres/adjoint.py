@@ -5,8 +5,8 @@ If y = A x + c, the gradient of ⟨gy, y⟩ is Aᵀ gy, and whatever u and gy ar
     ⟨A u, gy⟩ = ⟨u, Aᵀ gy⟩
 
 up to rounding. So it holds in float32 too, in the very kernels that training runs. Convolution is linear in x and,
-separately, in w: two identities. Matrix products, sums, average pooling, padding, dropout (for a given mask), and a
-residual addition are linear as well; ReLU, max-pool and batch norm are not. What it sees and what not: as in gradcheck.py.
+separately, in w: two identities. Matrix products, sums, average pooling, padding, dropout (for a given mask) and the
+residual addition are linear as well; ReLU, max-pool and batch norm are not. What it cannot see: as in gradcheck.py.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ def _error(recorded: Recorded, i: int, u: Array, gy: Array, gx: Array, elsewhere
     forward, backward = ((a.astype(np.float64) * b).ravel() for a, b in ((Au, gy), (gx, u)))
     there, back = forward.sum(), backward.sum()
     error = abs(there - back) / max(float(np.linalg.norm(forward)), float(np.linalg.norm(backward)), 1e-300)
-    if not error <= ROUNDINGS * np.finfo(gy.dtype).eps:
+    if not error <= _rounding(gy, u):
         ops = {call.name for call in recorded.calls}
         raise GradientError(
             f"backward is not the adjoint of forward in input {i}, shape {u.shape}: ⟨A u, gy⟩ = {there:.9g}, but "
-            f"⟨u, Aᵀ gy⟩ = {back:.9g} (relative error {error:.2g} in {gy.dtype}); ops: {', '.join(sorted(ops))}",
+            f"⟨u, Aᵀ gy⟩ = {back:.9g} (relative error {error:.2g} in {u.dtype}); ops: {', '.join(sorted(ops))}",
             op=ops.pop() if len(ops) == 1 else "",
             input=i,
             analytic=float(back),
@@ -73,12 +73,17 @@ def _linear_part(recorded: Recorded, i: int, u: Array, elsewhere: Array) -> Arra
     """A u. Of a straight line the central difference is exact for any step, 1 too, and the same at any other point."""
     Au = central(recorded.forward, recorded.inputs, i, u, 1.0)
     again = central(recorded.forward, moved(recorded.inputs, i, elsewhere), i, u, 1.0)
-    rounding = ROUNDINGS * np.finfo(Au.dtype).eps
+    rounding = _rounding(Au, u)
     if not np.allclose(
         Au, again, rtol=rounding, atol=rounding * max(1.0, float(np.abs(recorded.y.numpy()).max(initial=0)))
     ):
         raise ValueError(f"adjoint_check: fn is not linear in input {i}; use gradcheck")
     return Au
+
+
+def _rounding(*arrays: Array) -> float:
+    """What rounding may do, in the coarsest of the dtypes."""
+    return ROUNDINGS * max(float(np.finfo(a.dtype).eps) for a in arrays)
 
 
 def _like(rng: np.random.Generator, x: Tensor) -> Array:

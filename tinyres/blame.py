@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinyres.diagnosis import Evidence, diagnose
 from tinyres.recording import Call, Recorded
-from tinyres.slopes import Array, Claim, Comparison, central, compare, relative_error
+from tinyres.slopes import Array, Claim, Comparison, Ruler, central, change, compare, relative_error
 
 FEW = 2000  # elements that are looked at one by one; of a larger input SAMPLE are drawn
 SAMPLE = 200
@@ -48,7 +49,8 @@ class Suspect(NamedTuple):
     comparison: Comparison
 
 
-class Element(NamedTuple):
+@dataclass(frozen=True)
+class Element:
     """One element of a gradient, and how many were looked at to find it the worst."""
 
     index: tuple[int, ...]
@@ -63,21 +65,20 @@ def wrong_gradient(
     found: Comparison,
     said: str,
     rng: np.random.Generator,
-    step: float,
-    tolerance: float,
+    ruler: Ruler,
 ) -> GradientError:
     """fn's gradient for input i was `found` wrong; `said`: in which words. The error to raise, guilty op and all."""
     message = f"the gradient of input {i}, shape {recorded.inputs[i].shape}, is wrong: {said}"
-    suspect = worst_suspect(recorded.calls, rng, step, tolerance)
+    suspect = worst_suspect(recorded.calls, rng, ruler)
     if suspect is None:
-        return _no_op_is_guilty(recorded, i, found, message, step, tolerance)
+        return _no_op_is_guilty(recorded, i, found, message, ruler)
     call, k, comparison = suspect
     claim = call.claim()
-    element = worst_element(claim, k, comparison.gy, rng, step)
+    element = worst_element(claim, k, comparison.gy, rng, ruler)
     size = claim.inputs[k].size
     count = f"{size} elements" if element.looked_at == size else f"{element.looked_at} elements drawn from {size}"
     message += (
-        f"\n  guilty:    {call.name}, in the gradient of its input {call.input_name(k)}, shape {claim.inputs[k].shape}; "
+        f"\n  guilty:    {call.name}, in the gradient of {call.input_name(k)}, shape {claim.inputs[k].shape}; "
         f"worst of {count} is {list(element.index)}: "
         f"backward gives {element.analytic:.9g}, forward {element.numeric:.9g}"
     )
@@ -101,18 +102,18 @@ def failed_backward(recorded: Recorded, error: Exception) -> GradientError:
 
 
 def _misshapen(call: Call) -> int:
-    """The first input whose gradient does not look like it; the first that needs one if backward does not get that far."""
+    """The first input whose gradient does not look like it; or the first that needs one, if backward itself fails."""
     needed = [k for k, need in enumerate(call.op.needs) if need]
     try:
         grads = call.backward(call.gy_before)
     except Exception:  # the one that is being reported
         return needed[0]
-    shapes = [(np.shape(gx), np.asarray(gx).dtype) for gx in grads]
+    shapes = [(getattr(gx, "shape", None), getattr(gx, "dtype", None)) for gx in grads]
     wrong = [k for k in needed if k >= len(shapes) or shapes[k] != (call.inputs[k].shape, call.inputs[k].dtype)]
     return wrong[0] if wrong else needed[0]
 
 
-def worst_suspect(calls: Iterable[Call], rng: np.random.Generator, step: float, tolerance: float) -> Suspect | None:
+def worst_suspect(calls: Iterable[Call], rng: np.random.Generator, ruler: Ruler) -> Suspect | None:
     """Every op checked on its own, with a random gy and a random direction; None if all are right."""
     suspects = []
     for call in calls:
@@ -121,14 +122,13 @@ def worst_suspect(calls: Iterable[Call], rng: np.random.Generator, step: float, 
             if not need or call.y.dtype != np.float64:
                 continue
             gy, d = rng.standard_normal(call.y.shape), rng.standard_normal(claim.inputs[k].shape)
-            derivative = _central_of(claim, step)
-            suspects.append(Suspect(call, k, compare(claim, k, gy, d, derivative, step, tolerance)))
+            suspects.append(Suspect(call, k, compare(claim, k, gy, d, ruler)))
     worst = max(suspects, key=lambda suspect: suspect.comparison.error, default=None)
-    return worst if worst is not None and worst.comparison.error > tolerance else None
+    return worst if worst is not None and worst.comparison.error > ruler.tolerance else None
 
 
-def worst_element(claim: Claim, k: int, gy: Array, rng: np.random.Generator, step: float) -> Element:
-    """The element of the k-th input whose gradient is most wrong: all of them are tried, or a sample of a large input."""
+def worst_element(claim: Claim, k: int, gy: Array, rng: np.random.Generator, ruler: Ruler) -> Element:
+    """The element of the k-th input whose gradient is most wrong: of all, or of a sample of a large input."""
     x = claim.inputs[k]
     places = np.arange(x.size) if x.size <= FEW else rng.choice(x.size, SAMPLE, replace=False)
     gx = np.asarray(claim.backward(gy)[k])
@@ -137,30 +137,24 @@ def worst_element(claim: Claim, k: int, gy: Array, rng: np.random.Generator, ste
         d = np.zeros(x.shape)
         d.flat[place] = 1
         index = tuple(int(n) for n in np.unravel_index(place, x.shape))
-        numeric = float(np.vdot(gy, central(claim.forward, claim.inputs, k, d, step)))
+        numeric = float(np.vdot(gy, change(claim, k, d, ruler)))
         elements.append(Element(index, float(gx[index]), numeric, len(places)))
     return max(elements, key=lambda element: relative_error(element.analytic, element.numeric))
 
 
-def _no_op_is_guilty(
-    recorded: Recorded, i: int, found: Comparison, message: str, step: float, tolerance: float
-) -> GradientError:
+def _no_op_is_guilty(recorded: Recorded, i: int, found: Comparison, message: str, ruler: Ruler) -> GradientError:
     """Each op is right by itself. The same ops in a row, without what fn does between them, say where to look."""
-    replayed = float(np.vdot(found.gy, central(recorded.replay, recorded.inputs, i, found.d, step)))
+    replayed = float(np.vdot(found.gy, central(recorded.replay, recorded.inputs, i, found.d, ruler.step).real))
     numbers: dict[str, Any] = {"input": i, "analytic": found.analytic, "numeric": found.numeric}
-    if relative_error(replayed, found.analytic) <= tolerance:
+    if relative_error(replayed, found.analytic, found.floor) <= ruler.tolerance:
         message += (
             "\n  guilty:    no op; each is right by itself, and so are they together. So fn takes a value past the "
             "graph, where backward cannot follow: .data, .numpy(), .item(), detach() or no_grad()"
         )
         return GradientError(message, **numbers)
     message += (
-        "\n  guilty:    no op; each is right by itself. So their gradients are put together wrongly: where one tensor is "
-        "used twice, its gradients must be added up; a hook may change them; or an op is wrong for this gy alone"
+        "\n  guilty:    no op; each is right by itself. So their gradients are put together wrongly: where one tensor "
+        "is used twice, its gradients must be added up; a hook may change them; or an op is wrong for this gy alone"
     )
     cause = diagnose(Evidence("", recorded.forward, recorded.backward, recorded.inputs, i))
     return GradientError(message, **numbers, diagnosis=cause)
-
-
-def _central_of(claim: Claim, step: float) -> Any:
-    return lambda k, d: central(claim.forward, claim.inputs, k, d, step)

@@ -15,7 +15,7 @@ class Evidence(NamedTuple):
     forward: Callable[..., np.ndarray]
     backward: Callable[[np.ndarray], tuple[np.ndarray | None, ...]]
     inputs: tuple[np.ndarray, ...]
-    index: int
+    index: int  # type: ignore[assignment]
     problem: str | None = None
 
 

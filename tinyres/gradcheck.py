@@ -28,32 +28,20 @@ What it cannot see:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
-from math import prod
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from tinyres.autograd import Tensor
 from tinyres.blame import GradientError as GradientError
 from tinyres.blame import wrong_gradient
+from tinyres.jacobian import worst_entry
 from tinyres.purity import expect_pure_backward, expect_pure_forward
 from tinyres.random import generator
 from tinyres.recording import Recorded
-from tinyres.slopes import (
-    Array,
-    Claim,
-    Comparison,
-    Derivative,
-    central,
-    compare,
-    complex_step,
-    relative_error,
-    smooth_outputs,
-)
+from tinyres.slopes import Comparison, Ruler, compare
 
 TRIES = 3  # points, if kinks hide the outputs
-MOST_ENTRIES = 1_000_000  # of a Jacobian
 
 
 def gradcheck(
@@ -85,10 +73,11 @@ def gradcheck(
     wanted = _wanted(inputs)
     if method not in ("central", "complex"):
         raise ValueError(f"gradcheck: expected method 'central' or 'complex', got {method!r}")
+    ruler = Ruler(step, tolerance, method == "complex")
     rng = generator(seed, "gradcheck")  # a key of its own: default_rng(0) may be where the inputs came from
     largest = 0.0
     for _ in range(TRIES):
-        found = _check(fn, inputs, wanted, rng, step, tolerance, method, full)
+        found = _check(fn, inputs, wanted, rng, ruler, full)
         largest = max(largest, *(comparison.error for comparison in found))
         if all(comparison.seen > 0.5 for comparison in found):
             return largest
@@ -115,9 +104,7 @@ def _check(
     inputs: Sequence[Tensor],
     wanted: Sequence[int],
     rng: np.random.Generator,
-    step: float,
-    tolerance: float,
-    method: str,
+    ruler: Ruler,
     full: bool,
 ) -> list[Comparison]:
     """fn at one point: run it twice, then hold backward against forward for every input that is wanted."""
@@ -125,33 +112,22 @@ def _check(
     expect_pure_forward(recorded, again)
     gy = rng.standard_normal(recorded.y.shape)
     expect_pure_backward(recorded, again, gy)
-    derivative = _derivative(recorded, method, step, rng)
-    found = []
+    if ruler.complex:
+        _expect_only_ops(recorded, rng)
+    claim, found = recorded.claim(), []
     for i in wanted:
         d = rng.standard_normal(inputs[i].shape)
-        if full:
-            comparison = worst_entry(recorded.claim(), i, gy.shape, derivative, step, tolerance)
-        else:
-            comparison = compare(recorded.claim(), i, gy, d, derivative, step, tolerance)
-        found.append(comparison)
+        found.append(worst_entry(claim, i, ruler) if full else compare(claim, i, gy, d, ruler))
     worst = max(range(len(found)), key=lambda n: found[n].error)
-    if not found[worst].error <= tolerance:
-        raise wrong_gradient(recorded, wanted[worst], found[worst], _said(found[worst], full), rng, step, tolerance)
+    if not found[worst].error <= ruler.tolerance:
+        raise wrong_gradient(recorded, wanted[worst], found[worst], _said(found[worst], full), rng, ruler)
     return found
-
-
-def _derivative(recorded: Recorded, method: str, step: float, rng: np.random.Generator) -> Derivative:
-    """How fn's outputs change along a direction, by one of the two methods."""
-    if method == "complex":
-        _expect_only_ops(recorded, rng)
-        return lambda i, d: complex_step(recorded.replay, recorded.inputs, i, d)
-    return lambda i, d: central(recorded.forward, recorded.inputs, i, d, step)
 
 
 def _expect_only_ops(recorded: Recorded, rng: np.random.Generator) -> None:
     """The complex step runs fn's ops again, not fn; so what fn does must be in its ops."""
     near = [x + 1e-3 * rng.standard_normal(x.shape) if x.dtype.kind == "f" else x for x in recorded.inputs]
-    if not np.allclose(recorded.replay(*near), recorded.forward(*near), rtol=1e-9, atol=1e-9):
+    if not np.allclose(recorded.replay(*near).real, recorded.forward(*near), rtol=1e-9, atol=1e-9):
         raise ValueError(
             "gradcheck: between its ops fn computes with its inputs' values (.data, .numpy(), .item()), where complex "
             "numbers cannot follow; use method='central'"
@@ -171,30 +147,3 @@ def _said(found: Comparison, full: bool) -> str:
         output, element = (list(map(int, np.argwhere(unit)[0])) for unit in (found.gy, found.d))
         where = f"for output {output} by element {element}"
     return f"{where} {numbers} (relative error {found.error:.2g})"
-
-
-def worst_entry(
-    claim: Claim, i: int, y_shape: tuple[int, ...], derivative: Derivative, step: float, tolerance: float
-) -> Comparison:
-    """The entry of the Jacobian ∂y/∂x, x the i-th input, in which backward and forward differ most."""
-    x = claim.inputs[i]
-    if prod(y_shape) * x.size > MOST_ENTRIES:
-        raise ValueError(f"gradcheck: full=True is for small shapes, got an output {y_shape} of an input {x.shape}")
-    analytic = np.array([claim.backward(gy)[i] for gy in units(y_shape)]).reshape(-1, x.size)  # (outputs, elements)
-    numeric = np.array([derivative(i, d) for d in units(x.shape)]).reshape(x.size, -1).T
-    seen = np.ones(analytic.shape, dtype=bool)
-    for k, d in enumerate(units(x.shape)):
-        if not (relative_error(analytic[:, k], numeric[:, k]) <= tolerance).all():
-            seen[:, k] = smooth_outputs(claim.forward, claim.inputs, i, d, step).ravel()
-    analytic, numeric = analytic * seen, numeric * seen
-    output, element = np.unravel_index(np.argmax(relative_error(analytic, numeric)), seen.shape)
-    gy, d = (next(islice(units(shape), int(k), None)) for shape, k in ((y_shape, output), (x.shape, element)))
-    return Comparison(float(analytic[output, element]), float(numeric[output, element]), gy, d, float(seen.mean()))
-
-
-def units(shape: tuple[int, ...]) -> Iterator[Array]:
-    """Every array of this shape with a single 1."""
-    for k in range(prod(shape)):
-        unit = np.zeros(shape)
-        unit.flat[k] = 1
-        yield unit

@@ -1,4 +1,4 @@
-"""What must hold before a slope is worth measuring: the same result twice, and nothing written that is not one's own."""
+"""What must hold before a slope is worth measuring: the same result twice, and nothing spoilt on the way."""
 
 from __future__ import annotations
 

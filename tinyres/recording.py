@@ -17,13 +17,15 @@ from tinyres.slopes import Claim
 class Call:
     """One op as it was applied, and what it was applied to."""
 
+    y: Tensor  # once forward has run
+
     def __init__(self, op: Op, inputs: tuple[Tensor, ...]):
         self.op = op
         self.given = tuple(x.data for x in inputs)
         self.inputs = tuple(a.copy() for a in self.given)  # as they were: a careless op may write into them
         self.position = random.position()  # dropout must draw the same when it runs again
-        self.gy: Array | None = None
-        self.gy_before: Array | None = None
+        self.gy: Array = None  # what backward was handed last, and a copy of it as it was then
+        self.gy_before: Array = None
         self.grads: tuple[Array | None, ...] = ()  # what backward answered last
 
     @property
@@ -38,6 +40,19 @@ class Call:
     def forward(self, *arrays: Array) -> Array:
         """The op's forward on other arrays, by a copy of the op."""
         return self.again(arrays)[1]
+
+    def replay(self, *arrays: Array) -> Array:
+        """forward on complex arrays; TypeError if it cannot, or drops their imaginary parts."""
+        refusal = f"gradcheck: {self.name}.forward cannot do complex numbers ({{}}); use method='central'"
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", np.exceptions.ComplexWarning)  # an imaginary part was thrown away
+                y = self.forward(*arrays)
+        except Exception as error:
+            raise TypeError(refusal.format(error)) from error
+        if y.dtype.kind != "c":
+            raise TypeError(refusal.format("it returns real ones"))
+        return y
 
     def again(self, arrays: Sequence[Array]) -> tuple[Op, Array]:
         before = random.position()
@@ -55,7 +70,7 @@ class Call:
         return returned if isinstance(returned, tuple) else (returned,)
 
     def claim(self) -> Claim:
-        return Claim(self.forward, self.backward, self.inputs)
+        return Claim(self.forward, self.backward, self.inputs, self.y.numpy(), self.replay)
 
     def receive(self, gy: Array) -> None:
         self.gy, self.gy_before = gy, gy.copy()
@@ -141,35 +156,23 @@ class Recorded:
                 node.grad = grad
 
     def claim(self) -> Claim:
-        return Claim(self.forward, self.backward, self.inputs)
+        return Claim(self.forward, self.backward, self.inputs, self.y.numpy(), self.replay)
 
     def replay(self, *arrays: Array) -> Array:
-        """The recorded ops again, on other values; complex ones too, since no op's `forward` asks of what type they are.
+        """The recorded ops again, on other values, all made complex: no op's `forward` asks of what type they are.
 
         All that fn did between the ops is left out: what is no op's output stays what it was.
         """
-        complex_ = any(a.dtype.kind == "c" for a in arrays)
-        values: dict[Node, Array] = {leaf.node: a for leaf, a in zip(self.leaves, arrays, strict=True)}
+        values: dict[Node, Array] = {leaf.node: as_complex(a) for leaf, a in zip(self.leaves, arrays, strict=True)}
         for call in self.calls:
-            constants = (a.astype(np.complex128) if complex_ and a.dtype.kind == "f" else a for a in call.inputs)
-            pairs = zip(call.op.inputs, constants, strict=True)
-            values[call.y.node] = _run(call, [values.get(x.node, constant) for x, constant in pairs])
-        return values.get(self.y.node, self.y.numpy() + 0j if complex_ else self.y.numpy())
+            pairs = zip(call.op.inputs, call.inputs, strict=True)
+            values[call.y.node] = call.replay(*(values.get(x.node, as_complex(constant)) for x, constant in pairs))
+        return values.get(self.y.node, as_complex(self.y.numpy()))
 
 
-def _run(call: Call, arrays: Sequence[Array]) -> Array:
-    if not any(a.dtype.kind == "c" for a in arrays):
-        return call.forward(*arrays)
-    refusal = f"gradcheck: {call.name}.forward cannot do complex numbers ({{}}); use method='central'"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", np.exceptions.ComplexWarning)  # NumPy's: an imaginary part was thrown away
-            y = call.forward(*arrays)
-    except Exception as error:
-        raise TypeError(refusal.format(error)) from error
-    if y.dtype.kind != "c":
-        raise TypeError(refusal.format("it returns real ones"))
-    return y
+def as_complex(a: Array) -> Array:
+    """Floats made complex; integers stay."""
+    return a.astype(np.complex128) if a.dtype.kind == "f" else a
 
 
 def same(a: Array | None, b: Array | None) -> bool:

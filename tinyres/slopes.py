@@ -3,8 +3,9 @@
 d is a direction in the space of one input x, and f a function of arrays. Three ways to see how f changes along d:
 
     one-sided       (f(x + h·d) − f(x)) / h              off by about h·f″/2
-    central         (f(x + h·d) − f(x − h·d)) / 2h       off by about h²·f‴/6, and by 1e-16/h: what subtracting rounds away
-    complex step    Im f(x + i·h·d) / h                  off by about h²·f‴/6, and nothing is subtracted: h may be 1e-30
+    central         (f(x + h·d) − f(x − h·d)) / 2h       off by about h²·f‴/6, and, by rounding, 1e-16/h
+    complex step    Im f(x + i·h·d) / h                  off by about h²·f‴/6, and not by rounding: nothing is
+                                                         subtracted, so h may be 1e-30
 
 (The last: Squire & Trapp 1998. f must be a formula that also holds for complex numbers.)
 
@@ -23,10 +24,17 @@ import numpy as np
 
 Array = np.ndarray
 Forward = Callable[..., Array]
-Derivative = Callable[[int, Array], Array]  # (input, direction) -> how every output changes along it
 
 COMPLEX_STEP = 1e-30
 UNEVEN = 1e-6  # how far, relatively, two step sizes may disagree: a kink smaller than this does no harm
+
+
+class Ruler(NamedTuple):
+    """How a slope is measured, and how far backward may be from it."""
+
+    step: float
+    tolerance: float
+    complex: bool = False
 
 
 class Claim(NamedTuple):
@@ -35,6 +43,8 @@ class Claim(NamedTuple):
     forward: Forward  # arrays -> y
     backward: Callable[[Array], Sequence[Array | None]]  # gy -> the gradient of ⟨gy, y⟩ for each input
     inputs: tuple[Array, ...]
+    y: Array  # forward(*inputs)
+    replay: Forward  # forward for complex arrays
 
 
 class Comparison(NamedTuple):
@@ -44,17 +54,23 @@ class Comparison(NamedTuple):
     numeric: float
     gy: Array  # the weights of the outputs: 0 where an output stands on a kink
     d: Array  # the direction in the input's space
-    seen: float = 1.0  # the share of the outputs that stand on none
+    floor: float  # numbers below it count as small: see relative_error
+    seen: float = 1.0  # the share of the outputs that stand on no kink
 
     @property
     def error(self) -> float:
-        return float(relative_error(self.analytic, self.numeric))
+        return float(relative_error(self.analytic, self.numeric, self.floor))
 
 
-def relative_error(a: Any, b: Any) -> Any:
-    """|a − b| relative to the larger of them, or to 1 if both are small; NaN is infinitely wrong. Numbers or arrays."""
-    error = np.abs(a - b) / np.maximum(1, np.maximum(np.abs(a), np.abs(b)))
+def relative_error(a: Any, b: Any, floor: float = 1.0) -> Any:
+    """|a − b| relative to the larger of them, or to `floor` if both are small; NaN is infinitely wrong."""
+    error = np.abs(a - b) / np.maximum(floor, np.maximum(np.abs(a), np.abs(b)))
     return np.where(np.isnan(error), np.inf, error)[()]
+
+
+def size_floor(gy: Array, y: Array) -> float:
+    """1; or a thousandth of ⟨gy, y⟩'s size if that is more: of large outputs, rounding leaves no better difference."""
+    return max(1.0, 1e-3 * float(np.linalg.norm((gy * y).ravel())))
 
 
 def moved(inputs: Sequence[Array], i: int, by: Array) -> list[Array]:
@@ -69,35 +85,39 @@ def central(forward: Forward, inputs: Sequence[Array], i: int, d: Array, step: f
 
 def complex_step(forward: Forward, inputs: Sequence[Array], i: int, d: Array, step: float = COMPLEX_STEP) -> Array:
     """The same, by a step along the imaginary axis. `forward` must take complex arrays and return one."""
-    inputs = [x.astype(np.complex128) if x.dtype.kind == "f" else x for x in inputs]
     return forward(*moved(inputs, i, 1j * step * d)).imag / step
 
 
-def smooth_outputs(forward: Forward, inputs: Sequence[Array], i: int, d: Array, step: float) -> Array:
+def change(claim: Claim, i: int, d: Array, ruler: Ruler) -> Array:
+    """How every output changes along d in the i-th input, by the ruler's method."""
+    if ruler.complex:
+        return complex_step(claim.replay, claim.inputs, i, d)
+    return central(claim.forward, claim.inputs, i, d, ruler.step)
+
+
+def smooth_outputs(claim: Claim, i: int, d: Array, step: float) -> Array:
     """For every output: is it free of kinks along d, within ±step of the inputs? Booleans of y's shape."""
-    here = forward(*inputs)
-    D, E = [], []
+    here, D, E = claim.y, [], []
     for h in (step, step / 2):
-        ahead, behind = (forward(*moved(inputs, i, s * d)) for s in (h, -h))
+        ahead, behind = (claim.forward(*moved(claim.inputs, i, s * d)) for s in (h, -h))
         D.append((ahead - behind) / (2 * h))
         E.append((ahead - here) / h - (here - behind) / h)
     unevenness = np.abs(D[0] - D[1]) + np.abs(E[0] - 2 * E[1])
     return ~(unevenness > UNEVEN * np.maximum(1, np.maximum(np.abs(D[0]), np.abs(here))))
 
 
-def compare(
-    claim: Claim, i: int, gy: Array, d: Array, derivative: Derivative, step: float, tolerance: float
-) -> Comparison:
-    """⟨gx, d⟩ beside ⟨gy, how y changes along d⟩, for input i. If they differ, once more without the outputs on kinks."""
-    dy = derivative(i, d)
-    found = Comparison(_dot(claim.backward(gy)[i], d), _dot(gy, dy), gy, d)
-    if found.error <= tolerance:
+def compare(claim: Claim, i: int, gy: Array, d: Array, ruler: Ruler) -> Comparison:
+    """⟨gx, d⟩ beside ⟨gy, change of y along d⟩ for input i; if they differ, without the outputs that stand on kinks."""
+    dy = change(claim, i, d, ruler)
+
+    def comparison(gy: Array, seen: float) -> Comparison:
+        return Comparison(_dot(claim.backward(gy)[i], d), _dot(gy, dy), gy, d, size_floor(gy, claim.y), seen)
+
+    found = comparison(gy, 1.0)
+    if found.error <= ruler.tolerance:
         return found
-    smooth = smooth_outputs(claim.forward, claim.inputs, i, d, step)
-    if smooth.all():
-        return found
-    gy = gy * smooth
-    return Comparison(_dot(claim.backward(gy)[i], d), _dot(gy, dy), gy, d, seen=float(smooth.mean()))
+    smooth = smooth_outputs(claim, i, d, ruler.step)
+    return found if smooth.all() else comparison(gy * smooth, float(smooth.mean()))
 
 
 def _dot(a: Array | None, b: Array) -> float:
