@@ -12,19 +12,17 @@ from tinyres.nn import Module
 from tinyres.proof.case import Case
 from tinyres.random import generator
 
+IMAGES = (3, 4, 5, 6)
+
 
 def net_cases() -> list[Case]:
     """Each in training, where batch norm uses the batch's statistics, and in eval, where it uses the running ones."""
     cases = []
     for training in (True, False):
-        for shortcut in "ABC":
-            cases.append(
-                net_case("BasicBlock", f"shortcut {shortcut}", BasicBlock(4, 8, 2, shortcut), (3, 4, 5, 6), training)
-            )
-            cases.append(
-                net_case("Bottleneck", f"shortcut {shortcut}", Bottleneck(4, 2, 2, shortcut), (3, 4, 5, 6), training)
-            )
-        cases.append(net_case("PlainBlock", "two convolutions", PlainBlock(4, 8, 2), (3, 4, 5, 6), training))
+        for option in "ABC":
+            cases.append(net_case("BasicBlock", f"shortcut {option}", BasicBlock(4, 8, 2, option), IMAGES, training))
+            cases.append(net_case("Bottleneck", f"shortcut {option}", Bottleneck(4, 2, 2, option), IMAGES, training))
+        cases.append(net_case("PlainBlock", "two convolutions", PlainBlock(4, 8, 2), IMAGES, training))
         net = ResNet(partial(BasicBlock, shortcut="A"), (1, 1, 1), (2, 3, 4), num_classes=5)
         cases.append(net_case("ResNet", "three blocks", net, (2, 3, 9, 8), training))
     return cases

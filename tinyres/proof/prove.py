@@ -34,7 +34,7 @@ def all_cases() -> list[Case]:
 
 
 def prove(cases: Iterable[Case]) -> list[Row]:
-    """A row for every input of every subject."""
+    """A row for every input of every subject, one subject after the other."""
     rows: dict[tuple[str, str], Row] = {}
     for case in cases:
         for name in case.inputs:
@@ -44,7 +44,8 @@ def prove(cases: Iterable[Case]) -> list[Row]:
                 prove_input(case, name, row)
             except GradientError as error:
                 row.failures.append(f"{case}: {error}")
-    return list(rows.values())
+    subjects = list(dict.fromkeys(subject for subject, _ in rows))
+    return sorted(rows.values(), key=lambda row: subjects.index(row.subject))
 
 
 def prove_input(case: Case, name: str, row: Row) -> None:

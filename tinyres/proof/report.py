@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 CAPTION = """\
+×: in how many settings (strides, shapes, training or eval, …).
 central: the central difference, h = 1e-6, in float64; what is left is its own error.
 complex: the complex step, h = 1e-30; – where forward cannot do complex numbers.
 adjoint: ⟨A u, gy⟩ = ⟨u, Aᵀ gy⟩ in float32; – where forward is not linear."""
@@ -32,9 +33,10 @@ def errors_table(rows: Sequence[Row]) -> Table:
 
     title = "Gradients: the largest relative errors"
     table = Table(title=title, title_justify="left", title_style="bold", caption_justify="left", box=SIMPLE_HEAD)
+    table.pad_edge = False
     for heading in ("op or network", "input"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("settings", "central", "complex", "adjoint"):
+    for heading in ("×", "central", "complex", "adjoint"):
         table.add_column(heading, justify="right", no_wrap=True)
     previous = None
     for row in rows:

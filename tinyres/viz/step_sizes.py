@@ -29,9 +29,11 @@ def step_sizes(sweeps: Sequence[Sweep]) -> Figure:
     figure = Figure(figsize=(8.5, 5.2), dpi=150, layout="constrained")
     axes = figure.subplots()
     for (color, mark), sweep in zip(LOOKS, sweeps, strict=False):
-        axes.loglog(sweep.steps, above_zero(sweep.central), color=color, marker=mark, markersize=5, label=sweep.op)
+        axes.loglog(
+            sweep.steps, above_zero(sweep.central), color=color, marker=mark, markersize=5, label=f"central: {sweep.op}"
+        )
     for sweep in sweeps:
-        label = "complex step, each of them" if sweep is sweeps[0] else None
+        label = "complex: each of them" if sweep is sweeps[0] else None
         axes.loglog(sweep.steps, above_zero(sweep.complex), color="black", linestyle="--", linewidth=1, label=label)
     _say_why(axes)
     axes.set(
@@ -41,7 +43,7 @@ def step_sizes(sweeps: Sequence[Sweep]) -> Figure:
         ylim=(2e-18, 1e2),
     )
     axes.invert_xaxis()
-    axes.legend(frameon=False, title="central difference", loc="upper center", ncols=3)
+    axes.legend(frameon=False, loc="upper center", ncols=3)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
@@ -49,10 +51,10 @@ def step_sizes(sweeps: Sequence[Sweep]) -> Figure:
 
 def _say_why(axes: Axes) -> None:
     """The two laws, along the lines that follow them; and where gradcheck stands between them."""
-    axes.text(3e-2, 3e-7, "the curve bends away: h²", rotation=-47, color="0.3", ha="left", va="top")
+    axes.text(3e-2, 3e-7, "the curve bends: h²", rotation=-47, color="0.3", ha="left", va="top")
     axes.text(5e-10, 2e-10, "rounding: 1e-16 / h", rotation=24, color="0.3", ha="left", va="bottom")
     axes.text(3e-10, 4e-15, "nothing is subtracted, nothing is lost", color="0.3", ha="left", va="bottom")
-    axes.axvline(1e-6, color="0.5", linestyle=":", linewidth=1)
+    axes.axvline(1e-6, ymax=0.82, color="0.5", linestyle=":", linewidth=1)
     axes.text(8e-7, 3e-5, "gradcheck's\nstep", color="0.3", ha="left", va="bottom")
 
 
