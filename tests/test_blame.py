@@ -123,8 +123,14 @@ def test_a_hook_that_raises():
 # ---- no op is guilty -------------------------------------------------------------------------------------------------
 
 
-def test_a_value_taken_past_the_graph():
-    error = caught(lambda x: x * Tensor(x.data), random(3))
+def without_gradient(x):
+    with tinyres.no_grad():
+        return x.exp()
+
+
+@pytest.mark.parametrize("constant", [lambda x: Tensor(x.data), lambda x: x.detach(), without_gradient])
+def test_a_value_taken_past_the_graph(constant):
+    error = caught(lambda x: x * constant(x), random(3))
     assert error.op == ""
     assert "no op; each is right by itself, and so are they together. So fn takes a value past the graph" in str(error)
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import tinyres
 from tinyres import Op, Tensor, gradcheck
 from tinyres.gradcheck import GradientError
 from tinyres.nn import functional as F
@@ -261,9 +262,20 @@ def test_what_cannot_do_complex_numbers(op):
         gradcheck(lambda x: op()(x).exp(), [random(3)], method="complex")
 
 
-def test_what_happens_between_the_ops_the_complex_step_cannot_follow():
-    with pytest.raises(ValueError, match="between its ops fn computes with its inputs' values"):
-        gradcheck(lambda x: x + Tensor(x.data), [random(3)], method="complex")
+def without_gradient(x):
+    with tinyres.no_grad():
+        return x.exp()
+
+
+@pytest.mark.parametrize("constant", [lambda x: Tensor(x.data), lambda x: x.detach(), without_gradient])
+def test_where_the_complex_step_cannot_follow(constant):
+    with pytest.raises(ValueError, match="fn takes its inputs' values past the graph"):
+        gradcheck(lambda x: x + constant(x), [random(3)], method="complex")
+
+
+@pytest.mark.parametrize("settings", [{}, {"full": True}, {"full": True, "method": "complex"}], ids=str)
+def test_empty_arrays(settings):
+    assert gradcheck(lambda x: x.exp(), [random(0, 3)], **settings) == 0
 
 
 def test_an_unknown_method():

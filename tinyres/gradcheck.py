@@ -10,8 +10,8 @@ slopes.py shows how the left side is measured, blame.py how the guilty op is fou
 What makes a proof worth something:
   random gy      seeded with ones, a batch norm whose backward returns nothing but zeros passes: its outputs sum to a
                  constant, so nothing is the right gradient. Softmax likewise.
-  random d       along d = x, everything that does not depend on the scale of x has slope 0, right or wrong.
-  float64        in float32 rounding makes errors of 1e-3 in the difference; a wrong factor of 1.001 hides in them.
+  random d       along ones, only the sum of gx is compared, and a gradient with two elements exchanged passes.
+  float64        in float32 the difference itself is off by 1e-2 for this h; a wrong factor of 1.001 hides in that.
   the step       too large, and the curve bends away (h²); too small, and the difference drowns in rounding (1e-16/h).
                  h = 1e-6 leaves some nine digits. A complex step has no such trade: all sixteen.
   no kinks       at ReLU's 0 there is no slope. Such outputs are found, by two step sizes that disagree, and left out.
@@ -21,8 +21,9 @@ What it cannot see:
   · a forward that computes the wrong thing. backward is held against forward, whatever forward is.
   · a mistake that shows only at other values, shapes or settings than these: on the other side of a ReLU, for a stride
     of 2, in the float32 kernels. Check several.
-  · the gradient on the kink itself (any number between both slopes will do), and smaller errors than the tolerance: of
-    a function all of whose slopes are below 1e-6, everything passes. Scale it up.
+  · the gradient on a kink itself, since there is none, and what shows in nothing but outputs on kinks.
+  · errors below the tolerance, absolute for slopes below 1: of a loss divided by ten million everything passes. Scale it
+    up.
   · one wrong element of very many, if it is off by less than about tolerance · √(number of elements).
 """
 
@@ -126,11 +127,14 @@ def _check(
 
 def _expect_only_ops(recorded: Recorded, rng: np.random.Generator) -> None:
     """The complex step runs fn's ops again, not fn; so what fn does must be in its ops."""
-    near = [x + 1e-3 * rng.standard_normal(x.shape) if x.dtype.kind == "f" else x for x in recorded.inputs]
+    near = [
+        leaf.numpy() + 1e-3 * rng.standard_normal(leaf.shape) if leaf.requires_grad else leaf.numpy()
+        for leaf in recorded.leaves
+    ]
     if not np.allclose(recorded.replay(*near).real, recorded.forward(*near), rtol=1e-9, atol=1e-9):
         raise ValueError(
-            "gradcheck: between its ops fn computes with its inputs' values (.data, .numpy(), .item()), where complex "
-            "numbers cannot follow; use method='central'"
+            "gradcheck: fn takes its inputs' values past the graph (.data, .numpy(), .item(), no_grad()), where "
+            "complex numbers cannot follow; use method='central'"
         )
 
 

@@ -30,6 +30,7 @@ class Call:
 
     @property
     def name(self) -> str:
+        """The op's."""
         return self.op.name
 
     def input_name(self, k: int) -> str:
@@ -55,6 +56,7 @@ class Call:
         return y
 
     def again(self, arrays: Sequence[Array]) -> tuple[Op, Array]:
+        """A copy of the op that has run forward on these arrays, and what came out."""
         before = random.position()
         random.rewind(self.position)
         op = copy.copy(self.op)
@@ -70,10 +72,8 @@ class Call:
         return returned if isinstance(returned, tuple) else (returned,)
 
     def claim(self) -> Claim:
+        """That this op's backward is right, by itself."""
         return Claim(self.forward, self.backward, self.inputs, self.y.numpy(), self.replay)
-
-    def receive(self, gy: Array) -> None:
-        self.gy, self.gy_before = gy, gy.copy()
 
 
 class Watch(Observer):
@@ -96,7 +96,7 @@ class Watch(Observer):
 
     def _arriving(self, call: Call, gy: Array) -> None:
         self.sweeping = call
-        call.receive(gy)
+        call.gy, call.gy_before = gy, gy.copy()
 
     def swept(self, op: Op, gy: Array, grads: tuple[Array | None, ...]) -> None:
         call = self.calls[op]
@@ -156,15 +156,18 @@ class Recorded:
                 node.grad = grad
 
     def claim(self) -> Claim:
+        """That fn's gradient is right."""
         return Claim(self.forward, self.backward, self.inputs, self.y.numpy(), self.replay)
 
     def replay(self, *arrays: Array) -> Array:
         """The recorded ops again, on other values, all made complex: no op's `forward` asks of what type they are.
 
-        All that fn did between the ops is left out: what is no op's output stays what it was.
+        As far as backward can see: what fn did between the ops, or under no_grad, stays what it was.
         """
         values: dict[Node, Array] = {leaf.node: as_complex(a) for leaf, a in zip(self.leaves, arrays, strict=True)}
         for call in self.calls:
+            if not any(call.op.needs):
+                continue
             pairs = zip(call.op.inputs, call.inputs, strict=True)
             values[call.y.node] = call.replay(*(values.get(x.node, as_complex(constant)) for x, constant in pairs))
         return values.get(self.y.node, as_complex(self.y.numpy()))
