@@ -235,9 +235,9 @@ def test_the_complex_step_goes_through_constants_and_labels():
 
 class DropsTheImaginaryPart(Op):
     def forward(self, x):
-        y = np.empty(x.shape)
-        y[...] = 2 * x
-        return y
+        buffer = np.empty(x.shape)
+        buffer[...] = x
+        return buffer + x
 
     def backward(self, gy):
         return 2 * gy

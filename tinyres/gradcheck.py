@@ -22,8 +22,7 @@ What it cannot see:
   · a mistake that shows only at other values, shapes or settings than these: on the other side of a ReLU, for a stride
     of 2, in the float32 kernels. Check several.
   · the gradient on a kink itself, since there is none, and what shows in nothing but outputs on kinks.
-  · errors below the tolerance, absolute for slopes below 1: of a loss divided by ten million everything passes. Scale it
-    up.
+  · errors below the tolerance, absolute for slopes below 1: of a loss divided by ten million everything passes.
   · one wrong element of very many, if it is off by less than about tolerance · √(number of elements).
 """
 
