@@ -16,9 +16,10 @@ PACKAGES = [Path(package.__file__).parent for package in (tinyres, tinyres_kerne
 LAYERS = (
     ("tinyres.cli", "tinyres.__main__"),
     ("tinyres.bench", "tinyres.labs", "tinyres.training", "tinyres.viz"),
-    ("tinyres.models", "tinyres.step_memory", "tinyres.summary"),
+    ("tinyres.models", "tinyres.proof", "tinyres.step_memory", "tinyres.summary"),
     ("tinyres",),  # the front door: what a user imports
-    ("tinyres.nn", "tinyres.optim", "tinyres.gradcheck", "tinyres.creation", "tinyres.data"),
+    ("tinyres.nn", "tinyres.optim", "tinyres.gradcheck", "tinyres.adjoint", "tinyres.creation", "tinyres.data"),
+    ("tinyres.purity", "tinyres.blame", "tinyres.diagnosis", "tinyres.jacobian", "tinyres.recording", "tinyres.slopes"),
     ("tinyres.ops",),
     ("tinyres.autograd", "tinyres.device", "tinyres.fusion", "tinyres.random", "tinyres.threads"),
     ("tinyres_kernels",),

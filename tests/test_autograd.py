@@ -511,6 +511,19 @@ def test_observers_are_given_the_op_its_gy_and_its_gradients():
     assert seen == [("Multiply", [1], [[5], None])]
 
 
+def test_observers_are_given_the_inputs_before_an_op_computes():
+    seen = []
+
+    class Before(Observer):
+        def applying(self, op, inputs):
+            seen.append((op.name, inputs, op.saved))
+
+    x, y = leaf(3.0), leaf(5.0)
+    with tinyres.observe(Before()):
+        x * y
+    assert seen == [("Multiply", (x, y), ())]
+
+
 # ---- writing an op ---------------------------------------------------------------------------------------------------
 
 

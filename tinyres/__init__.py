@@ -11,6 +11,7 @@ Where to read: autograd.py (the engine), ops/conv2d.py (an op), models/resnet.py
 """
 
 from tinyres import nn, optim
+from tinyres.adjoint import adjoint_check
 from tinyres.autograd import Observer, Op, Tensor, no_grad, observe
 from tinyres.creation import ones, randn, tensor, zeros
 from tinyres.fusion import unfused
@@ -25,6 +26,7 @@ __all__ = [
     "Observer",
     "Op",
     "Tensor",
+    "adjoint_check",
     "cat",
     "flatten",
     "get_num_threads",

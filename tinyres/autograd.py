@@ -259,6 +259,8 @@ class Op:
         self.applied = True
         self.needs = tuple(x.requires_grad and _mode.recording for x in inputs)
         self.inputs = tuple(Input(x.node, x.shape, x.dtype) for x in inputs)
+        for observer in _mode.observers:
+            observer.applying(self, inputs)
         y = Tensor(self.forward(*(x.data for x in inputs)))
         if any(self.needs):
             y.requires_grad = True
@@ -321,6 +323,9 @@ def _outputs_first(root: Node) -> Iterator[Node]:
 
 class Observer:
     """Sees every op as it is applied and as its gradient is computed. Override what you need; see `observe`."""
+
+    def applying(self, op: Op, inputs: tuple[Tensor, ...]) -> None:
+        """op is about to compute from inputs."""
 
     def applied(self, op: Op, y: Tensor) -> None:
         """op has made y from op.inputs."""

@@ -117,6 +117,32 @@ def measure_speed(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def check_gradients(arguments: argparse.Namespace) -> int:
+    """`tinyres gradcheck`: every backward pass against the slope of its forward."""
+    from tinyres.proof import prove, report, steps
+    from tinyres.viz.step_sizes import draw_step_sizes
+
+    if must_compile():
+        print("compiling the kernels for this machine: half a minute, and not again", file=sys.stderr)
+    cases = prove.all_cases()
+    if arguments.op:
+        names = list(dict.fromkeys(case.subject for case in cases))
+        if arguments.op not in names:
+            arguments.parser.error(f"argument --op: {unknown('op', arguments.op, names)}")
+        cases = [case for case in cases if case.subject == arguments.op]
+    rows = prove.prove(cases)
+    if arguments.json:
+        print(json.dumps(report.as_json(rows)))
+    else:
+        report.print_report(rows)
+    if arguments.sweep:
+        draw_step_sizes(steps.sweeps(), arguments.sweep)
+    failures = [text for row in rows for text in row.failures]
+    for text in failures:
+        print(f"\ntinyres: {text}", file=sys.stderr)
+    return 1 if failures else 0
+
+
 # ---- from arguments to settings --------------------------------------------------------------------------------------
 
 
@@ -256,6 +282,16 @@ can do at most; the whole training step; what batches, optimiser and metrics
 take of it; and, if torch is installed, the same network there, in turns with
 ours. Takes some minutes; let nothing else run.
 """
+GRADCHECK_EXAMPLES = """\
+examples:
+  tinyres gradcheck                   every op, and blocks of residual networks
+  tinyres gradcheck --op BatchNorm
+  tinyres gradcheck --sweep steps.png
+
+Holds each gradient against central differences, against complex steps, and
+where the op is linear against the adjoint identity. If one is wrong, says of
+which op, in which element, and perhaps why; the exit code is then 1.
+"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -270,6 +306,7 @@ def parser() -> argparse.ArgumentParser:
     add_eval(commands)
     add_summary(commands)
     add_bench(commands)
+    add_gradcheck(commands)
     return main_parser
 
 
@@ -359,6 +396,14 @@ def add_bench(commands: Any) -> None:
     command.add_argument("--picture", metavar="PNG", type=Path, help="draw the roofline of the convolutions")
 
 
+def add_gradcheck(commands: Any) -> None:
+    text = "Prove every backward pass against its forward."
+    command = add_command(commands, "gradcheck", "[options]", check_gradients, text, GRADCHECK_EXAMPLES)
+    command.add_argument("--op", metavar="NAME", help="one op or network alone, such as Conv2d (default: all)")
+    command.add_argument("--json", action="store_true", help="print the errors as JSON")
+    command.add_argument("--sweep", metavar="PNG", type=Path, help="draw the error against the step size")
+
+
 def add_model_arguments(group: Any, name: str, text: str, metavar: str = "NAME") -> None:
     group.add_argument(name, metavar=metavar, type=one_of("model", models.names()), help=text)
     group.add_argument("--shortcut", metavar="S", type=one_of("shortcut", "ABC"), help=SHORTCUT_HELP)
@@ -382,12 +427,16 @@ def one_of(kind: str, names: Iterable[str]) -> Callable[[str], str]:
 
     def check(name: str) -> str:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]}? " if close else ""
-            raise argparse.ArgumentTypeError(f"unknown {kind} {name!r}; {hint}There are: {', '.join(known)}")
+            raise argparse.ArgumentTypeError(unknown(kind, name, known))
         return name
 
     return check
+
+
+def unknown(kind: str, name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    return f"unknown {kind} {name!r}; {hint}There are: {', '.join(known)}"
 
 
 def data_set(name: str) -> str:
