@@ -49,6 +49,11 @@ def set_step(epoch: int, step: int) -> None:
     _now.draws = Counter()
 
 
+def current_step() -> tuple[int, int]:
+    """(epoch, step) as set_step last said; (0, 0) if nobody has called it."""
+    return _now.epoch, _now.step
+
+
 def next_generator(purpose: str) -> np.random.Generator:
     """The generator for the next draw of this purpose in this step: the n-th layer that asks gets key n."""
     draw = _now.draws[purpose]

@@ -1,0 +1,52 @@
+"""Why finite numbers became NaN or Inf: said of the few ops that have a reason of their own, guessed for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tinyres.autograd import Array, Op
+from tinyres.ops.divide import Divide
+from tinyres.ops.exp import Exp
+from tinyres.ops.log import Log
+from tinyres.ops.power import Power
+from tinyres.ops.sqrt import Sqrt
+
+
+def forward_cause(op: Op, inputs: Sequence[Array]) -> str:
+    """op.forward took these, all finite."""
+    x = inputs[0]
+    match op:
+        case Exp():
+            return f"overflow: e^{x.max():.4g} is beyond {limit(x)}"
+        case Log() if (x <= 0).any():
+            return f"the logarithm of 0 is −Inf, of a negative number NaN; {some(x <= 0)} are 0 or negative"
+        case Sqrt() if (x < 0).any():
+            return f"the root of a negative number is NaN; {some(x < 0)} are negative"
+        case Divide() if (inputs[1] == 0).any():
+            return f"division by 0; {some(inputs[1] == 0)} of input 1 are 0"
+        case Power() if op.exponent < 0 and (x == 0).any():
+            return f"0 to the power of {op.exponent:g} is a division by 0; {some(x == 0)} are 0"
+        case Power() if not op.exponent.is_integer() and (x < 0).any():
+            return f"a negative number to the power of {op.exponent:g} is NaN; {some(x < 0)} are negative"
+    return f"all inputs are finite, so a value on the way went beyond {limit(x)}, or was divided by 0"
+
+
+def backward_cause(op: Op, gy: Array) -> str:
+    """op.backward took gy, which is finite."""
+    match op:
+        case Sqrt() if (op.saved[0] == 0).any():
+            return f"the slope of √x at x = 0 is infinite; {some(op.saved[0] == 0)} are 0"
+        case Power() if 0 < op.exponent < 1 and (op.saved[0] == 0).any():
+            return f"the slope of x^{op.exponent:g} at x = 0 is infinite; {some(op.saved[0] == 0)} are 0"
+    return f"gy is finite, so a value on the way went beyond {limit(gy)}, or was divided by 0"
+
+
+def limit(x: Array) -> str:
+    return f"{np.finfo(x.dtype).max:.2g}, the largest {x.dtype}"
+
+
+def some(chosen: Array) -> str:
+    """ "2 of 10 values" """
+    return f"{int(chosen.sum()):,} of {chosen.size:,} values"
