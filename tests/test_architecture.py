@@ -18,9 +18,9 @@ LAYERS = (
     ("tinyres.bench", "tinyres.labs", "tinyres.training", "tinyres.viz"),
     ("tinyres.models", "tinyres.step_memory", "tinyres.summary"),
     ("tinyres",),  # the front door: what a user imports
-    ("tinyres.nn", "tinyres.optim", "tinyres.gradcheck", "tinyres.creation", "tinyres.data"),
+    ("tinyres.anomaly", "tinyres.creation", "tinyres.data", "tinyres.gradcheck", "tinyres.nn", "tinyres.optim"),
     ("tinyres.ops",),
-    ("tinyres.autograd", "tinyres.device", "tinyres.fusion", "tinyres.random", "tinyres.threads"),
+    ("tinyres.autograd", "tinyres.device", "tinyres.fusion", "tinyres.profiler", "tinyres.random", "tinyres.threads"),
     ("tinyres_kernels",),
 )
 

@@ -95,10 +95,11 @@ class Profile(Observer):
 
     def __str__(self) -> str:
         rows = self.rows()
-        calls, forward, backward = (sum(row[k] for row in rows) for k in (1, 2, 3))
-        width = max(len(name) for name in ("together", *(row.op for row in rows)))
+        forward, backward = sum(row.forward_ms for row in rows), sum(row.backward_ms for row in rows)
+        together = Row("together", sum(row.calls for row in rows), forward, backward, 1.0, ())
+        width = max(len(row.op) for row in (*rows, together))
         lines = [f"{'op':<{width}}   calls  forward ms  backward ms  share  slowest shapes"]
-        for row in (*rows, Row("together", calls, forward, backward, 1.0, ())):
+        for row in (*rows, together):
             figures = f"{row.calls:>6,}  {row.forward_ms:>10.2f}  {row.backward_ms:>11.2f}  {row.share:>5.0%}"
             lines.append(f"{row.op:<{width}}  {figures}  {', '.join(map(str, row.slowest))}".rstrip())
         line = "─" * max(map(len, lines))

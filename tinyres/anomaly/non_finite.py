@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 from tinyres import random
 from tinyres.anomaly.causes import backward_cause, forward_cause, limit
 from tinyres.anomaly.origin import Origin, origin
-from tinyres.anomaly.report import AnomalyError, describe, is_finite
+from tinyres.anomaly.report import AnomalyError, describe, is_finite, named_input
 from tinyres.autograd import Array, Node, Observer, Op, Tensor
 
 Details = Iterator[tuple[str, str]]
@@ -31,26 +31,27 @@ class NonFinite(Observer):
         self.in_backward = False
 
     def applied(self, op: Op, y: Tensor) -> None:
-        inputs, self.inputs = [x.data for x in self.inputs], ()
+        inputs, self.inputs = self.inputs, ()
         if any(op.needs):
             self.origins[op] = origin()
         if is_finite(y.data):
             return
-        came = [str(i) for i, x in enumerate(inputs) if not is_finite(x)]
+        came = [named_input(i, x) for i, x in enumerate(inputs) if not is_finite(x.data)]
         if came:
-            what = f"forward of {op.name}: NaN or Inf came in with input {' and '.join(came)}, which no op here made"
+            what = f"forward of {op.name}: NaN or Inf came in with {' and '.join(came)}, which no op here made"
         else:
             what = f"forward of {op.name}: the first NaN or Inf began here"
-        raise AnomalyError(what, self._of_forward(op, inputs, y, None if came else forward_cause(op, inputs)))
+        arrays = [x.data for x in inputs]
+        raise AnomalyError(what, self._of_forward(arrays, y.data, None if came else forward_cause(op, arrays)))
 
-    def _of_forward(self, op: Op, inputs: list[Array], y: Tensor, cause: str | None) -> Details:
+    def _of_forward(self, inputs: list[Array], y: Array, cause: str | None) -> Details:
         if cause:
             yield "why", cause
         yield "when", f"op {self.ops} since detect_anomaly began{_training_step()}"
         yield from origin().details()
         for i, x in enumerate(inputs):
             yield f"input {i}", describe(x)
-        yield "output", describe(y.data)
+        yield "output", describe(y)
 
     # ---- backward ----------------------------------------------------------------------------------------------------
 
@@ -80,7 +81,7 @@ class NonFinite(Observer):
         if cause:
             yield "why", cause
         yield "when", f"backward {self.backwards} since detect_anomaly began{_training_step()}"
-        if op in self.origins:
+        if op and op in self.origins:
             yield from self.origins[op].details()
         elif op:
             yield "line", "not known: this op was applied before detect_anomaly began"

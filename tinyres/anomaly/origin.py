@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from traceback import FrameSummary
 from types import FrameType
 from typing import NamedTuple
@@ -12,7 +14,8 @@ from typing import NamedTuple
 from tinyres.nn import Module
 
 # Whoever reads a message knows that a convolution is made in ops/conv2d.py, called by nn/layers.py.
-MACHINERY = ("tinyres.anomaly", "tinyres.autograd", "tinyres.ops", "tinyres.nn")
+TINYRES = Path(__file__).parents[1]
+MACHINERY = tuple(TINYRES / part for part in ("anomaly", "autograd.py", "nn", "ops"))
 
 
 class Origin(NamedTuple):
@@ -45,8 +48,8 @@ def origin() -> Origin:
     """Of the op that is being applied: for an observer to call."""
     frames = list(_frames())
     modules = [frame.f_locals["self"] for frame in frames if frame.f_code is Module.__call__.__code__]
-    of_model = next((frame for frame in frames if not _is_part_of(_module(frame), *MACHINERY)), None)
-    of_program = next((frame for frame in frames if not _is_part_of(_module(frame), "tinyres")), None)
+    of_model = next((frame for frame in frames if not _stands_in(frame, *MACHINERY)), None)
+    of_program = next((frame for frame in frames if not _stands_in(frame, TINYRES)), None)
     lines = dict.fromkeys(frame for frame in (of_model, of_program) if frame is not None)
     return Origin(tuple(map(_line, lines)), tuple(reversed(modules)))
 
@@ -61,12 +64,9 @@ def _frames() -> Iterator[FrameType]:
 
 def _line(frame: FrameType) -> FrameSummary:
     code = frame.f_code
-    return FrameSummary(code.co_filename, frame.f_lineno, code.co_name, lookup_line=False)
+    return FrameSummary(code.co_filename, frame.f_lineno, code.co_name, lookup_line=False)  # reading it can wait
 
 
-def _module(frame: FrameType) -> str:
-    return frame.f_globals.get("__name__", "")
-
-
-def _is_part_of(module: str, *packages: str) -> bool:
-    return any(module == package or module.startswith(f"{package}.") for package in packages)
+def _stands_in(frame: FrameType, *places: Path) -> bool:
+    file = frame.f_code.co_filename
+    return any(file == str(place) or file.startswith(f"{place}{os.sep}") for place in places)

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tinyres.autograd import Array
+from tinyres.autograd import Array, Tensor
+from tinyres.nn import Parameter
 
 
 class AnomalyError(RuntimeError):
@@ -16,6 +17,11 @@ class AnomalyError(RuntimeError):
         lines = [(label, text) for label, text in details]
         width = max(len(label) for label, _ in lines)
         super().__init__("\n".join([what, *(f"  {label:<{width}}  {text}" for label, text in lines)]))
+
+
+def named_input(i: int, x: Tensor) -> str:
+    """ "input 1, a Parameter" """
+    return f"input {i}, a Parameter" if isinstance(x, Parameter) else f"input {i}"
 
 
 def is_finite(array: Array) -> bool:

@@ -15,10 +15,9 @@ from zlib import crc32
 import numpy as np
 
 from tinyres.anomaly.origin import Origin, origin
-from tinyres.anomaly.report import AnomalyError
+from tinyres.anomaly.report import AnomalyError, named_input
 from tinyres.autograd import Array, Observer, Op, Tensor
 from tinyres.device import is_array, to_device
-from tinyres.nn import Parameter
 
 
 class Saved(NamedTuple):
@@ -86,7 +85,7 @@ def role(array: Array, inputs: tuple[Tensor, ...], y: Tensor) -> str:
     """Whose memory an op's array shares."""
     for i, x in enumerate(inputs):
         if np.may_share_memory(array, x.data):
-            return f", which is the op's input {i}{', a Parameter' if isinstance(x, Parameter) else ''}"
+            return f", which is the op's {named_input(i, x)}"
     return ", which is the op's output" if np.may_share_memory(array, y.data) else ""
 
 
