@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
+from tinyres.anomaly.saved_arrays import arrays_of
 from tinyres.autograd import Array, Op
 from tinyres.ops.divide import Divide
 from tinyres.ops.exp import Exp
@@ -30,7 +32,7 @@ def forward_cause(op: Op, inputs: Sequence[Array]) -> str:
             return f"0 to the power of {op.exponent:g} is a division by 0; {some(x == 0)} are 0"
         case Power() if not op.exponent.is_integer() and (x < 0).any():
             return f"a negative number to the power of {op.exponent:g} is NaN; {some(x < 0)} are negative"
-    return f"all inputs are finite, so a value on the way went beyond {limit(x)}, or was divided by 0"
+    return _guess(inputs)
 
 
 def backward_cause(op: Op, gy: Array) -> str:
@@ -40,7 +42,17 @@ def backward_cause(op: Op, gy: Array) -> str:
             return f"the slope of √x at x = 0 is infinite; {some(op.saved[0] == 0)} are 0"
         case Power() if 0 < op.exponent < 1 and (op.saved[0] == 0).any():
             return f"the slope of x^{op.exponent:g} at x = 0 is infinite; {some(op.saved[0] == 0)} are 0"
-    return f"gy is finite, so a value on the way went beyond {limit(gy)}, or was divided by 0"
+    return _guess([gy, *(array for _, array in arrays_of(op))])
+
+
+def _guess(arrays: Sequence[Array]) -> str:
+    """For an op that was given these, all finite: too large a number on the way, if some are so large already."""
+    floats = [array for array in arrays if array.dtype.kind == "f" and array.size]
+    beyond = f"went beyond {limit(floats[0])}"
+    largest = max(float(abs(array).max()) for array in floats)
+    if largest > math.sqrt(np.finfo(floats[0].dtype).max):  # its square would be too large
+        return f"overflow: with numbers up to {largest:.2g}, a value on the way {beyond}"
+    return f"what it was given is finite, so a value on the way {beyond}, or was divided by 0"
 
 
 def limit(x: Array) -> str:

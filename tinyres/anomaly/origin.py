@@ -14,8 +14,8 @@ from typing import NamedTuple
 from tinyres.nn import Module
 
 # Whoever reads a message knows that a convolution is made in ops/conv2d.py, called by nn/layers.py.
-TINYRES = Path(__file__).parents[1]
-MACHINERY = tuple(TINYRES / part for part in ("anomaly", "autograd.py", "nn", "ops"))
+TINYRES = str(Path(__file__).parents[1])
+MACHINERY = tuple(os.path.join(TINYRES, part) for part in ("anomaly", "autograd.py", "nn", "ops"))
 
 
 class Origin(NamedTuple):
@@ -46,27 +46,28 @@ class Origin(NamedTuple):
 
 def origin() -> Origin:
     """Of the op that is being applied: for an observer to call."""
-    frames = list(_frames())
-    modules = [frame.f_locals["self"] for frame in frames if frame.f_code is Module.__call__.__code__]
-    of_model = next((frame for frame in frames if not _stands_in(frame, *MACHINERY)), None)
-    of_program = next((frame for frame in frames if not _stands_in(frame, TINYRES)), None)
-    lines = dict.fromkeys(frame for frame in (of_model, of_program) if frame is not None)
-    return Origin(tuple(map(_line, lines)), tuple(reversed(modules)))
+    lines: list[FrameSummary] = []
+    modules: list[Module] = []
+    program_reached = False
+    for frame in _callers():  # not kept: a frame holds all its local variables, a training step's arrays
+        code = frame.f_code
+        if code is Module.__call__.__code__:
+            modules.append(frame.f_locals["self"])
+        is_program = not _stands_in(code.co_filename, TINYRES)
+        is_model = not lines and not _stands_in(code.co_filename, *MACHINERY)
+        if not program_reached and (is_model or is_program):
+            lines.append(FrameSummary(code.co_filename, frame.f_lineno, code.co_name, lookup_line=False))
+            program_reached = is_program
+    return Origin(tuple(lines), tuple(reversed(modules)))
 
 
-def _frames() -> Iterator[FrameType]:
-    """Those that are running, the innermost first."""
-    frame: FrameType | None = sys._getframe(1)
+def _callers() -> Iterator[FrameType]:
+    """What is running, from origin's caller outwards."""
+    frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         yield frame
         frame = frame.f_back
 
 
-def _line(frame: FrameType) -> FrameSummary:
-    code = frame.f_code
-    return FrameSummary(code.co_filename, frame.f_lineno, code.co_name, lookup_line=False)  # reading it can wait
-
-
-def _stands_in(frame: FrameType, *places: Path) -> bool:
-    file = frame.f_code.co_filename
-    return any(file == str(place) or file.startswith(f"{place}{os.sep}") for place in places)
+def _stands_in(file: str, *places: str) -> bool:
+    return any(file == place or file.startswith(place + os.sep) for place in places)

@@ -2,7 +2,8 @@
 
 An op saves its inputs or its output as they are, not a copy: that would cost the memory a second time. So
 `x.data += 1` between forward and backward also changes what backward will compute with, and the gradient is wrong
-without a word. Here a checksum of every saved array is taken after forward, and again before backward.
+without a word. Here a checksum of every saved array is taken after forward, and again before backward. (Not every
+array is needed by every gradient: 2·x keeps x, and does not miss it. That a change was harmless cannot be seen.)
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class SavedArrays(Observer):
             if where not in now or checksum(now[where]) != before:
                 raise AnomalyError(
                     f"{op.name}: an array that it saved was changed between forward and backward; "
-                    "its gradient would be wrong",
+                    "a gradient computed with it would be wrong",
                     self._details(then, where, now.get(where)),
                 )
 
