@@ -106,7 +106,6 @@ def test_a_sum_that_overflows_where_ways_meet(ways):
     def call():
         y = leaf(1) * 1
         factor = 3e38 if ways == 2 else 1.5e38
-        F.softmax(tinyres.cat([y * factor for _ in range(ways)]) * 0, 0)  # another consumer, not swept
         tinyres.cat([y * factor for _ in range(ways)]).backward(np.ones(ways))
 
     said = message(call)
@@ -150,7 +149,7 @@ def test_without_recording_too():
 
 def test_fused_or_not_the_op_that_ran_is_named():
     norm = nn.BatchNorm2d(1)
-    norm.weight.data[:] = 1e38
+    norm.weight.data[:] = 3e38
     x = Tensor(np.random.default_rng(0).standard_normal((9, 1, 9, 9)).astype("f4"))
 
     def call():
@@ -236,7 +235,7 @@ class Doubled(Op):
         return x * 2
 
     def backward(self, gy):
-        return gy / 0.0 if isinstance(gy, float) else gy / np.zeros_like(gy)
+        return gy / np.zeros_like(gy)
 
 
 def test_an_op_of_ones_own():

@@ -61,22 +61,12 @@ def test_an_optimiser_step_too_early():
 
 def test_a_change_through_another_view():
     def call():
-        x = leaf(4, 3)
-        y = x[1:].reshape(9) * 2 * leaf(9)
-        x.data[2, 2] = 7
+        everything = np.arange(12.0).reshape(4, 3)
+        y = Tensor(everything.T, requires_grad=True) ** 2
+        everything[3, 0] = 7
         y.sum().backward()
 
-    everything = leaf(4, 3)
-
-    def through_the_base():
-        y = Tensor(everything.data[1:], requires_grad=True).relu() ** 2
-        y = Tensor(everything.data.T, requires_grad=True) ** 2
-        everything.data[3, 0] = 7
-        y.sum().backward()
-
-    with tinyres.detect_anomaly():
-        call()  # the reshaped slice was multiplied by 2: what Multiply saved is a new array
-    assert "Power: an array" in message(through_the_base)
+    assert "Power: an array" in message(call)
 
 
 def test_an_array_that_is_not_in_saved():
@@ -151,7 +141,7 @@ def test_arrays_in_arrays():
         lambda a: a[:, ::-1],
         lambda a: a.transpose(0, 2, 1),
         lambda a: a[:0],
-        lambda a: a[0, 0, 0].reshape(()),
+        lambda a: a[:1, 0, 0].reshape(()),
         lambda a: a > 0,
         lambda a: a.astype("f2"),
     ],
