@@ -60,4 +60,5 @@ def test_a_layer_by_itself_and_no_layer():
     layer = nn.Linear(1, 1)
     layer.weight.data[:] = np.nan
     assert re.search(r"^  layer +Linear$", message(lambda: layer(Tensor([[1.0]]))), re.MULTILINE)
-    assert "  layer  " not in message(lambda: Tensor([0.0]).log())
+    without = message(lambda: Tensor([0.0]).log())
+    assert not re.search("^  layer ", without, re.MULTILINE)
