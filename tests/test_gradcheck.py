@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinyres import Op, Tensor, gradcheck
+from tinyres import AnomalyError, Op, Tensor, gradcheck
 from tinyres.gradcheck import GradientError
 from tinyres.nn import functional as F
 from tinyres.ops.batch_norm import BatchNorm
@@ -131,6 +131,22 @@ def test_the_message_shows_both_slopes():
         float(error.value.args[0].split(before)[1].split(",")[0].split()[0]) for before in ("gives ", "by ")
     )
     np.testing.assert_allclose(claimed, 3 * real, rtol=1e-6)
+
+
+class InPlace(Op):
+    """y = 2·x, with a forward that writes into x: harmless for its own gradient, not for that of who saved x."""
+
+    def forward(self, x):
+        x *= 2
+        return x.copy()
+
+    def backward(self, gy):
+        return 2 * gy
+
+
+def test_an_op_that_writes_into_its_input_is_caught_by_whom_it_harms():
+    with pytest.raises(AnomalyError, match=r"Exp: an array that it saved was changed"):
+        gradcheck(lambda x: InPlace()(x.exp()), [random(5)])
 
 
 def test_float32_is_refused():

@@ -79,3 +79,10 @@ def test_manual_seed_starts_over():
 def test_a_negative_seed():
     with pytest.raises(ValueError, match="manual_seed: expected a seed of 0 or more, got -1"):
         random.manual_seed(-1)
+
+
+def test_the_step_that_was_said_last():
+    random.set_step(3, 17)
+    assert random.current_step() == (3, 17)
+    random.manual_seed(1)
+    assert random.current_step() == (0, 0)

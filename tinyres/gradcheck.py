@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tinyres.autograd import Tensor
+from tinyres.anomaly.saved_arrays import SavedArrays
+from tinyres.autograd import Tensor, observe
 from tinyres.random import generator
 
 
@@ -34,7 +35,8 @@ def gradcheck(
 
     fn: takes the inputs, returns one Tensor, and must give the same result each time it is called.
     inputs: float64 Tensors. They stay as they are, their `.grad` too.
-    Raises GradientError, naming the worst input, if an error exceeds `tolerance`.
+    Raises GradientError, naming the worst input, if an error exceeds `tolerance`; AnomalyError if an array that an op
+    saved is changed before its backward.
 
         >>> from tinyres.nn import functional as F
         >>> x = Tensor(np.linspace(-1.0, 1.0, 6).reshape(2, 3), requires_grad=True)
@@ -71,9 +73,10 @@ def _gradients(
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """What backward says for each input (zeros where nothing arrives), and the random gy that it was given."""
     leaves = [Tensor(x.numpy().copy(), requires_grad=x.requires_grad) for x in inputs]
-    y = fn(*leaves)
-    gy = rng.standard_normal(y.shape)
-    y.backward(gy)
+    with observe(SavedArrays()):  # an op that writes into another's input is named at once
+        y = fn(*leaves)
+        gy = rng.standard_normal(y.shape)
+        y.backward(gy)
     return [np.zeros(x.shape) if x.grad is None else x.grad for x in leaves], gy
 
 

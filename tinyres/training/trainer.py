@@ -97,7 +97,7 @@ class Trainer:
     def fit(self) -> None:
         """Train to the last epoch. Raises Diverged if the loss or a gradient becomes NaN or infinite."""
         self.announce()
-        with np.errstate(over="ignore", invalid="ignore"):  # Diverged says it better than NumPy's warnings
+        with np.errstate(all="ignore"):  # Diverged says it better than NumPy's warnings
             while self.position.epoch < self.epochs:
                 self.train_epoch()
                 self.finish_epoch(self.validate())
