@@ -164,7 +164,8 @@ def test_nothing_lives_longer_for_being_watched():
     try:
         with tinyres.detect_anomaly():
             y = nn.Identity()(x.exp())
-            dead = [weakref.ref(y.op), weakref.ref(y.node), weakref.ref(y.op.saved[0])]
+            dead = [weakref.ref(y.op), weakref.ref(y.node), weakref.ref(y.data)]
+            y = y.exp()  # so that y.data was saved and an input, too
             del y
             assert [ref() for ref in dead] == [None] * 3
     finally:

@@ -85,10 +85,10 @@ def test_each_call_and_each_backward_is_told_of():
     seen = watch(layer)
     y = layer(layer(x)).sum()
     y.backward(retain_graph=True)
-    y.backward()
+    y.backward(2.0)
     assert len(seen) == 4
     np.testing.assert_array_equal(seen[0][1][0], seen[1][2][0])  # what leaves the second call arrives at the first
-    np.testing.assert_array_equal(seen[0][1][0], seen[2][1][0])
+    np.testing.assert_array_equal(2 * seen[0][1][0], seen[2][1][0])
 
 
 def test_gradients_are_the_same_to_the_last_bit():
