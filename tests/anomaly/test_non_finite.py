@@ -238,5 +238,28 @@ class Doubled(Op):
         return gy / np.zeros_like(gy)
 
 
+def test_inf_that_forward_kept_to_itself():
+    """The variance is beyond float32 and the outputs are all 0: nothing to see before backward."""
+
+    def call():
+        x = Tensor(np.array([[1e25], [-2e25], [3e25]], "f4"), requires_grad=True)
+        F.batch_norm(x, None, None).backward(np.array([[1e20], [0], [-1e20]]))
+
+    said = message(call)
+    assert said[""] == "backward of BatchNorm: the first NaN or Inf began here"
+    assert said["why"].strip().startswith("forward had left NaN or Inf in batch_var, though not")
+
+
+class Nothing(Op):
+    def forward(self, *labels):
+        return np.array([np.nan])
+
+
+@pytest.mark.parametrize("inputs", [(), (Tensor([1, 2]),)], ids=["none", "integers"])
+def test_an_op_without_numbers_to_blame(inputs):
+    said = message(lambda: Nothing()(*inputs))
+    assert said["why"].strip().startswith("what it was given is finite, so a value on the way went beyond 1.8e+308")
+
+
 def test_an_op_of_ones_own():
     assert message(lambda: Doubled()(leaf(1)).backward())[""].startswith("backward of Doubled: the first")

@@ -48,6 +48,13 @@ def test_the_line_in_a_model_of_the_library_and_who_called_it():
     assert "layer2.0.conv2 of ResNet" in text
 
 
+def test_the_interpreters_own_frames_are_nobodys_program():
+    """`python -m tinyres` is called by runpy, whose source cannot be shown."""
+    frozen = compile("x.log()", "<frozen runpy>", "exec")
+    text = message(lambda: exec(frozen, {"x": Tensor([0.0])}))
+    assert lines(text) == [("test_origin.py", 'text = message(lambda: exec(frozen, {"x": Tensor([0.0])}))')]
+
+
 def test_backward_names_the_line_of_forward():
     def call():
         y = Tensor([0.0], requires_grad=True).sqrt()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tinyres.anomaly.report import is_finite
 from tinyres.anomaly.saved_arrays import arrays_of
 from tinyres.autograd import Array, Op
 from tinyres.ops.divide import Divide
@@ -16,12 +17,12 @@ from tinyres.ops.power import Power
 from tinyres.ops.sqrt import Sqrt
 
 
-def forward_cause(op: Op, inputs: Sequence[Array]) -> str:
-    """op.forward took these, all finite."""
-    x = inputs[0]
+def forward_cause(op: Op, inputs: Sequence[Array], y: Array) -> str:
+    """op.forward took these, all finite, and made y."""
+    x = inputs[0] if inputs else y
     match op:
         case Exp():
-            return f"overflow: e^{x.max():.4g} is beyond {limit(x)}"
+            return f"overflow: e^{x.max():.4g} is beyond {limit(x.dtype)}"
         case Log() if (x <= 0).any():
             return f"the logarithm of 0 is −Inf, of a negative number NaN; {some(x <= 0)} are 0 or negative"
         case Sqrt() if (x < 0).any():
@@ -32,7 +33,7 @@ def forward_cause(op: Op, inputs: Sequence[Array]) -> str:
             return f"0 to the power of {op.exponent:g} is a division by 0; {some(x == 0)} are 0"
         case Power() if not op.exponent.is_integer() and (x < 0).any():
             return f"a negative number to the power of {op.exponent:g} is NaN; {some(x < 0)} are negative"
-    return _guess(inputs)
+    return _guess(inputs, y.dtype)
 
 
 def backward_cause(op: Op, gy: Array) -> str:
@@ -42,21 +43,24 @@ def backward_cause(op: Op, gy: Array) -> str:
             return f"the slope of √x at x = 0 is infinite; {some(op.saved[0] == 0)} are 0"
         case Power() if 0 < op.exponent < 1 and (op.saved[0] == 0).any():
             return f"the slope of x^{op.exponent:g} at x = 0 is infinite; {some(op.saved[0] == 0)} are 0"
-    return _guess([gy, *(array for _, array in arrays_of(op))])
+    kept = dict(arrays_of(op))
+    broken = [name for name, array in kept.items() if not is_finite(array)]
+    if broken:
+        return f"forward had left NaN or Inf in {', '.join(broken)}, though not in its output"
+    return _guess([gy, *kept.values()], gy.dtype)
 
 
-def _guess(arrays: Sequence[Array]) -> str:
+def _guess(arrays: Sequence[Array], dtype: np.dtype) -> str:
     """For an op that was given these, all finite: too large a number on the way, if some are so large already."""
-    floats = [array for array in arrays if array.dtype.kind == "f" and array.size]
-    beyond = f"went beyond {limit(floats[0])}"
-    largest = max(float(abs(array).max()) for array in floats)
-    if largest > math.sqrt(np.finfo(floats[0].dtype).max):  # its square would be too large
-        return f"overflow: with numbers up to {largest:.2g}, a value on the way {beyond}"
-    return f"what it was given is finite, so a value on the way {beyond}, or was divided by 0"
+    beyond = f"a value on the way went beyond {limit(dtype)}"
+    largest = max((float(abs(array).max()) for array in arrays if array.dtype.kind == "f"), default=0.0)
+    if largest > math.sqrt(np.finfo(dtype).max):  # its square would be too large
+        return f"overflow: with numbers up to {largest:.2g}, {beyond}"
+    return f"what it was given is finite, so {beyond}, or was divided by 0"
 
 
-def limit(x: Array) -> str:
-    return f"{np.finfo(x.dtype).max:.2g}, the largest {x.dtype}"
+def limit(dtype: np.dtype) -> str:
+    return f"{np.finfo(dtype).max:.2g}, the largest {dtype}"
 
 
 def some(chosen: Array) -> str:

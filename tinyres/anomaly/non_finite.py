@@ -42,7 +42,7 @@ class NonFinite(Observer):
         else:
             what = f"forward of {op.name}: the first NaN or Inf began here"
         arrays = [x.data for x in inputs]
-        raise AnomalyError(what, self._of_forward(arrays, y.data, None if came else forward_cause(op, arrays)))
+        raise AnomalyError(what, self._of_forward(arrays, y.data, None if came else forward_cause(op, arrays, y.data)))
 
     def _of_forward(self, inputs: list[Array], y: Array, cause: str | None) -> Details:
         if cause:
@@ -74,7 +74,7 @@ class NonFinite(Observer):
             return
         of = f"the output of {node.op.name}" if node.op else "a leaf"
         what = f"backward: the gradients that reach {of} along several ways are finite, but not their sum"
-        cause = f"overflow: beyond {limit(total)}"
+        cause = f"overflow: beyond {limit(total.dtype)}"
         raise AnomalyError(what, self._of_backward(node.op, ("one of them", gx), ("sum", total), cause=cause))
 
     def _of_backward(self, op: Op | None, *arrays: tuple[str, Array], cause: str | None = None) -> Details:

@@ -53,7 +53,7 @@ def origin() -> Origin:
         code = frame.f_code
         if code is Module.__call__.__code__:
             modules.append(frame.f_locals["self"])
-        is_program = not _stands_in(code.co_filename, TINYRES)
+        is_program = not _stands_in(code.co_filename, TINYRES) and not code.co_filename.startswith("<frozen ")
         is_model = not lines and not _stands_in(code.co_filename, *MACHINERY)
         if not program_reached and (is_model or is_program):
             lines.append(FrameSummary(code.co_filename, frame.f_lineno, code.co_name, lookup_line=False))
