@@ -7,8 +7,8 @@
 
     op                 calls  forward ms  backward ms  share  slowest shapes
     ────────────────────────────────────────────────────────────────────────────────────────────────────
-    Conv2d                19       13.52        26.36  71.8%  (64, 16, 32, 32), (16, 16, 3, 3)
-    BatchNormReLU         10        3.64         4.03  13.8%  (64, 16, 32, 32), (16,), (16,)
+    Conv2d                19       13.52        26.36    72%  (64, 16, 32, 32), (16, 16, 3, 3)
+    BatchNormReLU         10        3.64         4.03    14%  (64, 16, 32, 32), (16,), (16,)
     …
 
 The first call of a compiled kernel compiles it: take a step before the one that is measured.

@@ -167,11 +167,12 @@ class Trainer:
         """
         if not divergence.is_sound(self.model, loss):
             lower = min(self.settings.lr / 10, RECIPES[self.settings.recipe]["lr"])
+            or_else = "; or with one that begins low and rises, --schedule onecycle"
             raise Diverged(
                 f"training diverged: the loss is {loss:.4g} in epoch {self.position.epoch + 1}, after {self.step} "
                 f"steps, at learning rate {self.lr:.3g}\n{divergence.findings(self.model, self.losses, again)}\n"
-                f"What to try: start anew with a lower learning rate, such as --lr {lower:.1g}; "
-                "or with one that begins low and rises, --schedule onecycle"
+                f"What to try: start anew with a lower learning rate, such as --lr {lower:.1g}"
+                f"{or_else if self.settings.schedule != 'onecycle' else ''}"
             )
 
     @property
