@@ -20,8 +20,9 @@ LAYERS = (
     ("tinyres",),  # the front door: what a user imports
     ("tinyres.nn", "tinyres.optim", "tinyres.gradcheck", "tinyres.adjoint", "tinyres.creation", "tinyres.data"),
     ("tinyres.purity", "tinyres.blame", "tinyres.diagnosis", "tinyres.jacobian", "tinyres.recording", "tinyres.slopes"),
+    ("tinyres.anomaly",),
     ("tinyres.ops",),
-    ("tinyres.autograd", "tinyres.device", "tinyres.fusion", "tinyres.random", "tinyres.threads"),
+    ("tinyres.autograd", "tinyres.device", "tinyres.fusion", "tinyres.profiler", "tinyres.random", "tinyres.threads"),
     ("tinyres_kernels",),
 )
 

@@ -476,6 +476,8 @@ def test_a_hook_that_returns_something_else_is_refused(wrong):
 
 
 class Recorder(Observer):
+    """Notes what has been done; Everything, what is about to be done too."""
+
     def __init__(self):
         self.events = []
 
@@ -511,17 +513,78 @@ def test_observers_are_given_the_op_its_gy_and_its_gradients():
     assert seen == [("Multiply", [1], [[5], None])]
 
 
-def test_observers_are_given_the_inputs_before_an_op_computes():
-    seen = []
+class Everything(Recorder):
+    def applying(self, op, inputs):
+        self.events.append(f"applying {op.name} to {[x.data.tolist() for x in inputs]}")
 
-    class Before(Observer):
-        def applying(self, op, inputs):
-            seen.append((op.name, inputs, op.saved))
+    def sweeping(self, op, gy):
+        self.events.append(f"sweeping {op.name} with {gy.tolist()}")
 
-    x, y = leaf(3.0), leaf(5.0)
-    with tinyres.observe(Before()):
-        x * y
-    assert seen == [("Multiply", (x, y), ())]
+    def added(self, node, gx, total):
+        self.events.append(f"added {gx.tolist()}, {total.tolist()} so far")
+
+
+def test_observers_are_told_before_and_after_and_where_ways_meet():
+    watch, x = Everything(), leaf(2.0)
+    with tinyres.observe(watch):
+        y = x.exp()
+        y.register_hook(lambda gradient: gradient * 10)
+        tinyres.cat([y, y, y]).backward(np.array([1.0, 2.0, 4.0]))
+    assert watch.events == [
+        "applying Exp to [[2.0]]",
+        "applied Exp",
+        f"applying Cat to {[y.data.tolist()] * 3}",
+        "applied Cat",
+        "sweeping Cat with [1.0, 2.0, 4.0]",
+        "swept Cat",
+        "added [2.0], [3.0] so far",
+        "added [4.0], [7.0] so far",
+        "sweeping Exp with [70.0]",  # the hooks have seen it
+        "swept Exp",
+    ]
+
+
+def test_observers_learn_which_tensor_is_which():
+    """Enough to draw the graph, and to put every gradient beside its tensor."""
+    made, gradients, sums = {}, [], []
+
+    class Draw(Observer):
+        def applied(self, op, y):
+            made[y.node] = op
+
+        def swept(self, op, gy, grads):
+            gradients.extend((x.node, gx.item()) for x, gx in zip(op.inputs, grads, strict=True))
+
+        def added(self, node, gx, total):
+            sums.append((node, total.item()))
+
+    x = leaf(3.0)
+    with tinyres.observe(Draw()):
+        y = x.exp()
+        z = y * y
+        (z + x).backward()
+    assert [op.name for op in made.values()] == ["Exp", "Multiply", "Add"]
+    assert [made.get(node) for node, _ in gradients[:2]] == [made[z.node], None]
+    assert sums == [(y.node, 2 * y.item()), (x.node, x.grad.item())]
+    assert {node for node, _ in gradients} == {x.node, y.node, z.node}
+
+
+def test_nobody_is_told_when_nobody_watches(monkeypatch):
+    for name in ("applying", "applied", "sweeping", "swept", "added"):
+        monkeypatch.setattr(Observer, name, None)  # a call would be an error
+    assert tinyres.autograd._mode.observers == ()
+    x = leaf(1.0)
+    (x * x).backward()
+    assert x.grad.tolist() == [2]
+
+
+def test_observers_of_one_thread_are_not_told_of_another():
+    recorder = Recorder()
+    with tinyres.observe(recorder):
+        thread = threading.Thread(target=lambda: (leaf(1.0) * 2).backward())
+        thread.start()
+        thread.join()
+    assert recorder.events == []
 
 
 # ---- writing an op ---------------------------------------------------------------------------------------------------

@@ -305,7 +305,9 @@ def test_what_fails(capsys, monkeypatch):
     assert failed(capsys, "eval", ".").startswith("tinyres: .: not a run's folder")
     assert failed(capsys, "train", "--resume", "nowhere").startswith("tinyres: nowhere: not a run's folder")
     assert "no such folder" in failed(capsys, "train", "--data", "folder:nowhere")
-    assert "the loss is" in failed(capsys, *TRAIN, "--lr", "1e30", "--out", "diverged")
+    diverged = failed(capsys, *TRAIN, "--lr", "1e30", "--out", "diverged")
+    assert diverged.startswith("tinyres: training diverged: the loss is ")
+    assert "What to try: start anew with a lower learning rate, such as --lr 0.1" in diverged
     Path("file").write_text("mine")
     assert "expected a new or an empty folder" in failed(capsys, *TRAIN, "--out", "file")
     assert "tinyres: " in failed(capsys, *TRAIN, "--out", "file/run")

@@ -135,6 +135,27 @@ def test_the_message_shows_both_slopes():
     np.testing.assert_allclose(claimed, 3 * real, rtol=1e-6)
 
 
+class InPlace(Op):
+    """y = 2·x, with a forward that writes into x: harmless for its own gradient, not for that of who saved x."""
+
+    def forward(self, x):
+        x *= 2
+        return x.copy()
+
+    def backward(self, gy):
+        return 2 * gy
+
+
+def test_a_saved_array_that_fn_changes_is_named():
+    def careless(x):
+        y = x.exp()
+        y.data *= 2  # Exp has saved it for its backward
+        return y * 3
+
+    with pytest.raises(GradientError, match=r"Exp: an array that it saved was changed between forward and backward"):
+        gradcheck(careless, [random(5)])
+
+
 def test_float32_is_refused():
     with pytest.raises(
         TypeError, match="gradcheck: expected float64, or rounding hides every error; input 1 is float32"

@@ -91,3 +91,10 @@ def test_rewinding_draws_the_same_again():
     for _ in range(2):  # what was drawn after one rewinding does not wear the position out
         random.rewind(position)
         assert next_draws("dropout", "init", "dropout") == drawn
+
+
+def test_the_step_that_was_said_last():
+    random.set_step(3, 17)
+    assert random.current_step() == (3, 17)
+    random.manual_seed(1)
+    assert random.current_step() == (0, 0)

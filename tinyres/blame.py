@@ -90,7 +90,7 @@ def wrong_gradient(
 
 def failed_backward(recorded: Recorded, error: Exception) -> GradientError:
     """The sweep ended in an exception: a gradient of the wrong shape, or a mistake in backward's own code."""
-    call = recorded.watch.sweeping
+    call = recorded.watch.running
     problem = f"{type(error).__name__}: {error}"
     if call is None:
         return GradientError(f"backward failed: {problem}")

@@ -60,6 +60,11 @@ def rewind(position: dict[str, Any]) -> None:
     vars(_now).update(position, draws=position["draws"].copy())
 
 
+def current_step() -> tuple[int, int]:
+    """(epoch, step) as set_step last said; (0, 0) if nobody has called it."""
+    return _now.epoch, _now.step
+
+
 def next_generator(purpose: str) -> np.random.Generator:
     """The generator for the next draw of this purpose in this step: the n-th layer that asks gets key n."""
     draw = _now.draws[purpose]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import inspect
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
 from tinyres import random
+from tinyres.anomaly.saved_arrays import SavedArrays
 from tinyres.autograd import Array, Node, Observer, Op, Tensor, observe
 from tinyres.slopes import Claim
 
@@ -81,7 +83,7 @@ class Watch(Observer):
 
     def __init__(self) -> None:
         self.calls: dict[Op, Call] = {}
-        self.sweeping: Call | None = None  # whose backward runs, or did not return
+        self.running: Call | None = None  # whose backward runs, or did not return
         self.writes: list[tuple[Call, str]] = []
 
     def applying(self, op: Op, inputs: tuple[Tensor, ...]) -> None:
@@ -91,19 +93,17 @@ class Watch(Observer):
         call = self.calls[op]
         call.y = y
         self._look_at_inputs(call, "forward")
-        if y.node.op is op:
-            y.register_hook(lambda gy: self._arriving(call, gy))
 
-    def _arriving(self, call: Call, gy: Array) -> None:
-        self.sweeping = call
+    def sweeping(self, op: Op, gy: Array) -> None:
+        self.running = call = self.calls[op]
         call.gy, call.gy_before = gy, gy.copy()
 
     def swept(self, op: Op, gy: Array, grads: tuple[Array | None, ...]) -> None:
         call = self.calls[op]
-        self.sweeping = None
+        self.running = None
         call.grads = tuple(None if gx is None else gx.copy() for gx in grads)
         self._look_at_inputs(call, "backward")
-        if gy is call.gy and not same(gy, call.gy_before):
+        if not same(gy, call.gy_before):
             self.writes.append((call, f"{call.name}.backward writes into gy, which may belong to another branch too"))
 
     def _look_at_inputs(self, call: Call, where: str) -> None:
@@ -122,12 +122,18 @@ class Recorded:
         self.leaves = [
             Tensor(a.copy(), requires_grad=x.requires_grad) for a, x in zip(self.inputs, inputs, strict=True)
         ]
-        self.watch = Watch()
-        with observe(self.watch):
+        self.watch, self.saved_arrays = Watch(), SavedArrays()
+        with self.watched():
             self.y = fn(*self.leaves)
         random.rewind(self.position)
         if not isinstance(self.y, Tensor):
             raise TypeError(f"gradcheck: expected fn to return a Tensor, got {type(self.y).__name__}")
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Inside, every op is written down, and what it saves is guarded."""
+        with observe(self.watch), observe(self.saved_arrays):
+            yield
 
     @property
     def calls(self) -> list[Call]:
@@ -148,7 +154,7 @@ class Recorded:
             node.grad = None
         try:
             if self.y.requires_grad:
-                with observe(self.watch):
+                with self.watched():
                     self.y.backward(gy, retain_graph=True)
             return tuple(np.zeros(x.shape) if x.grad is None else x.grad for x in self.leaves)
         finally:
