@@ -1,0 +1,163 @@
+"""The right values at wrong places: transposed, flipped, shifted, overwritten, handed to the wrong input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import permutations
+
+import numpy as np
+
+from tinyres.diagnosis.evidence import Facts, jacobian, same, subsets
+from tinyres.diagnosis.linearity import Backward
+
+
+def wrong_input(facts: Facts, backwards: list[Backward]) -> str | None:
+    """The gradient of another input, which has the same shape."""
+    for j, x in enumerate(facts.inputs):
+        if j == facts.index or x.shape != facts.x.shape or x.dtype.kind != "f":
+            continue
+        theirs = jacobian(facts.forward, facts.inputs, j)
+        if not same(facts.claimed, theirs) or same(facts.true, theirs):
+            continue
+        swapped = same(np.stack([backwards[j](gy) for gy in facts.gys]), facts.gradients(facts.true))
+        if swapped:
+            minus = " (Both signs flipped would look the same.)" if same(theirs, -facts.true) else ""
+            return (
+                f"The gradients of inputs {facts.index} and {j} are swapped: return them in the order of forward's "
+                f"parameters. In a product, each needs the other's value, not its own.{minus}"
+            )
+        if not same(theirs, -facts.true):
+            return (
+                f"Input {facts.index} is given the gradient that belongs to input {j}. In a product this means that it "
+                "is multiplied by its own value where the other's is due."
+            )
+    return None
+
+
+def moved(facts: Facts) -> str | None:
+    """claimed is true with its rows (gy) or columns (x) rearranged as a whole."""
+    true, claimed = facts.true, facts.claimed
+    if true.shape[0] == true.shape[1] and true.size > 1:
+        if same(claimed, true.T):
+            return transposed_map(facts)
+        if same(claimed, np.eye(len(true))):
+            return unmoved(facts)
+    for matrix, what in rearrangements(true, facts.x.shape, axis=1):
+        if same(claimed, matrix):
+            return f"The gradient has the right values at the wrong places: it is {what}."
+    for matrix, what in rearrangements(true, facts.y.shape, axis=0):
+        if same(claimed, matrix):
+            return f"gy is read at the wrong places: the gradient is right for a gy that is {what}."
+    return None
+
+
+def transposed_map(facts: Facts) -> str:
+    if is_permutation(facts.true):
+        return (
+            "Forward moves values to other places, and backward moves them the same way once more: it must undo the "
+            "move, with the inverse permutation (for permute: np.argsort(axes)), or roll and flip back."
+        )
+    return (
+        "backward applies forward's own linear map to gy, where its transpose is due: a matrix stands there without "
+        ".T, or a sum runs in the wrong direction (a cumulative sum forwards, for instance)."
+    )
+
+
+def unmoved(facts: Facts) -> str | None:
+    """gy is handed on in its flat order."""
+    if not is_permutation(facts.true):
+        return None
+    return (
+        "gy is handed on in the order in which it came (or merely reshaped), but forward moves values to other places "
+        "(transpose, flip, roll): that is not undone. Transpose (permute) gy back."
+    )
+
+
+def is_permutation(matrix: np.ndarray) -> bool:
+    return same(np.sort(matrix, axis=1)[:, -1], np.ones(len(matrix))) and bool(np.all((matrix != 0).sum(1) == 1))
+
+
+def rearrangements(matrix: np.ndarray, shape: tuple[int, ...], axis: int) -> Iterator[tuple[np.ndarray, str]]:
+    """The matrix with the elements of x (axis 1) or of y (axis 0) rearranged, and how."""
+    places = np.arange(matrix.shape[axis]).reshape(shape)
+    for order in permutations(range(len(shape))):
+        if places.transpose(order).shape == shape and order != tuple(range(len(shape))):
+            exchanged = [a for a, b in enumerate(order) if a != b]
+            inverse = np.argsort(order)
+            what = (
+                f"transposed (axes {' and '.join(map(str, exchanged))} are exchanged"
+                f"{', as with input and output channels swapped' if exchanged == [0, 1] and len(shape) == 4 else ''})"
+            )
+            yield matrix.take(places.transpose(tuple(inverse)).ravel(), axis), what
+        if order != tuple(range(len(shape))):
+            yield (
+                matrix.take(np.argsort(places.transpose(order).ravel()), axis),
+                f"reshaped where it should have been transposed (axes in the order {order})",
+            )
+            yield (
+                matrix.take(places.transpose(order).ravel(), axis),
+                f"transposed and then reshaped where neither was due (axes in the order {order})",
+            )
+    for axes in subsets(len(shape)):
+        turned = ", as with a kernel rotated by 180°" if axes == (2, 3) else ""
+        yield matrix.take(np.flip(places, axes).ravel(), axis), f"flipped along axis {axes}{turned}"
+    for a, length in enumerate(shape):
+        for by in range(1, length):
+            back = by - length if by > length // 2 else by
+            yield (
+                matrix.take(np.roll(places, by, a).ravel(), axis),
+                f"shifted by {back} along axis {a}, going round".replace("-", "−"),
+            )
+    for axes in [(), *subsets(len(shape))]:
+        for signs in np.ndindex(*(2,) * len(axes)):
+            if not axes:
+                continue
+            by = [1 if s else -1 for s in signs]
+            inside = np.zeros(shape, bool)
+            inside[tuple(slice(max(0, dict(zip(axes, by, strict=True)).get(a, 0)),
+                               shape[a] + min(0, dict(zip(axes, by, strict=True)).get(a, 0))) for a in range(len(shape)))] = True
+            shifted = matrix.take(np.roll(places, by, axes).ravel(), axis)
+            kept = inside.ravel()
+            yield (
+                shifted * (kept if axis == 1 else kept[:, None]),
+                f"shifted by {', '.join(map(str, by))} along axis {', '.join(map(str, axes))} "
+                "(padding or the start of a slice off by one)".replace("-", "−"),
+            )
+
+
+def overwritten(facts: Facts) -> str | None:
+    """Where several outputs read one x, only the last of them counts: gx[...] = gy in place of +=."""
+    true, claimed = facts.true, facts.claimed
+    used = true != 0
+    if not np.any(used.sum(0) > 1):
+        return None
+    rows = np.arange(len(true))[:, None]
+    last = np.where(used, rows, -1).max(0)
+    first = np.where(used, rows, len(true)).min(0)
+    for kept, which in ((last, "last"), (first, "first")):
+        if same(claimed, np.where(rows == kept, true, 0)):
+            return (
+                f"Where several outputs read the same element of x, only the {which} of them counts: its gradient is "
+                "assigned (overwritten) instead of added. Accumulate with += (np.add.at for index arrays): overlapping "
+                "windows, repeated indices and broadcasts must be summed."
+            )
+    return None
+
+
+def scattered(facts: Facts) -> str | None:
+    """Each output hands back the right values, but to other elements of x."""
+    true, claimed = facts.true, facts.claimed
+    if not same(np.sort(claimed, axis=1), np.sort(true, axis=1)) or np.all((true != 0).sum(1) != 1):
+        return None
+    one = (true != 0).sum(1) == 1
+    wrong = [k for k in range(len(true)) if one[k] and not same(claimed[k], true[k])]
+    if not wrong:
+        return None
+    k = wrong[0]
+    place = tuple(map(int, np.unravel_index(k, facts.y.shape)))
+    came, due = (tuple(map(int, np.unravel_index(np.argmax(np.abs(m[k])), facts.x.shape))) for m in (claimed, true))
+    return (
+        f"The right values arrive at the wrong places: gy{list(place)} is added to gx{list(came)}, but y{list(place)} "
+        f"comes from x{list(due)}. {len(wrong)} of {len(true)} outputs are concerned; compare the indices (axis, "
+        "start, order, inverse permutation) with those of forward."
+    )
