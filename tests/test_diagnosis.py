@@ -12,7 +12,8 @@ from tinyres.diagnosis import diagnose
 def names_it(wrong, said):
     """Every word is there; a|b: one of the two."""
     return said is not None and all(
-        re.search("|".join(map(re.escape, word.lower().split("|"))), said.lower()) for word in wrong.words.split()
+        re.search("|".join(map(re.escape, word.lower().replace("_", " ").split("|"))), said.lower())
+        for word in wrong.words.split()
     )
 
 

@@ -21,7 +21,7 @@ class Wrong(NamedTuple):
     forward: Callable[..., np.ndarray]
     backward: Callable[..., Any]
     inputs: tuple  # shapes, or arrays
-    words: str  # all of them must be in the diagnosis; a|b: one of these
+    words: str  # all of them must be in the diagnosis; a|b: one of the two; a_b: with a space
     index: int = 0
 
     def evidence(self) -> Evidence:
@@ -107,7 +107,7 @@ def pooled_back(x, k, stride, share, pad=0, assign=False):
             at = np.s_[:, :, p * stride : p * stride + k, q * stride : q * stride + k]
             part = share(padded[at], p, q)
             if assign:
-                gx[at] = np.where(part != 0, part, gx[at])
+                gx[at] = part
             else:
                 gx[at] += part
     return gx[:, :, pad : gx.shape[2] - pad, pad : gx.shape[3] - pad]
@@ -208,7 +208,7 @@ FIRST = (
     Wrong("linear: gW transposed", linear, lambda gy, x, w, b: (gy @ w, x.T @ gy, gy.sum(0)), LINEAR, "transposed", 1),
     Wrong("linear: gb averaged", linear, lambda gy, x, w, b: (gy @ w, gy.T @ x, gy.mean(0)), LINEAR, "averag 4", 2),
     Wrong("linear: gb not summed", linear, lambda gy, x, w, b: (gy @ w, gy.T @ x, gy), LINEAR, "not summed", 2),
-    Wrong("linear: gb first row", linear, lambda gy, x, w, b: (gy @ w, gy.T @ x, gy[0]), LINEAR, "sum lost", 2),
+    Wrong("linear: gb first row", linear, lambda gy, x, w, b: (gy @ w, gy.T @ x, gy[0]), LINEAR, "sum lost|first", 2),
     Wrong(
         "linear: gW first sample", linear, lambda gy, x, w, b: (gy @ w, gy[:1].T @ x[:1], gy), LINEAR, "first sample|lost", 1
     ),
@@ -311,7 +311,7 @@ FIRST = (
             x, 3, 1, lambda w, p, q: is_max(w) * gy[:, :, p : p + 1, q : q + 1], assign=True
         ),
         IMAGE,
-        "last assigned|overwritten added",
+        "last assigned overlap",
     ),
     Wrong(
         "avg_pool: not divided",
@@ -422,7 +422,7 @@ FIRST = (
         batch_norm2d,
         lambda gy, x, gamma, beta: (None, (gy * x).sum(B2), gy.sum(B2)),
         BN,
-        "x",
+        "x̂ input_0 mean",
         1,
     ),
     Wrong(
@@ -464,10 +464,10 @@ FIRST = (
         "gamma forgotten",
     ),
     # softmax and its kind
-    Wrong("softmax: y·gy", softmax, lambda gy, x: softmax(x) * gy, X, "missing Σ"),
+    Wrong("softmax: y·gy", softmax, lambda gy, x: softmax(x) * gy, X, "missing Σ gy"),
     Wrong("softmax: diagonal", softmax, lambda gy, x: softmax(x) * (1 - softmax(x)) * gy, X, "diagonal"),
     Wrong("softmax: sum over the batch", softmax, lambda gy, x: (lambda y: y * (gy - (gy * y).sum(0)))(softmax(x)), X, "axis"),
-    Wrong("log_softmax: gy alone", log_softmax, lambda gy, x: gy, X, "missing Σ"),
+    Wrong("log_softmax: gy alone", log_softmax, lambda gy, x: gy, X, "missing Σ gy"),
     Wrong("log_softmax: not summed", log_softmax, lambda gy, x: gy - softmax(x) * gy, X, "not summed"),
     Wrong("cross_entropy: no one-hot", cross_entropy, lambda gy, x: gy * softmax(x) / 4, ((4, 3),), "onehot missing"),
     Wrong("cross_entropy: not divided", cross_entropy, lambda gy, x: gy * (softmax(x) - ONEHOT), ((4, 3),), "not divided 4"),
@@ -482,7 +482,7 @@ FIRST = (
     Wrong("sigmoid: 1 − y", sigmoid, lambda gy, x: gy * (1 - sigmoid(x)), X, "(1 − y)"),
     Wrong("tanh: 1 − y", np.tanh, lambda gy, x: gy * (1 - np.tanh(x)), X, "(1 − y) (1 − y²)"),
     Wrong("tanh: 1 − x²", np.tanh, lambda gy, x: gy * (1 - x**2), X, "(1 − x²) (1 − y²)"),
-    Wrong("tanh: of y", np.tanh, lambda gy, x: gy * (1 - np.tanh(np.tanh(x)) ** 2), X, "y in place of x|tanh²(y)"),
+    Wrong("tanh: of y", np.tanh, lambda gy, x: gy * (1 - np.tanh(np.tanh(x)) ** 2), X, "tanh²(y)"),
     Wrong("exp: gy·x", np.exp, lambda gy, x: gy * x, X, "must be y|exp(x) uses x"),
     Wrong("log: gy·x", np.log, lambda gy, x: gy * x, (positive(3, 4),), "1/x x"),
     Wrong("sqrt: no half", np.sqrt, lambda gy, x: gy / np.sqrt(x), (positive(3, 4),), "2"),
@@ -490,11 +490,11 @@ FIRST = (
     Wrong("power: factor forgotten", lambda x: x**3, lambda gy, x: gy * x**2, X, "exponent 3 forgotten"),
     Wrong("power: exponent", lambda x: x**3, lambda gy, x: gy * 3 * x**3, X, "3·x² 3·x³"),
     Wrong("square: one path", lambda x: x * x, lambda gy, x: gy * x, X, "2"),
-    Wrong("multiply: own value", np.multiply, lambda gy, a, b: (gy * a, gy * a), (*X, *X), "own|input 1 x"),
+    Wrong("multiply: own value", np.multiply, lambda gy, a, b: (gy * a, gy * a), (*X, *X), "own"),
     Wrong("multiply: swapped", np.multiply, lambda gy, a, b: (gy * a, gy * b), (*X, *X), "swapped own"),
     Wrong("divide: sign", np.divide, lambda gy, a, b: (gy / b, gy * a / b**2), (*X, positive(3, 4)), "sign", 1),
-    Wrong("divide: square", np.divide, lambda gy, a, b: (gy / b, -gy * a / b), (*X, positive(3, 4)), "x²|/x", 1),
-    Wrong("divide: times b", np.divide, lambda gy, a, b: (gy * b, -gy * a / b**2), (*X, positive(3, 4)), "1/input 1"),
+    Wrong("divide: square", np.divide, lambda gy, a, b: (gy / b, -gy * a / b), (*X, positive(3, 4)), "/x²", 1),
+    Wrong("divide: times b", np.divide, lambda gy, a, b: (gy * b, -gy * a / b**2), (*X, positive(3, 4)), "1/input_1"),
     Wrong("subtract: sign", np.subtract, lambda gy, a, b: (gy, gy), (*X, *X), "sign", 1),
     # reductions
     Wrong("mean: not divided", lambda x: x.mean(1), lambda gy, x: gy[:, None] * np.ones_like(x), X, "not divided 4"),
@@ -528,8 +528,8 @@ FIRST = (
         X,
         "lost|overwritten|first",
     ),
-    Wrong("add: broadcast not summed", np.add, lambda gy, x, b: (gy, gy), ((3, 4), (4,)), "not summed broadcast", 1),
-    Wrong("residual: skip lost", lambda x: x + np.tanh(x), lambda gy, x: gy * (1 - np.tanh(x) ** 2), X, "1|skip|path"),
+    Wrong("add: broadcast not summed", np.add, lambda gy, x, b: (gy, gy), ((3, 4), (4,)), "not_summed broadcast", 1),
+    Wrong("residual: skip lost", lambda x: x + np.tanh(x), lambda gy, x: gy * (1 - np.tanh(x) ** 2), X, "skip path"),
     Wrong("residual: branch lost", lambda x: x + np.tanh(x), lambda gy, x: gy, X, "unchanged|path|branch"),
     # anything
     Wrong("float32", np.exp, lambda gy, x: (gy * np.exp(x)).astype(np.float32).astype(float), X, "float32"),

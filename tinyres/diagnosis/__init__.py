@@ -19,9 +19,9 @@ from tinyres.diagnosis.factor import named_factor, unnamed_factor
 from tinyres.diagnosis.linearity import is_linear, not_linear
 from tinyres.diagnosis.local import wrong_formula
 from tinyres.diagnosis.normal import wrong_normalisation
-from tinyres.diagnosis.places import moved, overwritten, scattered, wrong_input
+from tinyres.diagnosis.places import moved, overwritten, paths, scattered, transposed_map, wrong_input
 from tinyres.diagnosis.pooling import wrong_pooling
-from tinyres.diagnosis.precision import rounded
+from tinyres.diagnosis.precision import noisy, rounded
 from tinyres.diagnosis.softmax import wrong_softmax
 from tinyres.diagnosis.where import only_some
 
@@ -34,10 +34,13 @@ HYPOTHESES = (  # each: what is known of a linear backward -> a sentence, or Non
     moved,
     wrong_convolution,
     wrong_formula,
+    paths,
     wrong_ingredient,
+    transposed_map,
     scattered,
     unnamed_factor,
     only_some,
+    noisy,
 )
 
 
@@ -76,9 +79,10 @@ def wrong_values(evidence: Evidence) -> str | None:
         return rounded(facts, backward) or not_linear(facts, backward)
     units = np.eye(int(np.prod(y_shape, dtype=int)))
     facts.claimed = np.stack([backward(unit.reshape(y_shape)).ravel() for unit in units])
-    if same(facts.claimed, facts.true):
-        return rounded(facts, backward)
-    answer = rounded(facts, backward) or wrong_input(facts, others(evidence))
+    answer = rounded(facts, backward)
+    if answer or same(facts.claimed, facts.true):
+        return answer or noisy(facts)
+    answer = wrong_input(facts, others(evidence))
     if answer:
         return answer
     return next(filter(None, (hypothesis(facts) for hypothesis in HYPOTHESES)), None)
@@ -94,4 +98,4 @@ def others(evidence: Evidence) -> list:
 
 
 def capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return text if text.startswith(("gy ", "x ")) else text[:1].upper() + text[1:]

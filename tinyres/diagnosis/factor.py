@@ -26,9 +26,12 @@ def named_factor(facts: Facts) -> str | None:
     if abs(factor + 1) < 1e-6:
         return f"{start}: the sign is wrong (a minus is missing, or one too many)."
     sign = "; the sign is wrong (flipped) as well" if factor < 0 else ""
-    origins = list(explanations(facts, abs(factor)))
-    if origins:
-        return f"{start}{sign}: {', or '.join(origins[:3])}."
+    for family in (powers_and_twos, counts, scales, far_fetched):
+        origins = list(family(facts, abs(factor)))
+        if family is powers_and_twos:
+            origins += list(counts(facts, abs(factor)))
+        if origins:
+            return f"{start}{sign}: {', or '.join(origins)}."
     return None
 
 
@@ -40,80 +43,92 @@ def unnamed_factor(facts: Facts) -> str | None:
     return f"The gradient is {number(factor)} times the true one, everywhere: a constant factor is wrong.{sign}"
 
 
-def explanations(facts: Facts, factor: float) -> Iterator[str]:
-    """Where a positive factor may come from, the likeliest first."""
+def is_(factor: float, value: float) -> bool:
+    return abs(factor - value) <= 1e-6 * abs(value)
 
-    def is_(value: float) -> bool:
-        return abs(factor - value) <= 1e-6 * abs(value)
 
-    values = np.abs(facts.true[facts.true != 0])
-    scale = constant(values)
+def powers_and_twos(facts: Facts, factor: float) -> Iterator[str]:
     power = exponent(facts)
-    if power is not None and is_(1 / abs(power)):
-        yield f"the exponent {number(power)} is forgotten as a factor (d x^p/dx = p·x^(p−1))"
-    for count, what in counts(facts):
-        if is_(count):
-            yield f"{number(factor)} is {what}: not divided by it (a sum where a mean is due), or multiplied by it"
-        if is_(1 / count):
-            yield (
-                f"{number(count)} is {what}: divided by it once too often (averaged where a sum is due), "
-                "or a factor left out"
-            )
-        if count > 1 and (is_(count**-0.5) or is_(count**0.5)):
-            root = "multiplied" if factor > 1 else "divided"
-            yield f"{root} by √{count}, and {count} is {what}"
-        if count > 2 and (is_(count / (count - 1)) or is_((count - 1) / count)):
-            yield f"divided by {count} in place of {count - 1} or the other way round, n and n − 1: {count} is {what}"
-    if scale is not None and abs(scale - 1) > 1e-6:
-        number_ = number(scale)
-        if is_(1 / scale):
-            yield f"the constant factor {number_} that forward applies is forgotten (scale missing)"
-        if is_(scale):
-            yield f"the constant factor {number_} that forward applies is applied twice"
-        if is_(scale**-2):
-            yield f"it is divided by the constant factor {number_} that forward multiplies by"
-    if is_(0.5):
-        yield "a factor 2 is missing: of two equal paths (as in x·x, or a square's derivative 2x) only one is counted"
-    if is_(2):
-        yield "a factor 2 too many: something is counted or accumulated twice"
-    for name, a in [*facts.others, ("the output y", facts.y)]:
-        if a.size == 1 and abs(abs(a.item()) - 1) > 1e-6:
-            for power, what in ((1, "multiplied by it"), (-1, "divided by it"), (2, "by its square"), (-2, "over its square")):
-                if is_(abs(a.item()) ** power):
-                    yield f"that is the value of {name} ({what}) once too often or once too little"
+    if power is not None and is_(factor, 1 / abs(power)):
+        yield f"the exponent {number(power)} is forgotten as a factor (the derivative of x^p is p·x^(p−1))"
+    if is_(factor, 0.5):
+        yield "a factor 2 is missing (of two equal paths, as in x·x, only one is counted, or a square's derivative lacks its 2)"
+    if is_(factor, 2):
+        yield "a factor 2 is too many (accumulated twice, or 1/2 forgotten)"
 
 
 def exponent(facts: Facts) -> float | None:
     """p, if y = x^p."""
-    if facts.x.shape != facts.y.shape or not np.all(facts.y):
+    if facts.x.shape != facts.y.shape or facts.x.size < 2 or not np.all(facts.y):
         return None
-    return constant(np.diag(facts.true) * facts.x.ravel() / facts.y.ravel(), 1e-6) if facts.x.size > 1 else None
+    return constant(np.diag(facts.true) * facts.x.ravel() / facts.y.ravel(), 1e-6)
 
 
-def counts(facts: Facts) -> Iterator[tuple[int, str]]:
-    """Numbers that a gradient is divided by: lengths of axes, sizes of windows; each number once."""
-    seen: set[int] = {0, 1}
+def counts(facts: Facts, factor: float) -> Iterator[str]:
+    """A number of elements: a sum where a mean is due, or the other way round."""
+    for count, what in roles(facts):
+        if is_(factor, count):
+            yield f"{count} is {what}; it is not divided by it (a sum stands where a mean is due), or multiplied by it"
+        if is_(factor, 1 / count):
+            yield (
+                f"{count} is {what}; it is divided by it once too often (averaged where it must be summed), "
+                "or not multiplied by it"
+            )
+
+
+def scales(facts: Facts, factor: float) -> Iterator[str]:
+    """A constant that forward multiplies by, or an input or output of one element."""
+    scale = constant(np.abs(facts.true[facts.true != 0]))
+    if scale is not None and abs(scale - 1) > 1e-6:
+        if is_(factor, 1 / scale):
+            yield f"the constant factor {number(scale)} that forward applies is forgotten (the scale is missing)"
+        if is_(factor, scale):
+            yield f"the constant factor {number(scale)} that forward applies is applied twice"
+        if is_(factor, scale**-2):
+            yield f"it is divided by the constant factor {number(scale)} where forward multiplies by it"
+    for name, a in [*facts.others, ("the output y", facts.y)]:
+        if a.size == 1 and abs(abs(a.item()) - 1) > 1e-6:
+            for power in (1, -1, 2, -2, 0.5, -0.5):
+                if is_(factor, abs(a.item()) ** power):
+                    missing = "is missing as a factor" if power < 0 else "is a factor too many, or missing as a divisor"
+                    times = "" if abs(power) == 1 else f" to the power {number(abs(power))}"
+                    yield f"{name}{times} {missing}"
+
+
+def far_fetched(facts: Facts, factor: float) -> Iterator[str]:
+    """Roots of numbers of elements, and n − 1 for n."""
+    for count, what in roles(facts):
+        if is_(factor, count**-0.5) or is_(factor, count**0.5):
+            yield f"√{count} {'is missing as a divisor' if factor > 1 else 'is divided by once too often'}; {count} is {what}"
+        if count > 2 and is_(factor, count / (count - 1)):
+            yield f"it is divided by {count - 1} in place of {count} (n − 1 for n); {count} is {what}"
+        if count > 2 and is_(factor, (count - 1) / count):
+            yield f"it is divided by {count} in place of {count - 1} (n for n − 1); {count} is {what}"
+
+
+def roles(facts: Facts) -> list[tuple[int, str]]:
+    """Numbers that a gradient may be divided by, with what they are. Axes are named only where nothing better is known."""
+    x, y = facts.x, facts.y
     used = facts.true != 0
     reads, reaches = used.sum(1), used.sum(0)
-    x, y = facts.x, facts.y
-    named: list[tuple[int, str]] = []
-    for what, array in (("x", x), ("the output", y)):
-        if array.ndim:
-            batch = ", the batch size" if array.ndim > 1 else ""
-            named.append((array.shape[0], f"the length of axis 0 of {what}{batch}"))
-        named.append((array.size, f"the number of elements of {what}"))
-    window = constant(reads[reads > 0])
-    if window is not None and window > 1:
-        named.append((round(window), "the number of elements of x that one output reads (the window, or the group)"))
-    fan = constant(reaches[reaches > 0])
-    if fan is not None and fan > 1:
-        named.append((round(fan), "the number of outputs that one element of x reaches (over which gy is summed)"))
-    for what, array in (("x", x), ("the output", y), *facts.others):
+    better: list[tuple[float | None, str]] = []
+    if x.ndim > 1:
+        better.append((x.shape[0], "the batch size (the length of axis 0 of x)"))
+    elif y.ndim > 1:
+        better.append((y.shape[0], "the batch size (the length of axis 0 of y)"))
+    better.append((constant(reads[reads > 0]), "the number of elements of x behind each output (the window, or the group)"))
+    better.append((constant(reaches[reaches > 0]), "the number of outputs that each element of x reaches (gy is summed over them)"))
+    better.append((x.size, "the number of elements of x"))
+    better.append((y.size, "the number of elements of y"))
+    known: dict[int, list[str]] = {}
+    for value, what in better:
+        if value is not None and value > 1:
+            known.setdefault(round(value), []).append(what)
+    axes_known: dict[int, list[str]] = {}
+    for name, array in (("x", x), ("y", y), *facts.others):
         for axes in subsets(array.ndim):
-            named.append((prod(array.shape[a] for a in axes), f"the size of axes {axes} of {what}"))
-    meanings: dict[int, list[str]] = {}
-    for count, what in named:
-        if count not in seen:
-            meanings.setdefault(count, []).append(what)
-    for count, what_ in meanings.items():
-        yield count, " and ".join(what_[:3])
+            size = prod(array.shape[a] for a in axes)
+            if size > 1 and size not in known:
+                which = f"axis {axes[0]}" if len(axes) == 1 else f"axes {axes}"
+                axes_known.setdefault(size, []).append(f"the size of {which} of {name}")
+    return [(n, " and ".join(what[:2])) for n, what in (*known.items(), *axes_known.items())]

@@ -112,6 +112,8 @@ def from_coefficients(facts: Facts, norm: Norm, right: list[np.ndarray], claimed
             return None
         found.append(c)
     coefficients = np.array(found)  # (groups, 3)
+    if answer := other_variance(facts, norm, coefficients):
+        return answer
     r = norm.r.ravel()
     gamma = norm.gamma.transpose(*groups, *norm.axes).reshape(len(r), -1)
     per_group = {"std": 1 / r}
@@ -121,7 +123,7 @@ def from_coefficients(facts: Facts, norm: Norm, right: list[np.ndarray], claimed
     for k in range(3):
         told[k] = power_of(coefficients[:, k], per_group)
         if told[k] is None:
-            return other_variance(facts, norm, coefficients)
+            return None
     return sentence(facts, norm, told)
 
 

@@ -38,8 +38,11 @@ def moved(facts: Facts) -> str | None:
     """claimed is true with its rows (gy) or columns (x) rearranged as a whole."""
     true, claimed = facts.true, facts.claimed
     if true.shape[0] == true.shape[1] and true.size > 1:
-        if same(claimed, true.T):
-            return transposed_map(facts)
+        if is_permutation(true) and same(claimed, true.T):
+            return (
+                "Forward moves values to other places, and backward moves them the same way once more: it must undo "
+                "the move, with the inverse permutation (for permute: np.argsort(axes)), or roll and flip back."
+            )
         if same(claimed, np.eye(len(true))):
             return unmoved(facts)
     for matrix, what in rearrangements(true, facts.x.shape, axis=1):
@@ -51,16 +54,34 @@ def moved(facts: Facts) -> str | None:
     return None
 
 
-def transposed_map(facts: Facts) -> str:
-    if is_permutation(facts.true):
-        return (
-            "Forward moves values to other places, and backward moves them the same way once more: it must undo the "
-            "move, with the inverse permutation (for permute: np.argsort(axes)), or roll and flip back."
-        )
+def transposed_map(facts: Facts) -> str | None:
+    """The Jacobian itself in place of its transpose."""
+    if facts.true.shape[0] != facts.true.shape[1] or not same(facts.claimed, facts.true.T) or facts.true.size == 1:
+        return None
     return (
-        "backward applies forward's own linear map to gy, where its transpose is due: a matrix stands there without "
+        "Backward applies forward's own linear map to gy, where its transpose is due: a matrix stands there without "
         ".T, or a sum runs in the wrong direction (a cumulative sum forwards, for instance)."
     )
+
+
+def paths(facts: Facts) -> str | None:
+    """y = x + f(x): one of the two ways is lost."""
+    if facts.x.shape != facts.y.shape:
+        return None
+    skip = np.eye(facts.x.size)
+    if same(facts.claimed, facts.true - skip):
+        return (
+            "The gradient is too small by exactly gy: the path of x itself (the skip connection of a residual) is not "
+            "accumulated. Add gy to what comes back through the branch."
+        )
+    if same(facts.claimed, facts.true + skip):
+        return "The gradient is too large by exactly gy: gy is added once too often, as for a skip connection counted twice."
+    if same(facts.claimed, skip):
+        return (
+            "gy is passed on unchanged, as if y were x: what forward does is left out. For a residual x + f(x), only "
+            "the path of x is counted, and what comes back through the branch f is not accumulated."
+        )
+    return None
 
 
 def unmoved(facts: Facts) -> str | None:
@@ -126,22 +147,36 @@ def rearrangements(matrix: np.ndarray, shape: tuple[int, ...], axis: int) -> Ite
 
 
 def overwritten(facts: Facts) -> str | None:
-    """Where several outputs read one x, only the last of them counts: gx[...] = gy in place of +=."""
+    """Where several outputs read one x, only the last of them counts: gx[...] = gy in place of +=.
+
+    A backward may loop over some axes of y and treat the others at once; so every choice of looped axes is tried.
+    """
     true, claimed = facts.true, facts.claimed
     used = true != 0
     if not np.any(used.sum(0) > 1):
         return None
-    rows = np.arange(len(true))[:, None]
-    last = np.where(used, rows, -1).max(0)
-    first = np.where(used, rows, len(true)).min(0)
-    for kept, which in ((last, "last"), (first, "first")):
-        if same(claimed, np.where(rows == kept, true, 0)):
+    indices = np.indices(facts.y.shape).reshape(facts.y.ndim, -1)
+    for looped in sorted(subsets(facts.y.ndim), key=len, reverse=True):
+        lengths = [facts.y.shape[a] for a in looped]
+        step = np.ravel_multi_index(tuple(indices[a] for a in looped), lengths)[:, None]  # when in the loop
+        last = np.where(used, step, -1).max(0)
+        kept = np.where(step == last, true, 0)
+        if same(claimed, kept) and not same(kept, true):
+            alternative = one_slice(facts, step, looped)
             return (
-                f"Where several outputs read the same element of x, only the {which} of them counts: its gradient is "
-                "assigned (overwritten) instead of added. Accumulate with += (np.add.at for index arrays): overlapping "
-                "windows, repeated indices and broadcasts must be summed."
+                "Where several outputs read the same element of x, only the last of them counts: the gradient is "
+                "assigned (overwritten) instead of added. Accumulate with += (np.add.at for index arrays); overlapping "
+                f"windows, repeated indices and broadcasts must be summed.{alternative}"
             )
     return None
+
+
+def one_slice(facts: Facts, step: np.ndarray, looped: tuple[int, ...]) -> str:
+    """Only the very last step of the loop arrives: a slice gy[-1] looks the same."""
+    arrives = facts.claimed.any(1)
+    if not np.array_equal(arrives, step[:, 0] == step.max()):
+        return ""
+    return f" (Taking only the last of gy along axis {', '.join(map(str, looped))}, gy[-1], would look the same.)"
 
 
 def scattered(facts: Facts) -> str | None:

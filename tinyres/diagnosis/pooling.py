@@ -9,6 +9,12 @@ import numpy as np
 from tinyres.diagnosis.evidence import Facts, constant, same
 
 
+OVERWRITTEN = (
+    "where windows overlap, the gradient is assigned (overwritten) instead of added, so that only the last window counts: "
+    "use += for each window."
+)
+
+
 def wrong_pooling(facts: Facts) -> str | None:
     windows = maximum_windows(facts)
     if windows is not None:
@@ -19,14 +25,15 @@ def wrong_pooling(facts: Facts) -> str | None:
         if not np.any(used.sum(1) > 1) or any(v is None or v <= 0 for v in values):
             return None
         windows, kind, predictions = used, "mean", wrong_mean(facts, used)
+    kept = last_only(facts.true, windows)
+    if same(facts.claimed, kept) and not same(kept, facts.true):
+        return f"Each window alone is right, but {OVERWRITTEN}"
     for matrix, mistake in predictions:
         if same(facts.claimed, matrix) and not same(matrix, facts.true):
             return mistake
-        kept = last_only(matrix)
-        if np.any((windows.sum(0) > 1)) and same(facts.claimed, kept) and not same(kept, facts.true):
-            return (
-                f"{mistake} Moreover, where windows overlap the gradient is overwritten (assigned) instead of added."
-            )
+        kept = last_only(matrix, windows)
+        if same(facts.claimed, kept) and not same(kept, matrix):
+            return f"{mistake} Moreover, {OVERWRITTEN}"
     if not np.any(facts.claimed[~windows]):
         return spread_unlike(facts, windows, kind)
     return None
@@ -101,9 +108,10 @@ def wrong_mean(facts: Facts, windows: np.ndarray) -> Iterator[tuple[np.ndarray, 
     yield biggest * sums, "gy goes to the maximum of each window, as for max pooling: in a mean every element gets a share."
 
 
-def last_only(matrix: np.ndarray) -> np.ndarray:
+def last_only(matrix: np.ndarray, windows: np.ndarray) -> np.ndarray:
+    """What is left if every window in turn is written over what stood there."""
     rows = np.arange(len(matrix))[:, None]
-    return np.where(rows == np.where(matrix != 0, rows, -1).max(0), matrix, 0)
+    return np.where(rows == np.where(windows, rows, -1).max(0), matrix, 0)
 
 
 def spread_unlike(facts: Facts, windows: np.ndarray, kind: str) -> str | None:
