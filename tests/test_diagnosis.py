@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from wrong_backwards import FIRST, X, Wrong, softmax
+from wrong_backwards import FIRST, SECOND, X, Wrong, softmax
 
 from tinyres.diagnosis import diagnose
 

@@ -538,3 +538,244 @@ FIRST = (
     Wrong("gy twice", np.exp, lambda gy, x: gy * gy * np.exp(x), X, "gy twice"),
     Wrong("NaN", np.exp, lambda gy, x: gy * np.log(-np.abs(x)), X, "NaN"),
 )
+
+
+# ---- a second list, written without a look at the hypotheses ---------------------------------------------------------
+
+
+def silu(x):
+    return x * sigmoid(x)
+
+
+def rms_norm(x, g):
+    return g * x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-6)
+
+
+def rms_parts(x):
+    r = np.sqrt((x**2).mean(-1, keepdims=True) + 1e-6)
+    return r, x / r
+
+
+def group_norm(x):
+    n, c, h, w = x.shape
+    g = x.reshape(n, 2, -1)
+    g = (g - g.mean(2, keepdims=True)) / np.sqrt(g.var(2, keepdims=True) + EPS)
+    return g.reshape(x.shape)
+
+
+def group_norm_back(gy, x, keep_mean, keep_var):
+    n = len(x)
+    g, xs = gy.reshape(n, 2, -1), x.reshape(n, 2, -1)
+    std, xhat = norm_parts((2,), xs)
+    gx = (g - keep_mean * mean(g, 2) - keep_var * xhat * mean(g * xhat, 2)) / std
+    return gx.reshape(x.shape)
+
+
+instance_norm = norm((2, 3), (1, -1, 1, 1))
+
+
+def elu(x):
+    return np.where(x > 0, x, np.exp(np.minimum(x, 0)) - 1)
+
+
+def bce(p, t):
+    return -(t * np.log(p) + (1 - t) * np.log(1 - p)).mean()
+
+
+def bce_logits(x, t):
+    return (np.log1p(np.exp(x)) - t * x).mean()
+
+
+def huber(x, t):
+    d = x - t
+    return np.where(np.abs(d) < 1, d**2 / 2, np.abs(d) - 0.5).sum()
+
+
+def scores(q, k):
+    return q @ k.T / np.sqrt(q.shape[1])
+
+
+def logsumexp(x):
+    return np.log(np.exp(x).sum(1))
+
+
+def conv1d(x, w):
+    return np.einsum("nclk,ock->nol", np.lib.stride_tricks.sliding_window_view(x, w.shape[2], 2), w)
+
+
+def conv1d_gx(gy, x, w):
+    gx = np.zeros_like(x)
+    for i in range(w.shape[2]):
+        gx[:, :, i : i + gy.shape[2]] += np.einsum("nol,oc->ncl", gy, w[:, :, i])
+    return gx
+
+
+def depthwise(x, w):
+    return np.einsum("ncpqij,cij->ncpq", windows(x, 3, 1, 1), w)
+
+
+PROBABILITIES = np.random.default_rng(5).uniform(0.1, 0.9, (4, 3))
+TARGETS = (np.random.default_rng(6).random((4, 3)) > 0.5) * 1.0
+
+
+def l2_normalise(x):
+    return x / np.sqrt((x**2).sum(1, keepdims=True))
+
+
+def strided_loop(gy, x, w, stride, skip_last):
+    gx = np.zeros_like(x)
+    k = w.shape[2]
+    n, o, p_, q_ = gy.shape
+    for p in range(p_ - skip_last):
+        for q in range(q_ - skip_last):
+            gx[:, :, p * stride : p * stride + k, q * stride : q * stride + k] += np.einsum(
+                "no,ocij->ncij", gy[:, :, p, q], w
+            )
+    return gx
+
+
+SECOND = (
+    Wrong("silu: product rule half", silu, lambda gy, x: gy * sigmoid(x), X, "term missing|derivative"),
+    Wrong("silu: other half", silu, lambda gy, x: gy * x * sigmoid(x) * (1 - sigmoid(x)), X, "missing sigmoid(x)"),
+    Wrong("elu: slope 1 below", elu, lambda gy, x: gy, ((4, 5),), "unchanged|x_<_0"),
+    Wrong("elu: y for y + 1", elu, lambda gy, x: gy * np.where(x > 0, 1, elu(x)), ((5, 5),), "x_<_0"),
+    Wrong("softplus: as softmax", lambda x: np.log1p(np.exp(x)), lambda gy, x: gy * np.exp(x), X, "exp(x) sigmoid"),
+    Wrong("abs: no sign", np.abs, lambda gy, x: gy, ((4, 4),), "unchanged|sign"),
+    Wrong("clip: no mask", lambda x: np.clip(x, -0.5, 0.5), lambda gy, x: gy, ((4, 4),), "mask"),
+    Wrong("sin: sign of cos", np.sin, lambda gy, x: -gy * np.cos(x), X, "sign"),
+    Wrong("cos: sign", np.cos, lambda gy, x: gy * np.sin(x), X, "sign"),
+    Wrong("reciprocal: −y", lambda x: 1 / x, lambda gy, x: -gy / x, (positive(3, 4),), "1/x²"),
+    Wrong("rms_norm: r as a constant", rms_norm, lambda gy, x, g: (gy * g / rms_parts(x)[0], None), ((3, 5), (5,)), "constant|missing"),
+    Wrong(
+        "rms_norm: sum for mean",
+        rms_norm,
+        lambda gy, x, g: ((lambda r, h: (gy * g - h * (gy * g * h).sum(-1, keepdims=True)) / r)(*rms_parts(x)), None),
+        ((3, 5), (5,)),
+        "not_divided|sum",
+    ),
+    Wrong("group_norm: mean missing", group_norm, lambda gy, x: group_norm_back(gy, x, 0, 1), ((2, 4, 2, 3),), "missing mean"),
+    Wrong("group_norm: var missing", group_norm, lambda gy, x: group_norm_back(gy, x, 1, 0), ((2, 4, 2, 3),), "missing variance"),
+    Wrong(
+        "instance_norm: batch axes",
+        instance_norm,
+        lambda gy, x, gamma, beta: (
+            (lambda std, xhat, g: (g - mean(g, B2) - xhat * mean(g * xhat, B2)) / std)(
+                *norm_parts((2, 3), x), gy * channels(gamma)
+            ),
+            None,
+            None,
+        ),
+        BN,
+        "axes (2,_3)",
+    ),
+    Wrong(
+        "batch_norm: plus for minus",
+        batch_norm2d,
+        bn(lambda g, xhat, std, gamma: (g + mean(g, B2) - xhat * mean(g * xhat, B2)) / std),
+        BN,
+        "sign mean",
+    ),
+    Wrong(
+        "batch_norm: x for x̂ in the variance term",
+        batch_norm2d,
+        lambda gy, x, gamma, beta: (
+            (lambda std, xhat, g: (g - mean(g, B2) - x * mean(g * x, B2)) / std)(*norm_parts(B2, x), gy * channels(gamma)),
+            None,
+            None,
+        ),
+        BN,
+        "variance x x̂",
+    ),
+    Wrong(
+        "batch_norm: means over the batch only",
+        batch_norm2d,
+        bn(lambda g, xhat, std, gamma: (g - mean(g, 0) - xhat * mean(g * xhat, 0)) / std),
+        BN,
+        "axes (0,)",
+    ),
+    Wrong(
+        "batch_norm: ggamma not centred",
+        batch_norm2d,
+        lambda gy, x, gamma, beta: (None, (gy * x / norm_parts(B2, x)[0]).sum(B2), None),
+        BN,
+        "mean|x̂",
+        1,
+    ),
+    Wrong(
+        "batch_norm: ggamma not divided",
+        batch_norm2d,
+        lambda gy, x, gamma, beta: (None, (gy * (x - mean(x, B2))).sum(B2), None),
+        BN,
+        "std",
+        1,
+    ),
+    Wrong("bce: as with logits", bce, lambda gy, p, t: gy * (p - t) / 12, (PROBABILITIES, TARGETS), "p|x·(1_−_x)"),
+    Wrong("bce: target term only", bce, lambda gy, p, t: -gy * t / p / 12, (PROBABILITIES, TARGETS), "term|input_1/x"),
+    Wrong("bce_logits: no sigmoid", bce_logits, lambda gy, x, t: gy * (x - t) / 12, ((4, 3), TARGETS), "sigmoid(x) x"),
+    Wrong("huber: not clipped", huber, lambda gy, x, t: gy * (x - t), ((6, 5), (6, 5)), "1|clip|others"),
+    Wrong("l1: sign only of x", lambda x, t: np.abs(x - t).mean(), lambda gy, x, t: gy * np.sign(x) / 20, ((4, 5), (4, 5)), "sign(x)"),
+    Wrong("var: mean not subtracted", lambda x: x.var(), lambda gy, x: gy * 2 * x / x.size, X, "mean|constant"),
+    Wrong("std: not halved", lambda x: x.std(1), lambda gy, x: (gy / x.std(1))[:, None] * 2 * (x - mean(x, 1)) / 4, X, "2"),
+    Wrong("std: no 1/std", lambda x: x.std(1), lambda gy, x: gy[:, None] * (x - mean(x, 1)) / 4, X, "y"),
+    Wrong("prod: y", lambda x: x.prod(1), lambda gy, x: (gy * x.prod(1))[:, None] * np.ones_like(x), X, "x"),
+    Wrong("logsumexp: ones", logsumexp, lambda gy, x: gy[:, None] * np.ones_like(x), X, "softmax|unchanged|exp"),
+    Wrong("logsumexp: exp not divided", logsumexp, lambda gy, x: gy[:, None] * np.exp(x), X, "exp(x)|exp(y)"),
+    Wrong("cumsum: forwards", lambda x: x.cumsum(1), lambda gy, x: gy.cumsum(1), X, "cumulative direction"),
+    Wrong("scores: no √d", scores, lambda gy, q, k: (gy @ k, gy.T @ q), ((3, 7), (4, 7)), "√7"),
+    Wrong("scores: divided by d", scores, lambda gy, q, k: (gy @ k / 7, gy.T @ q / 7), ((3, 7), (4, 7)), "√7"),
+    Wrong("outer: other axis", np.outer, lambda gy, a, b: (gy.sum(1), gy.sum(0)), ((4,), (5,)), "input_1"),
+    Wrong("dot: own", lambda a, b: np.dot(a, b), lambda gy, a, b: (gy * a, gy * b), ((5,), (5,)), "swapped|own"),
+    Wrong(
+        "conv1d: kernel flipped",
+        conv1d,
+        lambda gy, x, w: (conv1d_gx(gy, x, w[:, :, ::-1]), None),
+        ((2, 2, 7), (3, 2, 3)),
+        "flipped",
+    ),
+    Wrong(
+        "depthwise: kernel flipped",
+        depthwise,
+        lambda gy, x, w: (np.einsum("ncpqij,cij->ncpq", windows(gy, 3, 1, 1), w), None),
+        ((2, 3, 4, 4), (3, 3, 3)),
+        "flipped",
+    ),
+    Wrong(
+        "conv2d: last positions skipped",
+        conv(2, 0),
+        lambda gy, x, w: (strided_loop(gy, x, w, 2, 1), None),
+        ((2, 2, 7, 7), (3, 2, 3, 3)),
+        "last_row|last_column",
+    ),
+    Wrong(
+        "conv2d: assigned in the loop",
+        conv(1, 0),
+        lambda gy, x, w: (
+            (lambda gx: [gx.__setitem__(np.s_[:, :, p : p + 3, q : q + 3], np.einsum("no,ocij->ncij", gy[:, :, p, q], w))
+                         for p in range(3) for q in range(3)] and gx)(np.zeros_like(x)),
+            None,
+        ),
+        CONV,
+        "overwritten",
+    ),
+    Wrong("conv2d: gw of the unpadded x", conv(1, 1), lambda gy, x, w: (None, conv_gw(gy[:, :, 1:-1, 1:-1], x, w)), CONV3, "last|shift|padding", 1),
+    Wrong("conv2d: one output channel", conv(1, 1), lambda gy, x, w: (conv_gx(gy[:, :1], x, w[:1], 1, 1), None), CONV3, "channel"),
+    Wrong("flip: not undone", lambda x: x[:, ::-1].copy(), lambda gy, x: gy, X, "flip"),
+    Wrong("roll: same direction", lambda x: np.roll(x, 1, 1), lambda gy, x: np.roll(gy, 1, 1), ((3, 5),), "inverse|back|shifted"),
+    Wrong("stack: sliced along the wrong axis", lambda a, b: np.stack([a, b], 1), lambda gy, a, b: (gy[0], gy[1]), ((2, 3), (2, 3)), "wrong_place|place|lost"),
+    Wrong("cat: offset off by one", lambda a, b: np.concatenate([a, b], 1), lambda gy, a, b: (gy[:, 1:4], gy[:, 3:]), ((2, 3), (2, 4)), "shifted|place"),
+    Wrong("tile: first copy only", lambda x: np.tile(x, (3, 1)), lambda gy, x: gy[:3], X, "lost|only"),
+    Wrong("maximum: both", np.maximum, lambda gy, a, b: (gy, gy), ((4, 4), (4, 4)), "mask"),
+    Wrong("where: mask inverted", lambda a, b: np.where(MASK, a, b), lambda gy, a, b: (gy * ~MASK, gy * MASK), ((4, 5), (4, 5)), "swapped|inverted"),
+    Wrong("max: divided by n", lambda x: x.max(1), lambda gy, x: (x == x.max(1, keepdims=True)) * gy[:, None] / 4, X, "4"),
+    Wrong("l2_normalise: norm as a constant", l2_normalise, lambda gy, x: gy / np.sqrt((x**2).sum(1, keepdims=True)), ((3, 4),), "constant|missing"),
+    Wrong("mul: broadcast not summed", np.multiply, lambda gy, a, b: (gy * b, gy * a), ((3, 4), (4,)), "not_summed", 1),
+    Wrong("mul: broadcast averaged", np.multiply, lambda gy, a, b: (gy * b, (gy * a).mean(0)), ((3, 4), (4,)), "averaged", 1),
+    Wrong("relu(linear): mask missing", lambda x, w: relu(x @ w), lambda gy, x, w: (gy @ w.T, None), ((4, 3), (3, 5)), "mask"),
+    Wrong("mlp: W2 transposed forgotten", lambda x, w: np.tanh(x) @ w, lambda gy, x, w: ((gy @ w) * (1 - np.tanh(x) ** 2), None), ((4, 3), (3, 3)), "transposed"),
+    Wrong("weight decay inside", lambda x, w: x @ w, lambda gy, x, w: (None, x.T @ gy + 0.1 * w), ((4, 3), (3, 5)), "does_not_depend x", 1),
+    Wrong("gy averaged first", np.exp, lambda gy, x: gy.mean() * np.exp(x), X, "mean|averaged"),
+    Wrong("gy summed over the batch", np.tanh, lambda gy, x: gy.sum(0) * (1 - np.tanh(x) ** 2), X, "sum"),
+    Wrong("detached twice", lambda x: np.exp(x).sum(1), lambda gy, x: np.exp(x), X, "gy"),
+    Wrong("integer", np.exp, lambda gy, x: np.array(gy * np.exp(x), dtype=int), X, "int"),
+    Wrong("in place", relu, lambda gy, x: np.multiply(gy, x > 0, out=gy), X, "writes gy"),
+)

@@ -19,7 +19,7 @@ from tinyres.diagnosis.factor import named_factor, unnamed_factor
 from tinyres.diagnosis.linearity import is_linear, not_linear
 from tinyres.diagnosis.local import wrong_formula
 from tinyres.diagnosis.normal import wrong_normalisation
-from tinyres.diagnosis.places import moved, overwritten, paths, scattered, transposed_map, wrong_input
+from tinyres.diagnosis.places import divisor_constant, mixed, moved, overwritten, paths, scattered, transposed_map, wrong_input
 from tinyres.diagnosis.pooling import wrong_pooling
 from tinyres.diagnosis.precision import noisy, rounded
 from tinyres.diagnosis.softmax import wrong_softmax
@@ -35,6 +35,8 @@ HYPOTHESES = (  # each: what is known of a linear backward -> a sentence, or Non
     wrong_convolution,
     wrong_formula,
     paths,
+    mixed,
+    divisor_constant,
     wrong_ingredient,
     transposed_map,
     scattered,

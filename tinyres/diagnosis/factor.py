@@ -112,10 +112,9 @@ def roles(facts: Facts) -> list[tuple[int, str]]:
     used = facts.true != 0
     reads, reaches = used.sum(1), used.sum(0)
     better: list[tuple[float | None, str]] = []
-    if x.ndim > 1:
-        better.append((x.shape[0], "the batch size (the length of axis 0 of x)"))
-    elif y.ndim > 1:
-        better.append((y.shape[0], "the batch size (the length of axis 0 of y)"))
+    batched = next((a for a in (y, *facts.inputs) if np.ndim(a) > 1), None)
+    if batched is not None:
+        better.append((batched.shape[0], "the batch size"))
     better.append((constant(reads[reads > 0]), "the number of elements of x behind each output (the window, or the group)"))
     better.append((constant(reaches[reaches > 0]), "the number of outputs that each element of x reaches (gy is summed over them)"))
     better.append((x.size, "the number of elements of x"))

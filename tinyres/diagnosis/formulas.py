@@ -30,7 +30,10 @@ def spelled(values: np.ndarray, known: Known) -> str | None:
 
 def ratio(a: np.ndarray, b: np.ndarray) -> float | None:
     """c with a = c·b everywhere, where b is no constant and has values enough to tell."""
-    if not np.all(np.isfinite(b)) or len(np.unique(np.round(b, 9))) < 4:
+    if not np.all(np.isfinite(b)):
+        return None
+    seen = np.unique(np.round(b, 9), return_counts=True)[1]
+    if len(seen) < 4 and (len(seen) < 2 or min(seen) < 3):
         return None
     c = fit(a, [b])
     return None if c is None else float(c[0])
@@ -116,11 +119,13 @@ def expressions(known: Known) -> Iterator[tuple[str, np.ndarray]]:
             yield f"sign({m} − {n})", np.sign(a - b)
             yield f"({m} > {n})", (a > b) * 1.0
             yield f"{m}·{n}", a * b
+            yield f"exp({m} − {n})", np.exp(a - b)
             yield f"({m} − {n})/({m}·(1 − {m}))", (a - b) / (a * (1 - a))
         for m, n in product(known, repeat=2):
             if m != n:
                 a, b = known[m], known[n]
                 yield f"{m}·log({n})", a * np.log(b)
+                yield f"{m}/{n}", a / b
                 yield f"{m}·(1 − {n})", a * (1 - b)
                 yield f"{m}·(1 − {n}²)", a * (1 - b**2)
                 yield f"(sigmoid({m}) − {n})", 1 / (1 + np.exp(-a)) - b

@@ -41,23 +41,26 @@ def pairs(facts: Facts) -> Pairs | None:
                 values[name] = np.broadcast_to(a, shape).ravel()[places]
                 break
     values["y"] = facts.y.ravel()[rows]
-    values.update(normalised(facts, rows, facts.true[rows, columns]))
+    values.update(centred(facts, rows, columns, facts.true[rows, columns]))
     return Pairs(facts.true[rows, columns], claimed[rows, columns], values)
 
 
-def normalised(facts: Facts, rows: np.ndarray, true: np.ndarray) -> Known:
-    """x̂, if the local derivative is another input less its mean, over its std: as for a norm's gamma."""
-    for name, a in facts.others:
-        if a.shape != facts.y.shape or a.size < 4:
+def centred(facts: Facts, rows: np.ndarray, columns: np.ndarray, true: np.ndarray) -> Known:
+    """x less its mean, or another input so, if the local derivative is made of that: var, std, a norm's gamma."""
+    for name, a, places in [("x", facts.x, columns), *((n, a, rows) for n, a in facts.others)]:
+        if a.shape != (facts.x if name == "x" else facts.y).shape or a.size < 4:
             continue
         for axes in subsets(a.ndim):
+            rest, var = a - a.mean(axes, keepdims=True), a.var(axes, keepdims=True)
+            known = {f"({name} − mean)": rest.ravel()[places]}
+            if name == "x":
+                if monomial(true, known | {"y": facts.y.ravel()[rows]}):
+                    return known
+                continue
             for eps in (1e-5, 0.0, 1e-3, 1e-6, 1e-8, 1e-12):
-                centred, std = a - a.mean(axes, keepdims=True), np.sqrt(a.var(axes, keepdims=True) + eps)
-                if same((centred / std).ravel()[rows], true):
-                    wide = np.broadcast_to(std, a.shape)
-                    hat = f"x̂ (that is ({name} − mean)/std)"
-                    known = {hat: centred / std, f"({name} − mean)": centred, "std": wide}
-                    return {n: v.ravel()[rows] for n, v in known.items()}
+                std = np.broadcast_to(np.sqrt(var + eps), a.shape)
+                if same((rest / std).ravel()[places], true):
+                    return known | {"std": std.ravel()[places]}
     return {}
 
 
@@ -65,7 +68,8 @@ def wrong_formula(facts: Facts) -> str | None:
     p = pairs(facts)
     if p is None or same(p.claimed, p.true):
         return None
-    return masked(p) or path(p) or passed_on(p) or (by_sign(p) if few_values(p.true) else None) or described(p) or by_sign(p)
+    answers = (masked(p), one_sided(p), path(p), passed_on(p, facts), described(p), by_sign(p))
+    return next(filter(None, answers), None)
 
 
 def masked(p: Pairs) -> str | None:
@@ -102,15 +106,18 @@ def path(p: Pairs) -> str | None:
     return f"The local derivative is wrong by the constant {number(difference)}, which is added to the true one."
 
 
-def passed_on(p: Pairs) -> str | None:
+def passed_on(p: Pairs, facts: Facts) -> str | None:
     if not same(p.claimed, np.ones_like(p.claimed)):
         return None
     due = spelled(p.true, p.values)
+    start = "gy is passed on unchanged: the local derivative is forgotten"
     if due:
-        return f"gy is passed on unchanged: the local derivative is forgotten. Multiply gy by {due} (chain rule)."
+        return f"{start}. Multiply gy by {due} (chain rule)."
+    if facts.x.shape != facts.y.shape:
+        return f"{start} (chain rule)."
     return (
-        "gy is passed on unchanged: the local derivative is forgotten (chain rule). For a residual x + f(x) this "
-        "means: only the path of x is counted, what comes back through the branch f is not accumulated."
+        f"{start} (chain rule). For a residual x + f(x) this means: only the path of x is counted, and what comes back "
+        "through the branch f is not accumulated."
     )
 
 
@@ -118,23 +125,24 @@ def described(p: Pairs) -> str | None:
     """What stands there and what should; else by what they differ."""
     t, a = p.true, p.claimed
     due, came = spelled(t, p.values), spelled(a, p.values)
-    remark = inverted_or_squared(t, a)
+    remark = inverted_or_squared(t, a) or by_powers(p)
     if due and came:
         exchanged = came.translate(str.maketrans("xy", "yx"))
-        swap = f" ({came[came.index('x')]} stands where y is due)" if exchanged == due and "x" in came else ""
-        return f"The local derivative must be {due}, but backward uses {came}{swap}.{remark or by_powers(p)}"
+        swap = " (x stands where y is due)" if exchanged == due and "x" in came else ""
+        return f"The local derivative must be {due}, but backward uses {came}{swap}.{remark}"
+    term = by_one_term(p)
     if came and constant(t) is None and constant(a) is None:
-        return f"Backward uses {came} as local derivative, which is not the derivative of forward.{remark or by_powers(p)}"
-    if remark or by_powers(p):
-        return f"The local derivative is wrong.{remark or by_powers(p)}"
-    return by_one_term(p) or by_one_factor(p)
+        return f"Backward uses {came} as local derivative, which is not the derivative of forward.{' ' + term if term else remark}"
+    if remark:
+        return f"The local derivative is wrong.{remark}"
+    return term or by_one_factor(p)
 
 
 def inverted_or_squared(t: np.ndarray, a: np.ndarray) -> str:
     if constant(np.abs(t)) is not None or np.any(t == 0):
         return ""
-    for power, what in ((-1, "inverted: 1/derivative"), (2, "applied twice (squared)"), (0.5, "under a root")):
-        factor = ratio(a, np.sign(t) ** (power != 2) * np.abs(t) ** power)
+    for power, what in ((-1.0, "inverted: 1/derivative"), (2.0, "applied twice (squared)")):
+        factor = ratio(a, t**power)
         if factor is not None and abs(factor - 1) < 1e-6:
             return f" That is the local derivative {what}."
     return ""
@@ -168,7 +176,7 @@ def by_one_term(p: Pairs) -> str | None:
 
 def by_one_factor(p: Pairs) -> str | None:
     for name, term in expressions(p.values):
-        if constant(np.abs(term)) is not None:
+        if constant(np.abs(term)) is not None or len(np.unique(term)) < 3:
             continue
         factor = ratio(p.claimed, term * p.true)
         if factor is not None and simple(factor):
@@ -177,6 +185,14 @@ def by_one_factor(p: Pairs) -> str | None:
         if factor is not None and simple(factor):
             return f"The factor {times(1 / factor, name)} is missing in the local derivative (forgotten)."
     return None
+
+
+def one_sided(p: Pairs) -> str | None:
+    """Right for one sign of x."""
+    x = p.values["x"]
+    if not any(np.sum(side) > 2 and same(p.claimed[side], p.true[side]) for side in (x > 0, x < 0)):
+        return None
+    return by_sign(p)
 
 
 def few_values(t: np.ndarray) -> bool:

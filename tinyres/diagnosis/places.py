@@ -7,7 +7,7 @@ from itertools import permutations
 
 import numpy as np
 
-from tinyres.diagnosis.evidence import Facts, jacobian, same, subsets
+from tinyres.diagnosis.evidence import Facts, constant, jacobian, same, subsets
 from tinyres.diagnosis.linearity import Backward
 
 
@@ -21,10 +21,14 @@ def wrong_input(facts: Facts, backwards: list[Backward]) -> str | None:
             continue
         swapped = same(np.stack([backwards[j](gy) for gy in facts.gys]), facts.gradients(facts.true))
         if swapped:
-            minus = " (Both signs flipped would look the same.)" if same(theirs, -facts.true) else ""
+            hint = " (Both signs flipped would look the same.)" if same(theirs, -facts.true) else ""
+            if constant(np.abs(theirs[theirs != 0])) is None:
+                hint = " In a product: each must be multiplied by the other's value, not by its own."
+            elif not np.any((theirs != 0) & (facts.true != 0)):
+                hint = " Where one is due the other arrives, as with a mask inverted or the parts of a cat taken the wrong way round."
             return (
                 f"The gradients of inputs {facts.index} and {j} are swapped: return them in the order of forward's "
-                f"parameters. In a product, each needs the other's value, not its own.{minus}"
+                f"parameters.{hint}"
             )
         if not same(theirs, -facts.true):
             return (
@@ -144,6 +148,32 @@ def rearrangements(matrix: np.ndarray, shape: tuple[int, ...], axis: int) -> Ite
                 f"shifted by {', '.join(map(str, by))} along axis {', '.join(map(str, axes))} "
                 "(padding or the start of a slice off by one)".replace("-", "−"),
             )
+
+
+def mixed(facts: Facts) -> str | None:
+    """gy, or the finished gradient, is summed or averaged over an axis and spread again."""
+    for axis, shape, what in ((0, facts.y.shape, "gy is {} over axis {} first"), (1, facts.x.shape, "The gradient is {} over axis {} of x at the end")):
+        for axes in subsets(len(shape)):
+            table = facts.true.reshape(*shape, -1) if axis == 0 else facts.true.reshape(-1, *shape)
+            over = tuple(a + axis for a in axes)
+            for reduced, verb in ((table.mean(over, keepdims=True), "averaged"), (table.sum(over, keepdims=True), "summed")):
+                matrix = np.broadcast_to(reduced, table.shape).reshape(facts.true.shape)
+                if same(facts.claimed, matrix) and not same(matrix, facts.true):
+                    done = what.format(verb, ", ".join(map(str, axes)))
+                    return f"{done}, and every element gets the same: leave out that {'mean' if verb == 'averaged' else 'sum'}."
+    return None
+
+
+def divisor_constant(facts: Facts) -> str | None:
+    """y = x·s(x), with s a norm, a sum, a mean over x: s is treated as a constant."""
+    if facts.x.shape != facts.y.shape or np.any(facts.x == 0):
+        return None
+    if not same(facts.claimed, np.diag((facts.y / facts.x).ravel())):
+        return None
+    return (
+        "Only the direct way is counted: the gradient is gy·y/x, as if what x is multiplied or divided by (a norm, a sum, "
+        "a gate) were a constant. It depends on x too: its term is missing."
+    )
 
 
 def overwritten(facts: Facts) -> str | None:

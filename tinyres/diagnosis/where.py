@@ -11,7 +11,7 @@ NAMES = {2: ("row", "column"), 3: ("sample", "row", "column"), 4: ("sample", "ch
 
 def only_some(facts: Facts) -> str | None:
     """Some elements of x, or the contributions of some outputs, are right and others not."""
-    return at_kinks(facts) or some_inputs(facts) or some_outputs(facts)
+    return at_kinks(facts) or lost_outputs(facts) or some_inputs(facts) or some_outputs(facts)
 
 
 def differs(facts: Facts) -> np.ndarray:
@@ -50,21 +50,25 @@ def some_inputs(facts: Facts) -> str | None:
     return f"The gradient is right except {where}: there {compared(claimed, true)}.{border(bad)}"
 
 
+def lost_outputs(facts: Facts) -> str | None:
+    bad = differs(facts).any(1).reshape(facts.y.shape)
+    where = region(bad, facts.y, "y")
+    if where is None or np.any(facts.claimed[bad.ravel()]):
+        return None
+    return (
+        f"What comes back from the outputs {where} is lost: gy never arrives from there (it is not summed). For all other "
+        "outputs the gradient is right. Use all of gy, as gy.sum(axis) and not gy[0]; check the bounds of loops and slices."
+    )
+
+
 def some_outputs(facts: Facts) -> str | None:
     bad = differs(facts).any(1).reshape(facts.y.shape)
     where = region(bad, facts.y, "y")
     if where is None:
         return None
     claimed, true = (m[bad.ravel()] for m in (facts.claimed, facts.true))
-    what = compared(claimed, true)
-    if not np.any(claimed):
-        good = region(~bad, facts.y, "y")
-        whole = f" Only what comes back from the outputs {good} counts." if good else ""
-        return (
-            f"What comes back from the outputs {where} is lost: their gy never arrives. The others are right.{whole} "
-            "Sum over all of gy (as gy.sum(axis), not gy[0]); check the loop's bounds."
-        )
-    return f"The gradient is right for all outputs except {where}: for gy there {what}."
+    hint = " As when the mask of a ReLU or of a dropout is missing." if not np.any(true) else ""
+    return f"The gradient is right for all outputs except {where}: for gy there {compared(claimed, true)}.{hint}"
 
 
 def compared(claimed: np.ndarray, true: np.ndarray) -> str:
@@ -91,15 +95,21 @@ def region(bad: np.ndarray, a: np.ndarray, name: str) -> str | None:
         if np.array_equal(bad, holds):
             return f"where {condition}"
     names = NAMES.get(a.ndim, tuple(f"axis {k}" for k in range(a.ndim)))
-    for flipped, word in ((bad, "in"), (~bad, "outside")):
-        chosen = [flipped.any(tuple(k for k in range(a.ndim) if k != axis)) for axis in range(a.ndim)]
-        box = np.ones_like(bad)
-        for axis, c in enumerate(chosen):
-            box &= c.reshape([-1 if k == axis else 1 for k in range(a.ndim)])
-        if np.array_equal(box, flipped):
-            parts = [listed(names[axis], c, axis) for axis, c in enumerate(chosen) if not c.all()]
-            return f"{word} {', '.join(parts)} of {name}"
+    inside, outside = box(bad), box(~bad)
+    if inside is not None:
+        return "in " + " of ".join(listed(names[axis], c, axis) for axis, c in reversed(inside)) + f" of {name}"
+    if outside is not None:
+        return "in " + " and in ".join(listed(names[axis], ~c, axis) for axis, c in outside) + f" of {name}"
     return None
+
+
+def box(places: np.ndarray) -> list[tuple[int, np.ndarray]] | None:
+    """[(axis, which of its indices)], if the places are all combinations of some indices along each axis."""
+    chosen = [places.any(tuple(k for k in range(places.ndim) if k != axis)) for axis in range(places.ndim)]
+    full = np.ones_like(places)
+    for axis, c in enumerate(chosen):
+        full &= c.reshape([-1 if k == axis else 1 for k in range(places.ndim)])
+    return [(axis, c) for axis, c in enumerate(chosen) if not c.all()] if np.array_equal(full, places) else None
 
 
 def listed(name: str, chosen: np.ndarray, axis: int) -> str:
@@ -113,7 +123,7 @@ def listed(name: str, chosen: np.ndarray, axis: int) -> str:
         gap = int(np.flatnonzero(~chosen)[0])
         word = {0: "the first", n - 1: "the last"}.get(gap)
         return f"every {name} but {word or gap}{axis_}"
-    return f"{name}s {', '.join(map(str, places))}{axis_}"
+    return f"{name}{'' if name.startswith('axis') else 's'} {', '.join(map(str, places))}{axis_}"
 
 
 def border(bad: np.ndarray) -> str:
