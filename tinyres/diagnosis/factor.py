@@ -26,7 +26,7 @@ def named_factor(facts: Facts) -> str | None:
     if abs(factor + 1) < 1e-6:
         return f"{start}: the sign is wrong (a minus is missing, or one too many)."
     sign = "; the sign is wrong (flipped) as well" if factor < 0 else ""
-    for family in (powers_and_twos, counts, scales, far_fetched):
+    for family in (powers_and_twos, counts, scales, quotients, far_fetched):
         origins = list(family(facts, abs(factor)))
         if family is powers_and_twos:
             origins += list(counts(facts, abs(factor)))
@@ -93,6 +93,16 @@ def scales(facts: Facts, factor: float) -> Iterator[str]:
                     missing = "is missing as a factor" if power < 0 else "is a factor too many, or missing as a divisor"
                     times = "" if abs(power) == 1 else f" to the power {number(abs(power))}"
                     yield f"{name}{times} {missing}"
+
+
+def quotients(facts: Facts, factor: float) -> Iterator[str]:
+    """One number of elements in place of another."""
+    known = roles(facts)
+    for wrong, what in known:
+        for due, what_due in known:
+            if is_(factor, due / wrong):
+                yield f"it is divided by {wrong} in place of {due} (or multiplied by {due} in place of {wrong}): {wrong} is {what}, {due} is {what_due}"
+                return
 
 
 def far_fetched(facts: Facts, factor: float) -> Iterator[str]:

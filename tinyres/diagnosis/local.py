@@ -55,6 +55,10 @@ def centred(facts: Facts, rows: np.ndarray, columns: np.ndarray, true: np.ndarra
             known = {f"({name} − mean)": rest.ravel()[places]}
             if name == "x":
                 if monomial(true, known | {"y": facts.y.ravel()[rows]}):
+                    for other in subsets(a.ndim):  # which mean else may have been taken off
+                        if other != axes:
+                            rest = a - a.mean(other, keepdims=True)
+                            known[f"(x − mean over axes {other})"] = rest.ravel()[places]
                     return known
                 continue
             for eps in (1e-5, 0.0, 1e-3, 1e-6, 1e-8, 1e-12):
@@ -88,6 +92,12 @@ def masked(p: Pairs) -> str | None:
         )
     if not np.any(a[on]) and constant(a[~on]) is not None:
         return f"{kind} is inverted: the gradient passes exactly where it must be 0, and not where it must pass."
+    if len(np.unique(np.round(a, 9))) == 2 and not a.all() and not np.array_equal(a != 0, on):
+        return (
+            "Backward uses another mask than forward did: gy passes where the derivative is 0 "
+            f"({np.sum(~on & (a != 0))} times), or is blocked where it must pass ({np.sum(on & (a == 0))} times, of {len(t)}). "
+            "Save the mask in forward (a second draw is another one), and compare both conditions."
+        )
     return None
 
 
@@ -103,7 +113,10 @@ def path(p: Pairs) -> str | None:
         )
     if abs(difference - 1) < 1e-6:
         return "The gradient is too large by exactly gy: gy is added once too often, as for a skip connection counted twice."
-    return f"The local derivative is wrong by the constant {number(difference)}, which is added to the true one."
+    return (
+        f"The local derivative is wrong by the constant {number(difference)}, which is added to the true one: a mean, or "
+        "another term that is the same for all, is left out or too many."
+    )
 
 
 def passed_on(p: Pairs, facts: Facts) -> str | None:
@@ -130,6 +143,8 @@ def described(p: Pairs) -> str | None:
         exchanged = came.translate(str.maketrans("xy", "yx"))
         swap = " (x stands where y is due)" if exchanged == due and "x" in came else ""
         return f"The local derivative must be {due}, but backward uses {came}{swap}.{remark}"
+    if came == "y/x":
+        return None  # told better by divisor_constant
     term = by_one_term(p)
     if came and constant(t) is None and constant(a) is None:
         return f"Backward uses {came} as local derivative, which is not the derivative of forward.{' ' + term if term else remark}"
@@ -204,7 +219,7 @@ def by_sign(p: Pairs) -> str | None:
     x, sides = p.values["x"], []
     for name, side in (("x > 0", x > 0), ("x < 0", x < 0)):
         t, a = p.true[side], p.claimed[side]
-        if len(t) < 3:
+        if len(t) < 3 or len(np.unique(x[side])) < 3:
             return None
         known = {n: v[side] for n, v in p.values.items()}
         due, came = spelled(t, known), spelled(a, known)
@@ -218,6 +233,9 @@ def by_sign(p: Pairs) -> str | None:
             return None
     if all(s.startswith("right") for s in sides):
         return None
-    slopes = few_values(p.true) and len(np.unique(np.round(p.claimed, 7))) <= 2
-    hint = " A slope (the leak) was forgotten, inverted, or put on the wrong side." if slopes else ""
+    hint = ""
+    if few_values(p.true) and constant(np.abs(p.true)) is not None:
+        hint = " The sign of x is missing, or wrong."
+    elif few_values(p.true) and len(np.unique(np.round(p.claimed, 7))) <= 2:
+        hint = " A slope (the leak) was forgotten, inverted, or put on the wrong side."
     return f"The gradient is {' and '.join(sides)}.{hint}"

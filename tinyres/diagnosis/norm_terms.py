@@ -14,12 +14,12 @@ NAMES = (
 MISSING = {
     NAMES[0]: "The direct term, gamma·gy/std, is missing.",
     NAMES[1]: (
-        "The gradient is missing the term that comes from the mean: −mean(gamma·gy)/std. The (batch's) mean is treated "
-        "as a constant, but it depends on x."
+        "The gradient is missing the term that comes from the mean: −mean(gamma·gy)/std. The mean (of the batch, or "
+        "of the group) is treated as a constant, but it depends on x."
     ),
     NAMES[2]: (
-        "The gradient is missing the term that comes from the variance: −x̂·mean(gamma·gy·x̂)/std. The variance (std) is "
-        "treated as a constant, but it depends on x."
+        "The gradient is missing the term that comes from the variance: −x̂·mean(gamma·gy·x̂)/std. The variance (the std, "
+        "the norm) is treated as a constant, but it depends on x."
     ),
 }
 BOTH_MISSING = (

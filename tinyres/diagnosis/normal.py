@@ -171,7 +171,7 @@ def one_change(facts: Facts, norm: Norm, right: list[np.ndarray]) -> Iterator[tu
         kept = [1 if a in axes else n for a, n in enumerate(facts.x.shape)]
         labels = np.broadcast_to(np.arange(np.prod(kept)).reshape(kept), facts.x.shape).ravel()
         other = terms(facts, norm, labels)
-        text = f"taken over the axes {axes} of x, but forward takes its statistics over other elements ({extent(facts, norm)})."
+        text = f"taken over the axes {axes} of x, but forward's statistics are over {extent(facts, norm)}."
         yield [right[0], *other[1:]], f"The means in backward are {text}"
         for k in range(1, len(right)):
             name = NAMES[k + 3 - len(right)]
@@ -191,4 +191,5 @@ def one_change(facts: Facts, norm: Norm, right: list[np.ndarray]) -> Iterator[tu
 def extent(facts: Facts, norm: Norm) -> str:
     """Over which axes forward's groups reach."""
     members = np.stack(np.unravel_index(np.flatnonzero(norm.labels == 0), facts.x.shape))
-    return "axes " + ", ".join(str(a) for a in range(facts.x.ndim) if len(np.unique(members[a])) > 1)
+    axes = tuple(a for a in range(facts.x.ndim) if len(np.unique(members[a])) > 1)
+    return f"the axes {axes}"

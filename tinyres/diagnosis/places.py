@@ -49,12 +49,17 @@ def moved(facts: Facts) -> str | None:
             )
         if same(claimed, np.eye(len(true))):
             return unmoved(facts)
-    for matrix, what in rearrangements(true, facts.x.shape, axis=1):
-        if same(claimed, matrix):
-            return f"The gradient has the right values at the wrong places: it is {what}."
-    for matrix, what in rearrangements(true, facts.y.shape, axis=0):
-        if same(claimed, matrix):
-            return f"gy is read at the wrong places: the gradient is right for a gy that is {what}."
+    for axis, shape, says in (
+        (1, facts.x.shape, "The gradient has the right values at the wrong places: it is {}."),
+        (0, facts.y.shape, "gy is read at the wrong places: the gradient is right for a gy that is {}."),
+    ):
+        row = np.abs(true).sum(1 - axis)  # a sum of each column (or row) tells most of them apart, at little cost
+        claimed_row = np.abs(claimed).sum(1 - axis)
+        for places, kept, what in rearrangements(shape):
+            if same(claimed_row, row[places] * kept, 1e-6):
+                matrix = true.take(places, axis) * (kept if axis == 1 else kept[:, None])
+                if same(claimed, matrix):
+                    return says.format(what)
     return None
 
 
@@ -102,52 +107,44 @@ def is_permutation(matrix: np.ndarray) -> bool:
     return same(np.sort(matrix, axis=1)[:, -1], np.ones(len(matrix))) and bool(np.all((matrix != 0).sum(1) == 1))
 
 
-def rearrangements(matrix: np.ndarray, shape: tuple[int, ...], axis: int) -> Iterator[tuple[np.ndarray, str]]:
-    """The matrix with the elements of x (axis 1) or of y (axis 0) rearranged, and how."""
-    places = np.arange(matrix.shape[axis]).reshape(shape)
-    for order in permutations(range(len(shape))):
-        if places.transpose(order).shape == shape and order != tuple(range(len(shape))):
+def rearrangements(shape: tuple[int, ...]) -> Iterator[tuple[np.ndarray, np.ndarray, str]]:
+    """(from where each element comes, which are kept and not 0, how one would call that)"""
+    places = np.arange(np.prod(shape, dtype=int)).reshape(shape)
+    everything = np.ones(places.size)
+    straight = tuple(range(len(shape)))
+    for order in permutations(straight):
+        if order == straight:
+            continue
+        back = tuple(map(int, np.argsort(order)))
+        if places.transpose(back).shape == shape:
             exchanged = [a for a, b in enumerate(order) if a != b]
-            inverse = np.argsort(order)
-            what = (
-                f"transposed (axes {' and '.join(map(str, exchanged))} are exchanged"
-                f"{', as with input and output channels swapped' if exchanged == [0, 1] and len(shape) == 4 else ''})"
-            )
-            yield matrix.take(places.transpose(tuple(inverse)).ravel(), axis), what
-        if order != tuple(range(len(shape))):
-            yield (
-                matrix.take(np.argsort(places.transpose(order).ravel()), axis),
-                f"reshaped where it should have been transposed (axes in the order {order})",
-            )
-            yield (
-                matrix.take(places.transpose(order).ravel(), axis),
-                f"transposed and then reshaped where neither was due (axes in the order {order})",
-            )
+            channels = ", as with input and output channels swapped" if exchanged == [0, 1] and len(shape) == 4 else ""
+            axes = " and ".join(map(str, exchanged))
+            yield places.transpose(back).ravel(), everything, f"transposed (axes {axes} are exchanged{channels})"
+        turned = places.transpose(order).ravel()
+        yield np.argsort(turned), everything, f"reshaped where it should have been transposed (axes in the order {order})"
+        yield turned, everything, f"transposed and then reshaped where neither was due (axes in the order {order})"
     for axes in subsets(len(shape)):
-        turned = ", as with a kernel rotated by 180°" if axes == (2, 3) else ""
-        yield matrix.take(np.flip(places, axes).ravel(), axis), f"flipped along axis {axes}{turned}"
-    for a, length in enumerate(shape):
+        hint = ", as with a kernel rotated by 180°" if axes == (2, 3) else ""
+        yield np.flip(places, axes).ravel(), everything, f"flipped along axis {listed(axes)}{hint}"
+    for axis, length in enumerate(shape):
         for by in range(1, length):
-            back = by - length if by > length // 2 else by
-            yield (
-                matrix.take(np.roll(places, by, a).ravel(), axis),
-                f"shifted by {back} along axis {a}, going round".replace("-", "−"),
-            )
-    for axes in [(), *subsets(len(shape))]:
+            signed = by - length if by > length // 2 else by
+            yield np.roll(places, by, axis).ravel(), everything, f"shifted by {signed} along axis {axis}, going round"
+    for axes in subsets(len(shape)):
         for signs in np.ndindex(*(2,) * len(axes)):
-            if not axes:
-                continue
-            by = [1 if s else -1 for s in signs]
-            inside = np.zeros(shape, bool)
-            inside[tuple(slice(max(0, dict(zip(axes, by, strict=True)).get(a, 0)),
-                               shape[a] + min(0, dict(zip(axes, by, strict=True)).get(a, 0))) for a in range(len(shape)))] = True
-            shifted = matrix.take(np.roll(places, by, axes).ravel(), axis)
-            kept = inside.ravel()
-            yield (
-                shifted * (kept if axis == 1 else kept[:, None]),
-                f"shifted by {', '.join(map(str, by))} along axis {', '.join(map(str, axes))} "
-                "(padding or the start of a slice off by one)".replace("-", "−"),
-            )
+            by = tuple(1 - 2 * s for s in signs)
+            kept = np.ones(shape)
+            for axis, step in zip(axes, by, strict=True):
+                edge: list = [slice(None)] * len(shape)
+                edge[axis] = 0 if step > 0 else -1
+                kept[tuple(edge)] = 0
+            hint = "(the padding, or the start of a slice, is off by one)"
+            yield np.roll(places, by, axes).ravel(), kept.ravel(), f"shifted by {listed(by)} along axis {listed(axes)} {hint}"
+
+
+def listed(numbers: tuple[int, ...]) -> str:
+    return ", ".join(map(str, numbers)).replace("-", "−")
 
 
 def mixed(facts: Facts) -> str | None:

@@ -117,6 +117,6 @@ def last_only(matrix: np.ndarray, windows: np.ndarray) -> np.ndarray:
 def spread_unlike(facts: Facts, windows: np.ndarray, kind: str) -> str | None:
     """The right windows, each with another constant."""
     values = [constant(row[w], 1e-6) for row, w in zip(facts.claimed, windows, strict=True)]
-    if kind == "mean" and all(v is not None for v in values):
+    if kind == "mean" and all(v is not None for v in values) and constant(np.array(values, float)) is None:
         return "gy is spread over the right windows, but with wrong weights: each element must get gy/(window size)."
     return None

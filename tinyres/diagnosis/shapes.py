@@ -97,8 +97,15 @@ def damages(true: np.ndarray, came: tuple[int, ...]) -> Iterator[tuple[np.ndarra
             )
 
 
+def without(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(n for a, n in enumerate(shape) if a not in axes)
+
+
 def by_shape_alone(came: tuple[int, ...], shape: tuple[int, ...], y_shape: tuple[int, ...]) -> str:
     """What the shapes suggest, where the values do not tell more."""
+    summed = {shape_: axes for axes in subsets(len(y_shape)) if (shape_ := without(y_shape, axes)) in (came, shape)}
+    if came in summed and shape in summed and came != y_shape:
+        return f"gy is summed over axis {summed[came]}, but the sum must run over axis {summed[shape]}."
     if sorted(came) == sorted(shape) and came != y_shape:
         return "It looks transposed: the same axes in another order."
     if tuple(n for n in came if n != 1) == tuple(n for n in shape if n != 1):

@@ -141,10 +141,29 @@ def compared(facts: Facts, right: list[Term], wrong: list[tuple[int, Term, str]]
             others = told_factor(facts, names[1 - k], c[1])
             own = told_factor(facts, name, c[0])
             return stands + "".join(f" Also, {t}." for t in (others, own) if t)
+    if names[0] == "softmax(x)" and (answer := wrong_onehot(facts, terms)):
+        return answer
     weighted = fit(claimed, [terms[0] * facts.y, terms[1] * facts.y]) if facts.x.shape == facts.y.shape else None
     if weighted is not None:
         return f"{due}; backward multiplies that by y once more."
     return None
+
+
+def wrong_onehot(facts: Facts, terms: list[np.ndarray]) -> str | None:
+    """softmax − some other whole numbers."""
+    weight = spread_gy(facts)
+    assert weight is not None
+    p = facts.gradients(facts.claimed) - terms[0]  # −(what is subtracted)·scale·gy
+    scale = np.max(np.abs(terms[1] / weight))
+    subtracted = -p / (scale * weight)
+    if not same(np.round(subtracted), subtracted, 1e-6) or not same(subtracted, np.broadcast_to(subtracted[0], p.shape), 1e-6):
+        return None
+    due = np.argwhere(terms[1][0])[0].tolist()
+    return (
+        "The softmax is right, but the one-hot is not: 1 must be subtracted at each sample's own label and nowhere else "
+        f"(at {due} for the first sample). Backward subtracts {np.round(subtracted[0]).astype(int).tolist()}: index with "
+        "[np.arange(N), labels]."
+    )
 
 
 def simple(c: float) -> bool:

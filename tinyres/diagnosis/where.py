@@ -9,6 +9,9 @@ from tinyres.diagnosis.evidence import Facts, same
 NAMES = {2: ("row", "column"), 3: ("sample", "row", "column"), 4: ("sample", "channel", "row", "column")}
 
 
+OTHER = "it has other values"
+
+
 def only_some(facts: Facts) -> str | None:
     """Some elements of x, or the contributions of some outputs, are right and others not."""
     return at_kinks(facts) or lost_outputs(facts) or some_inputs(facts) or some_outputs(facts)
@@ -46,18 +49,24 @@ def some_inputs(facts: Facts) -> str | None:
     where = region(bad, facts.x, "x")
     if where is None:
         return None
-    claimed, true = (m.reshape(-1, facts.x.size)[:, bad.ravel()] for m in (facts.claimed, facts.true))
+    claimed, true = (m[:, bad.ravel()] for m in (facts.claimed, facts.true))
+    if "where" in where and compared(claimed, true) == OTHER:
+        return None  # a random error in all that is not 0 looks like this
     return f"The gradient is right except {where}: there {compared(claimed, true)}.{border(bad)}"
 
 
 def lost_outputs(facts: Facts) -> str | None:
+    """The gradient is that of some outputs alone."""
     bad = differs(facts).any(1).reshape(facts.y.shape)
-    where = region(bad, facts.y, "y")
-    if where is None or np.any(facts.claimed[bad.ravel()]):
+    if bad.all() or np.any(facts.claimed[bad.ravel()]):
         return None
+    lost, counted = region(bad, facts.y, "y"), region(~bad, facts.y, "y")
+    if lost is None and counted is None:
+        return None
+    what = f"the outputs {lost}" if lost else f"all outputs but those {counted}"
     return (
-        f"What comes back from the outputs {where} is lost: gy never arrives from there (it is not summed). For all other "
-        "outputs the gradient is right. Use all of gy, as gy.sum(axis) and not gy[0]; check the bounds of loops and slices."
+        f"What comes back from {what} is lost: gy never arrives from there (it is not summed), and all else is right. "
+        "Use all of gy, as gy.sum(axis) and not gy[0]; check the bounds of loops and slices."
     )
 
 
@@ -82,7 +91,7 @@ def compared(claimed: np.ndarray, true: np.ndarray) -> str:
         if abs(factor - 2) < 1e-6:
             return "it is twice the true one (added twice)"
         return f"it is {factor:.6g} times the true one".replace("-", "−")
-    return "it has other values"
+    return OTHER
 
 
 def region(bad: np.ndarray, a: np.ndarray, name: str) -> str | None:
@@ -98,7 +107,7 @@ def region(bad: np.ndarray, a: np.ndarray, name: str) -> str | None:
     inside, outside = box(bad), box(~bad)
     if inside is not None:
         return "in " + " of ".join(listed(names[axis], c, axis) for axis, c in reversed(inside)) + f" of {name}"
-    if outside is not None:
+    if outside is not None and all(at_an_end(~c) for _, c in outside):
         return "in " + " and in ".join(listed(names[axis], ~c, axis) for axis, c in outside) + f" of {name}"
     return None
 
@@ -110,6 +119,12 @@ def box(places: np.ndarray) -> list[tuple[int, np.ndarray]] | None:
     for axis, c in enumerate(chosen):
         full &= c.reshape([-1 if k == axis else 1 for k in range(places.ndim)])
     return [(axis, c) for axis, c in enumerate(chosen) if not c.all()] if np.array_equal(full, places) else None
+
+
+def at_an_end(chosen: np.ndarray) -> bool:
+    """Some of the first and the last indices, and fewer than the rest."""
+    middle = np.flatnonzero(~chosen)
+    return chosen.sum() < len(middle) and bool(np.all(np.diff(middle) == 1))
 
 
 def listed(name: str, chosen: np.ndarray, axis: int) -> str:
