@@ -19,13 +19,23 @@ from tinyres.diagnosis.factor import named_factor, unnamed_factor
 from tinyres.diagnosis.linearity import is_linear, not_linear
 from tinyres.diagnosis.local import wrong_formula
 from tinyres.diagnosis.normal import wrong_normalisation
-from tinyres.diagnosis.places import divisor_constant, mixed, moved, overwritten, paths, scattered, transposed_map, wrong_input
+from tinyres.diagnosis.places import (
+    divisor_constant,
+    mixed,
+    moved,
+    overwritten,
+    paths,
+    scattered,
+    transposed_map,
+    wrong_input,
+)
 from tinyres.diagnosis.pooling import wrong_pooling
 from tinyres.diagnosis.precision import noisy, rounded
 from tinyres.diagnosis.softmax import wrong_softmax
-from tinyres.diagnosis.where import only_some
+from tinyres.diagnosis.where import at_kinks, only_some
 
 HYPOTHESES = (  # each: what is known of a linear backward -> a sentence, or None
+    at_kinks,
     named_factor,
     wrong_softmax,
     wrong_normalisation,
@@ -76,7 +86,11 @@ def wrong_values(evidence: Evidence) -> str | None:
     if not all(np.all(np.isfinite(backward(gy))) for gy in facts.gys) or not np.all(np.isfinite(facts.true)):
         return None
     if not any(np.any(backward(gy)) for gy in facts.gys):
-        return "The gradient is 0 everywhere: nothing of gy arrives (never written, or masked away)." if np.any(facts.true) else None
+        return (
+            "The gradient is 0 everywhere: nothing of gy arrives (never written, or masked away)."
+            if np.any(facts.true)
+            else None
+        )
     if not is_linear(backward, facts.gys):
         return rounded(facts, backward) or not_linear(facts, backward)
     units = np.eye(int(np.prod(y_shape, dtype=int)))

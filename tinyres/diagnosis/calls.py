@@ -135,19 +135,21 @@ def changing(evidence: Evidence) -> str | None:
     """backward gives another answer the second time, or changes what is not its own."""
     gy = random_gy(evidence, 0)
     mine, before = gy.copy(), [np.array(a) for a in evidence.inputs]
-    first, second = (np.array(answered(evidence, mine)[evidence.index]) for _ in range(2))
+    first, second, third = (np.array(answered(evidence, mine)[evidence.index]) for _ in range(3))
     if not np.array_equal(mine, gy):
         return (
             "backward writes into gy (an in-place operation such as gy *= …, or gy[mask] = 0). gy may belong to "
             "others too, as after an addition: compute a new array instead."
         )
     if any(not np.array_equal(a, b) for a, b in zip(before, evidence.inputs, strict=True)):
-        return "backward writes into an input (an in-place operation on what forward saved): compute a new array instead."
+        return (
+            "backward writes into an input (an in-place operation on what forward saved): compute a new array instead."
+        )
     if same(second, first):
         return None
-    if same(second, 2 * first):
+    if same(third - second, second - first):
         return (
-            "Called a second time, backward returns twice as much: it adds into an array that outlives the call "
+            "With every call backward returns more (the gradient accumulates): it adds into an array that outlives the call "
             "(made in __init__ or forward). Begin with zeros inside backward."
         )
     return (

@@ -63,6 +63,13 @@ class Facts:
         """Some random gy, (6, *y.shape)."""
         return np.random.default_rng(7).standard_normal((6, *self.y.shape))
 
+    def y_with(self, j: int, value: float) -> np.ndarray:
+        """The output if element j of x had this value; NaN if y's shape changes with it."""
+        x = np.array(self.x)
+        x.flat[j] = value
+        y = np.asarray(self.forward(*(x if k == self.index else a for k, a in enumerate(self.inputs))))
+        return y if y.shape == self.y.shape else np.full(self.y.shape, np.nan)
+
     def gradients(self, matrix: np.ndarray) -> np.ndarray:
         """What `true` or `claimed` makes of each of `gys`: (6, *x.shape)."""
         return (self.gys.reshape(6, -1) @ matrix).reshape(6, *self.x.shape)

@@ -37,7 +37,7 @@ def named_factor(facts: Facts) -> str | None:
 
 def unnamed_factor(facts: Facts) -> str | None:
     factor = constant_factor(facts)
-    if factor is None:
+    if factor is None or np.count_nonzero(facts.true) < 3:  # one number is a multiple of any other
         return None
     sign = " The sign is wrong (flipped) as well." if factor < 0 else ""
     return f"The gradient is {number(factor)} times the true one, everywhere: a constant factor is wrong.{sign}"
@@ -125,8 +125,15 @@ def roles(facts: Facts) -> list[tuple[int, str]]:
     batched = next((a for a in (y, *facts.inputs) if np.ndim(a) > 1), None)
     if batched is not None:
         better.append((batched.shape[0], "the batch size"))
-    better.append((constant(reads[reads > 0]), "the number of elements of x behind each output (the window, or the group)"))
-    better.append((constant(reaches[reaches > 0]), "the number of outputs that each element of x reaches (gy is summed over them)"))
+    better.append(
+        (constant(reads[reads > 0]), "the number of elements of x behind each output (the window, or the group)")
+    )
+    better.append(
+        (
+            constant(reaches[reaches > 0]),
+            "the number of outputs that each element of x reaches (gy is summed over them)",
+        )
+    )
     better.append((x.size, "the number of elements of x"))
     better.append((y.size, "the number of elements of y"))
     known: dict[int, list[str]] = {}

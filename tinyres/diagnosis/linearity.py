@@ -60,7 +60,9 @@ def used_with(facts: Facts, gys: np.ndarray, claimed: np.ndarray) -> str | None:
     if x.shape == y.shape:
         candidates.append((gys * (gys > 0), f"{mask} where it must be taken from x (x > 0): gy itself is tested."))
         for derivative, what in (((x > 0), "x > 0"), ((y > 0), "y > 0")):
-            candidates.append((gys * derivative * (gys > 0), f"{mask} as well as from {what}: leave the first one out."))
+            candidates.append(
+                (gys * derivative * (gys > 0), f"{mask} as well as from {what}: leave the first one out.")
+            )
     for predicted, mistake in candidates:
         if same(claimed, predicted, 1e-6):
             return f"backward is not linear in gy: {mistake}"

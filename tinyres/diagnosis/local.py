@@ -72,11 +72,11 @@ def wrong_formula(facts: Facts) -> str | None:
     p = pairs(facts)
     if p is None or same(p.claimed, p.true):
         return None
-    answers = (masked(p), one_sided(p), path(p), passed_on(p, facts), described(p), by_sign(p))
+    answers = (masked(p, facts), one_sided(p), path(p, facts), passed_on(p, facts), described(p), by_sign(p))
     return next(filter(None, answers), None)
 
 
-def masked(p: Pairs) -> str | None:
+def masked(p: Pairs, facts: Facts) -> str | None:
     """Derivatives that are one constant here and zero there: ReLU, dropout, clamp, max."""
     t, a = p.true, p.claimed
     on = t != 0
@@ -90,7 +90,8 @@ def masked(p: Pairs) -> str | None:
             f"gy is passed on everywhere, also where the derivative is 0: {kind} is missing in backward"
             f"{', and so is its scale' if scaled else ''}. Multiply gy by it."
         )
-    if not np.any(a[on]) and constant(a[~on]) is not None:
+    complete = len(t) == max(facts.x.size, facts.y.size)  # else some are 0 in both, and not among the pairs
+    if complete and not np.any(a[on]) and constant(a[~on]) is not None:
         return f"{kind} is inverted: the gradient passes exactly where it must be 0, and not where it must pass."
     if len(np.unique(np.round(a, 9))) == 2 and not a.all() and not np.array_equal(a != 0, on):
         return (
@@ -101,22 +102,20 @@ def masked(p: Pairs) -> str | None:
     return None
 
 
-def path(p: Pairs) -> str | None:
-    """y = x + f(x), or f(x) + f(x): one way is lost, or counted twice."""
+def path(p: Pairs, facts: Facts) -> str | None:
+    """y = x + f(x): the way of x itself is lost, or counted twice; or another constant is left out."""
     difference = constant(p.claimed - p.true)
-    if difference is None or constant(p.true) is not None:
+    if difference is None or constant(p.true) is not None or constant(p.claimed) is not None:
         return None
-    if abs(difference + 1) < 1e-6:
+    if facts.x.shape == facts.y.shape and abs(difference + 1) < 1e-6:
         return (
             "The gradient is too small by exactly gy: the path of x itself (the skip connection of a residual, "
             "derivative 1) is not accumulated. Add gy to what comes back through the branch."
         )
-    if abs(difference - 1) < 1e-6:
+    if facts.x.shape == facts.y.shape and abs(difference - 1) < 1e-6:
         return "The gradient is too large by exactly gy: gy is added once too often, as for a skip connection counted twice."
-    return (
-        f"The local derivative is wrong by the constant {number(difference)}, which is added to the true one: a mean, or "
-        "another term that is the same for all, is left out or too many."
-    )
+    much = f"too {'large' if difference > 0 else 'small'} by the constant {number(abs(difference))}"
+    return f"The local derivative is {much}: a mean, a 1, or another term that is the same for all, is left out or too many."
 
 
 def passed_on(p: Pairs, facts: Facts) -> str | None:
@@ -173,7 +172,9 @@ def by_powers(p: Pairs) -> str:
         return ""
     factor, powers = found
     many, few = [n for n, e in powers.items() if e > 0], [n for n, e in powers.items() if e < 0]
-    notes = [f"{n} is missing as a factor" for n in few] + [f"{n} is a factor too many, or missing as a divisor" for n in many]
+    notes = [f"{n} is missing as a factor" for n in few] + [
+        f"{n} is a factor too many, or missing as a divisor" for n in many
+    ]
     if factor < 0:
         notes.append("the sign is wrong")
     return f" That is {written(factor, powers)} times the true one: {', '.join(notes)}."
@@ -195,7 +196,9 @@ def by_one_factor(p: Pairs) -> str | None:
             continue
         factor = ratio(p.claimed, term * p.true)
         if factor is not None and simple(factor):
-            return f"The local derivative is the true one times {times(factor, name)}: that factor does not belong there."
+            return (
+                f"The local derivative is the true one times {times(factor, name)}: that factor does not belong there."
+            )
         factor = ratio(p.claimed * term, p.true)
         if factor is not None and simple(factor):
             return f"The factor {times(1 / factor, name)} is missing in the local derivative (forgotten)."

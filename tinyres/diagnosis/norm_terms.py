@@ -95,7 +95,9 @@ def oddity(factor: float, powers: dict[str, int], m: int) -> str:
     elif abs(size - (m - 1) / m) < 1e-6:
         words.append(f"it is divided by M = {m} in place of M − 1 = {m - 1} (n for n − 1)")
     elif size > 1 and abs(m / size - round(m / size)) < 1e-6:
-        words.append(f"it is {number(size)} times too large, as if divided by {round(m / size)} elements in place of M = {m}")
+        words.append(
+            f"it is {number(size)} times too large, as if divided by {round(m / size)} elements in place of M = {m}"
+        )
     else:
         words.append(f"it has a factor {number(size)} too many")
     return ", ".join(words)

@@ -142,7 +142,10 @@ def other_std(facts: Facts, norm: Norm, coefficients: np.ndarray) -> str | None:
     var = 1 / r**2 - eps
     for wrong, mistake in (
         (1 / np.sqrt(var), f"eps = {eps:g} is forgotten in backward's std = √(var + eps)"),
-        (1 / np.sqrt(var * m / (m - 1) + eps), "its variance is the unbiased one (divided by n − 1), forward's is divided by n"),
+        (
+            1 / np.sqrt(var * m / (m - 1) + eps),
+            "its variance is the unbiased one (divided by n − 1), forward's is divided by n",
+        ),
         (1 / np.sqrt(var * (m - 1) / m + eps), "its variance is divided by n, forward's by n − 1"),
         (1 / (np.sqrt(var) + eps), "eps is added to std, but forward adds it to the variance, inside the root"),
     ):
@@ -160,9 +163,12 @@ def one_change(facts: Facts, norm: Norm, right: list[np.ndarray]) -> Iterator[tu
     """The terms with one mistake that is no mere factor, and that mistake."""
     plain = terms(facts, norm._replace(gamma=np.ones(facts.x.size)))
     yield plain, "gamma is forgotten: multiply gy by gamma first."
-    yield [norm.gamma * t for t in plain], (
-        "gamma is multiplied in at the end, outside the means. It varies within a group, so gy must be multiplied by it "
-        "before the means are taken."
+    yield (
+        [norm.gamma * t for t in plain],
+        (
+            "gamma is multiplied in at the end, outside the means. It varies within a group, so gy must be multiplied by it "
+            "before the means are taken."
+        ),
     )
     yield [t / norm.gamma**2 for t in plain], "gy is divided by gamma, where it must be multiplied by it."
     for k in range(1, len(right)):

@@ -122,7 +122,11 @@ def rearrangements(shape: tuple[int, ...]) -> Iterator[tuple[np.ndarray, np.ndar
             axes = " and ".join(map(str, exchanged))
             yield places.transpose(back).ravel(), everything, f"transposed (axes {axes} are exchanged{channels})"
         turned = places.transpose(order).ravel()
-        yield np.argsort(turned), everything, f"reshaped where it should have been transposed (axes in the order {order})"
+        yield (
+            np.argsort(turned),
+            everything,
+            f"reshaped where it should have been transposed (axes in the order {order})",
+        )
         yield turned, everything, f"transposed and then reshaped where neither was due (axes in the order {order})"
     for axes in subsets(len(shape)):
         hint = ", as with a kernel rotated by 180°" if axes == (2, 3) else ""
@@ -140,7 +144,11 @@ def rearrangements(shape: tuple[int, ...]) -> Iterator[tuple[np.ndarray, np.ndar
                 edge[axis] = 0 if step > 0 else -1
                 kept[tuple(edge)] = 0
             hint = "(the padding, or the start of a slice, is off by one)"
-            yield np.roll(places, by, axes).ravel(), kept.ravel(), f"shifted by {listed(by)} along axis {listed(axes)} {hint}"
+            yield (
+                np.roll(places, by, axes).ravel(),
+                kept.ravel(),
+                f"shifted by {listed(by)} along axis {listed(axes)} {hint}",
+            )
 
 
 def listed(numbers: tuple[int, ...]) -> str:
@@ -149,11 +157,17 @@ def listed(numbers: tuple[int, ...]) -> str:
 
 def mixed(facts: Facts) -> str | None:
     """gy, or the finished gradient, is summed or averaged over an axis and spread again."""
-    for axis, shape, what in ((0, facts.y.shape, "gy is {} over axis {} first"), (1, facts.x.shape, "The gradient is {} over axis {} of x at the end")):
+    for axis, shape, what in (
+        (0, facts.y.shape, "gy is {} over axis {} first"),
+        (1, facts.x.shape, "The gradient is {} over axis {} of x at the end"),
+    ):
         for axes in subsets(len(shape)):
             table = facts.true.reshape(*shape, -1) if axis == 0 else facts.true.reshape(-1, *shape)
             over = tuple(a + axis for a in axes)
-            for reduced, verb in ((table.mean(over, keepdims=True), "averaged"), (table.sum(over, keepdims=True), "summed")):
+            for reduced, verb in (
+                (table.mean(over, keepdims=True), "averaged"),
+                (table.sum(over, keepdims=True), "summed"),
+            ):
                 matrix = np.broadcast_to(reduced, table.shape).reshape(facts.true.shape)
                 if same(facts.claimed, matrix) and not same(matrix, facts.true):
                     done = what.format(verb, ", ".join(map(str, axes)))

@@ -87,9 +87,13 @@ def mistaken(facts: Facts, axes: tuple[int, ...], family: object) -> Iterator[tu
     x, y, g = facts.x, facts.y, facts.gys
     n = int(np.prod([x.shape[a] for a in axes]))
     if family is softmax_terms:
-        yield 1, ("−y·(gy·y)", -y * g * y), (
-            f"only the diagonal of the Jacobian, y·(1 − y), is used: the sum over axis {axes} is missing. "
-            "The second term is −y·Σ(gy·y), with every gy of the row"
+        yield (
+            1,
+            ("−y·(gy·y)", -y * g * y),
+            (
+                f"only the diagonal of the Jacobian, y·(1 − y), is used: the sum over axis {axes} is missing. "
+                "The second term is −y·Σ(gy·y), with every gy of the row"
+            ),
         )
         yield 1, ("−y·Σ gy", -y * total(g, axes)), "gy is summed without its weights y"
         yield 1, ("−Σ(gy·y)", -total(g * y, axes) * np.ones(g.shape)), "the factor y before the sum is missing"
@@ -119,11 +123,19 @@ def mistaken(facts: Facts, axes: tuple[int, ...], family: object) -> Iterator[tu
         weight = right[0][1] / softmax(x, axes)  # scale·gy
         yield 0, ("x", x * weight), "the softmax is missing: the bare logits x stand where softmax(x) is due"
         yield 0, ("exp(x)", np.exp(x) * weight), "exp(x) is not divided by its sum (the softmax is not normalised)"
-        yield 0, ("log_softmax(x)", np.log(softmax(x, axes)) * weight), "log-softmax stands where softmax is due (exp is missing)"
+        yield (
+            0,
+            ("log_softmax(x)", np.log(softmax(x, axes)) * weight),
+            "log-softmax stands where softmax is due (exp is missing)",
+        )
         yield 0, ("1", weight), "1 stands where softmax(x) is due"
         for other in subsets(x.ndim):
             if other != axes:
-                yield 0, ("softmax", softmax(x, other) * weight), f"the softmax runs over axis {other}, in forward over {axes}"
+                yield (
+                    0,
+                    ("softmax", softmax(x, other) * weight),
+                    f"the softmax runs over axis {other}, in forward over {axes}",
+                )
 
 
 def compared(facts: Facts, right: list[Term], wrong: list[tuple[int, Term, str]]) -> str | None:
@@ -156,7 +168,9 @@ def wrong_onehot(facts: Facts, terms: list[np.ndarray]) -> str | None:
     p = facts.gradients(facts.claimed) - terms[0]  # −(what is subtracted)·scale·gy
     scale = np.max(np.abs(terms[1] / weight))
     subtracted = -p / (scale * weight)
-    if not same(np.round(subtracted), subtracted, 1e-6) or not same(subtracted, np.broadcast_to(subtracted[0], p.shape), 1e-6):
+    if not same(np.round(subtracted), subtracted, 1e-6) or not same(
+        subtracted, np.broadcast_to(subtracted[0], p.shape), 1e-6
+    ):
         return None
     due = np.argwhere(terms[1][0])[0].tolist()
     return (
@@ -193,5 +207,3 @@ def told_factor(facts: Facts, name: str, c: float) -> str | None:
         if abs(abs(c) - n) < 1e-6:
             return f"{name} is not divided by {n}, the length of axis {a}"
     return f"{name} has a factor {number(c)} too many"
-
-
