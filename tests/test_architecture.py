@@ -18,9 +18,9 @@ LAYERS = (
     ("tinyres.bench", "tinyres.labs", "tinyres.training", "tinyres.viz"),
     ("tinyres.models", "tinyres.proof", "tinyres.step_memory", "tinyres.summary"),
     ("tinyres",),  # the front door: what a user imports
-    ("tinyres.nn", "tinyres.optim", "tinyres.gradcheck", "tinyres.adjoint", "tinyres.creation", "tinyres.data"),
-    ("tinyres.purity", "tinyres.blame", "tinyres.diagnosis", "tinyres.jacobian", "tinyres.recording", "tinyres.slopes"),
-    ("tinyres.anomaly",),
+    ("tinyres.gradcheck", "tinyres.adjoint"),
+    ("tinyres.purity", "tinyres.blame", "tinyres.jacobian", "tinyres.recording", "tinyres.slopes", "tinyres.diagnosis"),
+    ("tinyres.nn", "tinyres.optim", "tinyres.anomaly", "tinyres.creation", "tinyres.data"),
     ("tinyres.ops",),
     ("tinyres.autograd", "tinyres.device", "tinyres.fusion", "tinyres.profiler", "tinyres.random", "tinyres.threads"),
     ("tinyres_kernels",),

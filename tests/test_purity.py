@@ -144,3 +144,20 @@ def test_gradients_of_others_stay_as_they_are():
     weight.grad = np.array([1.0, 2.0, 3.0])
     gradcheck(lambda x: x * weight, [x()])
     assert weight.grad.tolist() == [1, 2, 3]
+
+
+def test_a_gradient_rounded_to_float32():
+    """An error of 1e-8, too small for the slope to tell."""
+
+    class Rounded(Double):
+        def backward(self, gy):
+            return 2 * gy.astype(np.float32).astype(np.float64)
+
+    error = caught(lambda x: Rounded()(x.exp()), "the gradient that Rounded returns for x was rounded to float32")
+    assert error.op == "Rounded" and "float32" in error.diagnosis
+
+
+def test_gradients_that_happen_to_be_float32_numbers_pass():
+    zeros = Tensor(np.zeros(3), requires_grad=True)
+    assert gradcheck(lambda x: x * x, [zeros]) < 1e-6
+    assert gradcheck(lambda x: x.sum(), [x()]) < 1e-6

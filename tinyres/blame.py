@@ -101,6 +101,13 @@ def failed_backward(recorded: Recorded, error: Exception) -> GradientError:
     )
 
 
+def rounded_gradient(call: Call, k: int) -> GradientError:
+    """The op's gradient for its k-th input has the precision of float32, though all it was given is float64."""
+    cause = diagnose(Evidence(call.name, call.forward, call.backward, call.inputs, k))
+    message = f"the gradient that {call.name} returns for {call.input_name(k)} was rounded to float32 on the way"
+    return GradientError(message, call.name, call.input_name(k), diagnosis=cause)
+
+
 def _misshapen(call: Call) -> int:
     """The first input whose gradient does not look like it; or the first that needs one, if backward itself fails."""
     needed = [k for k, need in enumerate(call.op.needs) if need]

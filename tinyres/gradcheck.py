@@ -36,7 +36,7 @@ from tinyres.autograd import Tensor
 from tinyres.blame import GradientError as GradientError
 from tinyres.blame import wrong_gradient
 from tinyres.jacobian import worst_entry
-from tinyres.purity import expect_pure_backward, expect_pure_forward
+from tinyres.purity import expect_full_precision, expect_pure_backward, expect_pure_forward
 from tinyres.random import generator
 from tinyres.recording import Recorded
 from tinyres.slopes import Comparison, Ruler, compare
@@ -121,6 +121,7 @@ def _check(
     worst = max(range(len(found)), key=lambda n: found[n].error)
     if not found[worst].error <= ruler.tolerance:
         raise wrong_gradient(recorded, wanted[worst], found[worst], _said(found[worst], full), rng, ruler)
+    expect_full_precision(recorded)
     return found
 
 
