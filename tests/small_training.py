@@ -92,7 +92,7 @@ def growth(measure, training, steps):
     Twice the smaller growth of the two halves: a leak shows in both, but in one alone a table of the interpreter's that
     is made larger once in a while, such as that of its interned strings (1 MB and more, every few thousand steps).
     """
-    training.steps(250)  # compiles kernels, fills the shelf of buffers and what the interpreter keeps for reuse
+    training.steps(200)  # compiles kernels, fills the shelf of buffers and what the interpreter keeps for reuse
     marks = [measure()]
     for _ in range(2):
         training.steps(steps // 2)

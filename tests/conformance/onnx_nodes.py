@@ -79,7 +79,11 @@ def average_pool(
     ceil_mode: int = 0,
     count_include_pad: int = 0,
 ) -> Tensor:
-    x, padding = pool_padding(x, borders(x, kernel_shape, strides, pads, auto_pad), kernel_shape, 0.0)
+    wanted = borders(x, kernel_shape, strides, pads, auto_pad)
+    if count_include_pad:
+        x, padding = pool_padding(x, wanted, kernel_shape, 0.0)
+    else:  # what is made part of x would count
+        padding = wanted[0] if wanted[0] == wanted[1] else list(zip(*wanted, strict=True))
     dilated = {} if set(dilations) == {1} else {"dilation": dilations}  # torch's avg_pool2d has no such argument either
     return F.avg_pool2d(x, kernel_shape, strides, padding, bool(ceil_mode), bool(count_include_pad), **dilated)
 
@@ -179,7 +183,7 @@ def borders(x: Tensor, kernel: Ints, strides: Ints, pads: Ints | None, auto_pad:
 def pool_padding(x: Tensor, pads: Pads, kernel: Ints, value: float) -> tuple[Tensor, list[int]]:
     """x, and the padding that F's pooling is to add itself: equal on both sides, and at most half the kernel.
 
-    Other padding becomes a part of x. Then an average counts it, whatever count_include_pad says.
+    Other padding becomes a part of x.
     """
     before, after = pads
     if before == after and all(2 * width <= k for width, k in zip(before, kernel, strict=True)):
