@@ -1,9 +1,6 @@
 """tinyres/autograd.py: the engine's rules, each as a test."""
 
-import gc
 import threading
-import tracemalloc
-import weakref
 
 import numpy as np
 import pytest
@@ -22,15 +19,6 @@ def grad_of(fn, *values):
     x = leaf(*values)
     fn(x).sum().backward()
     return x.grad.tolist()
-
-
-@pytest.fixture
-def no_gc():
-    """Only reference counting frees memory here: a reference cycle would live on."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 # ---- what a Tensor is ------------------------------------------------------------------------------------------------
@@ -273,7 +261,7 @@ def test_nothing_to_differentiate():
         (Tensor([1.0]) * 2).backward()
 
 
-# ---- release, memory, cycles -----------------------------------------------------------------------------------------
+# ---- release: what becomes of the memory, see test_memory.py ---------------------------------------------------------
 
 
 def test_a_second_backward_is_refused_unless_the_graph_was_retained():
@@ -292,100 +280,6 @@ def test_a_second_backward_through_a_shared_part_is_refused():
     (shared * 2).backward()
     with pytest.raises(RuntimeError, match="backward ran through here before"):
         (shared * 3).backward()
-
-
-class Saving(Op):
-    """y = x, with an array of its own saved; notes in `alive` how many such arrays exist when its backward runs."""
-
-    living: list[weakref.ref] = []  # noqa: RUF012 (shared on purpose)
-    alive: list[int] = []  # noqa: RUF012
-
-    def forward(self, x):
-        own = x.copy()
-        self.saved = (own,)
-        self.living.append(weakref.ref(own))
-        return x + 0
-
-    def backward(self, gy):
-        self.alive.append(sum(ref() is not None for ref in self.living))
-        return gy
-
-
-@pytest.fixture
-def saving():
-    Saving.living.clear()
-    Saving.alive.clear()
-    return Saving
-
-
-def chain(op, x, length):
-    for _ in range(length):
-        x = op()(x)
-    return x
-
-
-def test_backward_frees_what_was_saved_as_it_goes(saving, no_gc):
-    y = chain(saving, leaf(1.0), 4)
-    y.backward()
-    assert saving.alive == [4, 3, 2, 1]
-    assert [ref() for ref in saving.living] == [None] * 4  # though y is still there
-
-
-def test_retain_graph_keeps_what_was_saved(saving, no_gc):
-    y = chain(saving, leaf(1.0), 4)
-    y.backward(retain_graph=True)
-    assert saving.alive == [4, 4, 4, 4]
-    del y
-    assert [ref() for ref in saving.living] == [None] * 4
-
-
-def test_without_backward_everything_dies_with_the_last_tensor(saving, no_gc):
-    y = chain(saving, leaf(1.0), 4)
-    nodes = [weakref.ref(y.node), weakref.ref(y.op)]
-    del y
-    assert [ref() for ref in saving.living + nodes] == [None] * 6
-
-
-def training_step(weight, x):
-    loss = ((x @ weight).relu() @ weight).sum()
-    loss.backward()
-    weight.data -= 1e-9 * weight.grad
-    weight.grad = None
-
-
-def traced_bytes(fn):
-    """(bytes still held when fn has returned, its peak)"""
-    tracemalloc.start()
-    try:
-        fn()
-        return tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-
-
-def test_memory_stays_flat_over_many_steps(no_gc):
-    """300 steps make 3000 arrays, and 1200 nodes; CPython itself keeps some 200 KB of freed tuples for reuse."""
-    weight, x = Tensor(np.ones((100, 100)), requires_grad=True), Tensor(np.ones((100, 100)))
-    training_step(weight, x)
-    held, _ = traced_bytes(lambda: [training_step(weight, x) for _ in range(300)])
-    assert held < 5 * weight.data.nbytes
-
-
-def test_peak_memory_of_a_deep_chain():
-    """Each tanh saves its output. Forward holds all 50; backward frees one with every step, and each gradient too."""
-    x, array, depth = Tensor(np.ones(25_000), requires_grad=True), 25_000 * 8, 50
-    at_the_leaf = []
-    x.register_hook(lambda gradient: at_the_leaf.append(tracemalloc.get_traced_memory()[0]))
-
-    def forward_and_backward():
-        y = x
-        for _ in range(depth):
-            y = y.tanh()
-        y.sum().backward()
-
-    _, peak = traced_bytes(forward_and_backward)
-    assert depth * array < peak < (depth + 8) * array
-    assert at_the_leaf[0] < 8 * array
 
 
 # ---- no_grad, detach -------------------------------------------------------------------------------------------------
