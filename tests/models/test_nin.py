@@ -89,8 +89,10 @@ def test_dropout_is_between_the_layers():
 
 
 def test_it_learns():
-    seen = losses(NIN(((16, 16, 16), (16, 16, 16), (16, 16)), 4), images(4, 3, 32, 32), steps=60, lr=0.02)
-    assert np.mean(seen[-5:]) < 0.7 * np.mean(seen[:5])
+    """In evaluation: with dropout the losses of a few steps jump about."""
+    net = NIN(((16, 16, 16), (16, 16, 16), (16, 16)), 4)
+    seen = losses(net.eval(), images(4, 3, 32, 32), steps=40, lr=0.005)
+    assert seen[-1] < 0.7 * seen[0]
 
 
 def test_initialisation():
