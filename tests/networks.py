@@ -58,9 +58,9 @@ def losses(model: Module, x: np.ndarray, steps: int, lr: float) -> list[float]:
     return seen
 
 
-def shapes(state: Any) -> dict[str, tuple[int, ...]]:
-    """{name: shape} of a state of ours or torch's."""
-    return {name: tuple(value.shape) for name, value in state.items()}
+def shapes(model: Any) -> dict[str, tuple[int, ...]]:
+    """{name: shape} of all parameters and buffers, of a network of ours or torch's. (A state_dict would copy them.)"""
+    return {name: tuple(value.shape) for name, value in (*model.named_parameters(), *model.named_buffers())}
 
 
 def assert_same_scores(model: Module, theirs: Any, x: np.ndarray) -> None:

@@ -66,7 +66,7 @@ def test_the_same_training_step(name, parameters, monkeypatch):
         np.testing.assert_allclose(values, theirs.state_dict()[path].numpy(), rtol=1e-8, atol=1e-12, err_msg=path)
 
 
-ENORMOUS = ("resnet101", "resnet152", "resnet1202")  # more of the same blocks
+ENORMOUS = ("resnet101", "resnet152", "resnet1202", "vgg16", "vgg19")  # more of the same blocks
 
 
 @pytest.mark.parametrize("name", [name for name in models.names() if name not in ENORMOUS])

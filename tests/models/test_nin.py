@@ -36,9 +36,10 @@ def test_an_mlpconv_layer_is_a_perceptron_at_each_position():
 
 def test_a_score_is_the_average_of_the_classes_map():
     model, maps = NIN(SMALL, 5).eval(), []
-    model.mlpconv3.register_forward_hook(lambda module, inputs, output: maps.append(output.data))
+    model.maps.register_forward_hook(lambda module, inputs, output: maps.append(output.data))
     scores = model(Tensor(images(2, 3, 32, 32))).data
     assert maps[0].shape == (2, 5, 8, 8)
+    assert maps[0].min() < 0  # no ReLU comes between
     np.testing.assert_allclose(scores, maps[0].mean((2, 3)), rtol=1e-5)
 
 
@@ -59,7 +60,8 @@ def torch_nin(widths, num_classes):
             pool1=nn.MaxPool2d(3, 2, ceil_mode=True),
             mlpconv2=perceptron(first[-1], 5, second),
             pool2=nn.MaxPool2d(3, 2, ceil_mode=True),
-            mlpconv3=perceptron(second[-1], 3, (*third, num_classes)),
+            mlpconv3=perceptron(second[-1], 3, third),
+            maps=nn.Conv2d(third[-1], num_classes, 1),
             average=nn.AdaptiveAvgPool2d(1),
             flatten=nn.Flatten(),
         )
@@ -70,7 +72,7 @@ def test_shapes_as_torch():
     torch = pytest.importorskip("torch", reason="torch is not installed: counts are tested without it")
     with torch.device("meta"):
         theirs = torch_nin(WIDTHS, 10)
-    assert shapes(models.nin().state_dict()) == shapes(theirs.state_dict())
+    assert shapes(models.nin()) == shapes(theirs)
 
 
 @pytest.mark.parametrize(("widths", "size"), [(WIDTHS, (32, 32)), (SMALL, (17, 30))], ids=["in full", "small"])
@@ -91,8 +93,8 @@ def test_dropout_is_between_the_layers():
 def test_it_learns():
     """In evaluation: with dropout the losses of a few steps jump about."""
     net = NIN(((16, 16, 16), (16, 16, 16), (16, 16)), 4)
-    seen = losses(net.eval(), images(4, 3, 32, 32), steps=40, lr=0.005)
-    assert seen[-1] < 0.7 * seen[0]
+    seen = losses(net.eval(), images(4, 3, 32, 32), steps=60, lr=0.005)
+    assert seen[-1] < 0.8 * np.log(4)  # the loss of who knows nothing: where a net with dead ReLUs ends
 
 
 def test_initialisation():

@@ -47,7 +47,7 @@ def test_the_resnet_papers_figures_stand_beside_ours(undrawn):
 def test_names_are_torchvisions(name, convolutions, undrawn):
     numbered = [*(f"features.{k}" for k in convolutions), *(f"classifier.{k}" for k in (0, 3, 6))]
     names = [f"{layer}.{part}" for layer in numbered for part in ("weight", "bias")]
-    assert list(models.build(name).state_dict()) == names
+    assert [path for path, _ in models.build(name).named_parameters()] == names
 
 
 def torch_vgg(stages, hidden, num_classes):
@@ -93,7 +93,7 @@ class TestAsTorch:
             wanted = {"vgg16": torch_vgg(D, 4096, 1000), "vgg19": torch_vgg(E, 4096, 1000)}
             wanted["vgg16_cifar"] = torch_cifar_vgg(D, 10)
         for name, theirs in wanted.items():
-            assert shapes(models.build(name).state_dict()) == shapes(theirs.state_dict())
+            assert shapes(models.build(name)) == shapes(theirs)
 
     @pytest.mark.parametrize("size", [(56, 56), (40, 70)], ids=str)
     def test_scores(self, size):
@@ -119,7 +119,7 @@ def test_gradients(net, sizes, training):
 
 def test_the_cifar_net_learns():
     model = models.vgg16_cifar()
-    seen = losses(model, images(8, 3, 32, 32), steps=4, lr=0.02)
+    seen = losses(model, images(4, 3, 32, 32), steps=4, lr=0.01)
     assert seen[-1] < 0.5 * seen[0]
 
 

@@ -19,9 +19,12 @@ class NIN(Sequential):
     """x (N, 3, H, W) -> scores (N, num_classes). Figure 2 of the paper; the sizes are its authors' configuration.
 
     widths: for each of the three mlpconv layers, the channels of its convolution and of its 1×1 convolutions; the last
-    of all are the classes, and not given.
+    of all are the classes' maps, and not given.
 
-    The paper pools by the maximum throughout (sec. 4.1); its authors' files for Caffe by the average the second time.
+    - No ReLU after the maps. The paper has one (eq. 2); but a map that is below 0 everywhere gets no gradient from it,
+      and that is where the loss pushes nine of ten. A quarter as wide, on Shapes, at a learning rate of 0.02: with it
+      the loss stood at ln 10 = 2.30 for 760 steps, without it fell to 1.7 in 1,000.
+    - The paper pools by the maximum throughout (sec. 4.1); its authors' files for Caffe average the second time.
     """
 
     def __init__(self, widths: Sequence[Sequence[int]], num_classes: int):
@@ -34,7 +37,8 @@ class NIN(Sequential):
                 mlpconv2=mlpconv(first[-1], 5, second),
                 pool2=MaxPool2d(3, stride=2, ceil_mode=True),  # (N, 192, 8, 8)
                 dropout2=Dropout(),
-                mlpconv3=mlpconv(second[-1], 3, (*third, num_classes)),  # (N, num_classes, 8, 8)
+                mlpconv3=mlpconv(second[-1], 3, third),
+                maps=Conv2d(third[-1], num_classes, 1),  # (N, num_classes, 8, 8)
                 avgpool=AdaptiveAvgPool2d(1),
                 flatten=Flatten(),
             )
@@ -43,7 +47,7 @@ class NIN(Sequential):
 
 
 def mlpconv(channels_in: int, kernel_size: int, widths: Sequence[int]) -> Sequential:
-    """A perceptron that moves over the image: eq. 2, with a ReLU after each layer, the last one too."""
+    """A perceptron that moves over the image: eq. 2, a ReLU after each of its layers."""
     convolution, *ones = widths
     layers: list[Module] = [Conv2d(channels_in, convolution, kernel_size, padding=kernel_size // 2), ReLU()]
     channels = convolution
