@@ -7,7 +7,7 @@ import pytest
 
 import tinyres
 
-pytest.register_assert_rewrite("support")
+pytest.register_assert_rewrite("networks", "support")
 
 
 @pytest.fixture(autouse=True)

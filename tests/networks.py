@@ -8,7 +8,7 @@ import numpy as np
 
 import tinyres
 from tinyres import Tensor
-from tinyres.nn import Module
+from tinyres.nn import Dropout, Module, Parameter
 from tinyres.nn import functional as F
 from tinyres.optim import SGD
 from tinyres.random import set_step
@@ -42,7 +42,7 @@ def check_gradients(model: Module, x: np.ndarray) -> None:
 
 
 def is_parameter(value: Any) -> bool:
-    return isinstance(value, tinyres.nn.Parameter)
+    return isinstance(value, Parameter)
 
 
 def losses(model: Module, x: np.ndarray, steps: int, lr: float) -> list[float]:
@@ -61,6 +61,11 @@ def losses(model: Module, x: np.ndarray, steps: int, lr: float) -> list[float]:
 def shapes(model: Any) -> dict[str, tuple[int, ...]]:
     """{name: shape} of all parameters and buffers, of a network of ours or torch's. (A state_dict would copy them.)"""
     return {name: tuple(value.shape) for name, value in (*model.named_parameters(), *model.named_buffers())}
+
+
+def dropouts(model: Module) -> dict[str, float]:
+    """{path: probability}: what scores in evaluation do not show."""
+    return {path: module.p for path, module in model.named_modules() if isinstance(module, Dropout)}
 
 
 def assert_same_scores(model: Module, theirs: Any, x: np.ndarray) -> None:

@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
-from networks import assert_same_scores, check_gradients, images, shapes
+from networks import assert_same_scores, check_gradients, dropouts, images, shapes
 
 from tinyres import Tensor, models
 from tinyres.models.alexnet import AlexNet
@@ -81,6 +81,10 @@ def test_initialisation_is_torchs_own():
             bound = 1 / np.sqrt(np.prod(module.weight.shape[1:]))
             for values in (module.weight.data, module.bias.data):
                 assert 0.5 * bound < np.abs(values).max() <= bound * (1 + 1e-6)
+
+
+def test_dropout():
+    assert dropouts(AlexNet(SMALL, 12, 5)) == {"classifier.0": 0.5, "classifier.3": 0.5}
 
 
 def test_num_classes(undrawn):

@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
-from networks import assert_same_scores, check_gradients, images, losses, shapes
+from networks import assert_same_scores, check_gradients, dropouts, images, losses, shapes
 
 from tinyres import Tensor, models
 from tinyres.models.googlenet import GoogLeNet, Inception
@@ -151,6 +151,10 @@ def test_initialisation():
     for name, parameter in models.googlenet().named_parameters():
         if parameter.ndim > 1:
             assert abs(parameter.data.std() / 0.01 - 1) < 4 / np.sqrt(2 * parameter.data.size), name
+
+
+def test_dropout(undrawn):
+    assert dropouts(models.googlenet()) == {"dropout": 0.2}
 
 
 def test_num_classes(undrawn):

@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
-from networks import assert_same_scores, check_gradients, images, losses, shapes
+from networks import assert_same_scores, check_gradients, dropouts, images, losses, shapes
 
 from tinyres import Tensor, models
 from tinyres.models.nin import NIN, mlpconv
@@ -86,15 +86,11 @@ def test_gradients(training):
     check_gradients(NIN(SMALL, 4).train(training), images(2, 3, 12, 11))
 
 
-def test_dropout_is_between_the_layers():
-    assert [name for name, _ in models.nin().named_children() if "dropout" in name] == ["dropout1", "dropout2"]
-
-
 def test_it_learns():
-    """In evaluation: with dropout the losses of a few steps jump about."""
-    net = NIN(((16, 16, 16), (16, 16, 16), (16, 16)), 4)
-    seen = losses(net.eval(), images(4, 3, 32, 32), steps=60, lr=0.005)
-    assert seen[-1] < 0.8 * np.log(4)  # the loss of who knows nothing: where a net with dead ReLUs ends
+    """Colours, since averages over maps cannot tell one picture of noise from another."""
+    red_green_blue = images(3, 3, 32, 32) + 2 * np.eye(3, dtype=np.float32)[:, :, None, None]
+    seen = losses(NIN(((16, 16, 16), (16, 16, 16), (16, 16)), 3).eval(), red_green_blue, steps=40, lr=0.005)
+    assert seen[-1] < 0.3 * np.log(3)  # less than a third of what guessing costs
 
 
 def test_initialisation():
@@ -105,6 +101,10 @@ def test_initialisation():
             assert abs(values.std() / std - 1) < 4 / np.sqrt(2 * values.size), name
         else:
             assert not values.any(), name
+
+
+def test_dropout():
+    assert dropouts(models.nin()) == {"dropout1": 0.5, "dropout2": 0.5}
 
 
 def test_num_classes():

@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
-from networks import assert_same_scores, check_gradients, images, losses, shapes
+from networks import assert_same_scores, check_gradients, dropouts, images, losses, shapes
 
 from tinyres import Tensor, models
 from tinyres.models.vgg import VGG, CifarVGG, D, E
@@ -132,6 +132,10 @@ def test_initialisation(net, sizes):
             assert abs(values.std() / std - 1) < 4 / np.sqrt(2 * values.size), name
         else:
             assert set(values) == {0 if name.endswith("bias") else 1}, name
+
+
+def test_dropout():
+    assert dropouts(VGG(SMALL, 12, 5)) == {"classifier.2": 0.5, "classifier.5": 0.5}
 
 
 def test_num_classes(undrawn):
