@@ -10,7 +10,8 @@ import numpy as np
 from tinyres.autograd import Observer, Op, Tensor, no_grad, observe
 from tinyres.nn import Module
 
-# What the ResNet paper prints (He et al. 2016a): Table 1 for multiply-adds, Table 6 for parameters.
+# What the papers print. Where none is named, the ResNet paper (He et al. 2016a): Table 1 for multiply-adds, Table 6 for
+# parameters, section 4.1 for VGG.
 PAPER = {
     "resnet18": "1.8 G multiply-adds",
     "resnet34": "3.6 G multiply-adds",
@@ -25,6 +26,11 @@ PAPER = {
     "resnet56": "0.85 M parameters",
     "resnet110": "1.7 M parameters",
     "resnet1202": "19.4 M parameters",
+    "vgg16": "15.3 G multiply-adds, without the 0.12 G of the linear layers",
+    "vgg19": "19.6 G multiply-adds",
+    "vgg16_cifar": "313 M multiply-adds (Li et al. 2017, Table 1, for two linear layers, 0.3 M more)",
+    "alexnet": "60 M parameters (Krizhevsky et al. 2012, for the net of two towers)",
+    "googlenet": "1.5 G multiply-adds (Szegedy et al. 2015, with 5×5 where we have 3×3, and less in the first layer)",
 }
 
 

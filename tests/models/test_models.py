@@ -21,11 +21,11 @@ def test_settings_left_out_are_the_models_own():
 
 
 def test_input_shapes():
-    assert {name: models.input_shape(name) for name in ("resnet20", "plain34", "resnet18", "resnet18_cifar")} == {
+    assert {name: models.input_shape(name) for name in ("resnet20", "plain34", "vgg19", "vgg16_cifar")} == {
         "resnet20": (3, 32, 32),
         "plain34": (3, 224, 224),
-        "resnet18": (3, 224, 224),
-        "resnet18_cifar": (3, 32, 32),
+        "vgg19": (3, 224, 224),
+        "vgg16_cifar": (3, 32, 32),
     }
 
 
@@ -36,6 +36,8 @@ def test_a_misspelt_name_gets_a_hint():
         models.build("xyz")
 
 
-def test_a_plain_net_has_no_shortcut_to_choose():
-    with pytest.raises(ValueError, match=re.escape("plain20 has no shortcuts, so there is no option 'A' to choose")):
-        models.build("plain20", shortcut="A")
+def test_where_there_are_no_shortcuts_there_is_none_to_choose():
+    for name in ("plain20", "vgg16", "googlenet"):
+        wanted = f"{name} has no shortcuts, so there is no option 'A' to choose"
+        with pytest.raises(ValueError, match=re.escape(wanted)):
+            models.build(name, shortcut="A")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import OrderedDict
 from typing import Any
 
 import torch
@@ -83,6 +84,40 @@ class ResNet(nn.Module):
         return self.fc(F.adaptive_avg_pool2d(x, 1).flatten(1))
 
 
+class ConvNormReLU(nn.Module):
+    """VGG's ConvNormReLU and GoogLeNet's BasicConv2d."""
+
+    conv: nn.Module
+    bn: nn.Module
+
+    def __init__(self, original: Any):
+        super().__init__()
+        take_over(self, original)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.relu(self.bn(self.conv(x)))
+
+
+class Inception(nn.Module):
+    """GoogLeNet's branches, side by side."""
+
+    def __init__(self, original: Any):
+        super().__init__()
+        take_over(self, original)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([branch(x) for branch in self.children()], 1)
+
+
+def in_order(original: Any) -> nn.Module:
+    return nn.Sequential(OrderedDict((name, part(child)) for name, child in original.named_children()))
+
+
+def max_pool(original: Any) -> nn.Module:
+    windows = original.kernel_size, original.stride, original.padding
+    return nn.MaxPool2d(*windows, ceil_mode=original.ceil_mode)
+
+
 def convolution(original: Any) -> nn.Module:
     settings = original.kernel_size, original.stride, original.padding
     return nn.Conv2d(original.in_channels, original.out_channels, *settings, bias=original.bias is not None)
@@ -95,10 +130,23 @@ MAKE: dict[str, Any] = {
     "Bottleneck": Block,
     "PlainBlock": Block,
     "ZeroPadding": ZeroPadding,
-    "Sequential": lambda original: nn.Sequential(*map(part, original.children())),
+    "AlexNet": in_order,
+    "VGG": in_order,
+    "CifarVGG": in_order,
+    "ConvNormReLU": ConvNormReLU,
+    "GoogLeNet": in_order,
+    "Inception": Inception,
+    "BasicConv2d": ConvNormReLU,
+    "NIN": in_order,
+    "Sequential": in_order,
     "Identity": lambda original: nn.Identity(),
     "Conv2d": convolution,
-    "BatchNorm2d": lambda original: nn.BatchNorm2d(original.num_features),
+    "BatchNorm2d": lambda original: nn.BatchNorm2d(original.num_features, original.eps),
+    "ReLU": lambda original: nn.ReLU(),
+    "MaxPool2d": max_pool,
+    "AdaptiveAvgPool2d": lambda original: nn.AdaptiveAvgPool2d(original.output_size),
+    "Dropout": lambda original: nn.Dropout(original.p),
+    "Flatten": lambda original: nn.Flatten(),
     "Linear": lambda original: nn.Linear(original.in_features, original.out_features),
 }
 
