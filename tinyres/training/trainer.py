@@ -15,7 +15,6 @@ from tinyres import models, random
 from tinyres.autograd import Tensor
 from tinyres.data import Dataset, Loader, channel_statistics
 from tinyres.device import must_compile, to_device
-from tinyres.nn import functional as F
 from tinyres.training import checkpoint
 from tinyres.training.checkpoint import Checkpoint
 from tinyres.training.errors import Diverged, Interrupted
@@ -23,6 +22,7 @@ from tinyres.training.evaluate import Batches, Score, evaluate
 from tinyres.training.progress import Progress
 from tinyres.training.run_folder import RunFolder
 from tinyres.training.settings import Settings
+from tinyres.training.step import train_step
 from tinyres.viz.curves import draw_curves
 
 
@@ -124,15 +124,10 @@ class Trainer:
             random.set_step(self.position.epoch, self.position.batch)
             self.schedule.goto(self.step)
 
-            scores = self.model(images)
-            loss = F.cross_entropy(scores, labels, label_smoothing=self.settings.label_smoothing)
-            self.check(loss.item())
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
-
+            smoothing = self.settings.label_smoothing
+            loss, scores = train_step(self.model, self.optimizer, images, labels, smoothing, self.check)
             self.position.batch += 1
-            self.position.score.add(loss.item(), scores, labels)
+            self.position.score.add(loss, scores, labels)
             self.position.seconds += perf_counter() - started
             started = perf_counter()
             self.progress.batch_done(self.position.score, self.position.seconds)
