@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinyres.autograd import Tensor
+from tinyres.labs.drawing import BLUE, GREEN, VERMILION, tidy
 from tinyres.labs.lab import Results, Verdict
 from tinyres.labs.workbench import Workbench
 from tinyres.random import generator
@@ -40,7 +41,7 @@ TITLE = "the chain rule four times over, and the w + 1 of a residual connection"
 MINUTES = 0.1
 
 AGREEMENT, VANISHED, DEPTH = 1e-10, 1e-12, 30
-COLOURS = {"sigmoid": "#0072B2", "tanh": "#009E73", "relu": "#D55E00"}
+COLOURS = {"sigmoid": BLUE, "tanh": GREEN, "relu": VERMILION}
 ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {  # f, and f' from z
     "sigmoid": (lambda z: 1 / (1 + np.exp(-z)), lambda z: np.exp(-z) / (1 + np.exp(-z)) ** 2),
     "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
@@ -216,9 +217,5 @@ def draw(results: Results, figure: Figure) -> None:
         for name, kinds in results["by_depth"].items():
             values = np.where(np.array(kinds[kind]) > 0, kinds[kind], np.nan)
             axes.semilogy(results["depths"], values, color=COLOURS[name], label=name, linewidth=2)
-        axes.set(title=title, xlabel="layers of the chain")
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False)
-    plain.set_ylabel("|∂C/∂w₁|, median over chains")
+        tidy(axes, title, "layers of the chain", "|∂C/∂w₁|, median over chains" if axes is plain else "")
     figure.suptitle("What reaches the first weight of a chain of one-neuron layers", fontweight="bold")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinyres.autograd import Tensor
+from tinyres.labs.drawing import VERMILION
 from tinyres.labs.lab import Results, Verdict
 from tinyres.labs.workbench import Workbench
 from tinyres.nn import functional as F
@@ -112,4 +113,4 @@ def draw(results: Results, figure: Figure) -> None:
 def _frame(x: float, y: float) -> Any:
     from matplotlib.patches import Rectangle
 
-    return Rectangle((x, y), 1, 1, fill=False, edgecolor="#D55E00", linewidth=3)
+    return Rectangle((x, y), 1, 1, fill=False, edgecolor=VERMILION, linewidth=3)
