@@ -13,7 +13,7 @@ from typing import cast
 from tinyres.labs.lab import Lab, Verdict, perform
 from tinyres.labs.workbench import Workbench
 
-NAMES = ("chain", "identity", "symmetry", "shattered", "one-by-one")
+NAMES = ("chain", "degradation", "identity", "symmetry", "responses", "shattered", "one-by-one")
 
 __all__ = ["NAMES", "Lab", "Verdict", "Workbench", "find", "perform"]
 
