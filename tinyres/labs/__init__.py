@@ -13,7 +13,18 @@ from typing import cast
 from tinyres.labs.lab import Lab, Verdict, perform
 from tinyres.labs.workbench import Workbench
 
-NAMES = ("chain", "degradation", "identity", "symmetry", "responses", "shattered", "one-by-one")
+NAMES = (
+    "chain",
+    "gradient-flow",
+    "degradation",
+    "identity",
+    "symmetry",
+    "lesion",
+    "responses",
+    "shattered",
+    "paths",
+    "one-by-one",
+)
 
 __all__ = ["NAMES", "Lab", "Verdict", "Workbench", "find", "perform"]
 

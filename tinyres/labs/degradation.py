@@ -94,8 +94,8 @@ def verdict(results: Results) -> Verdict:
     return Verdict(
         held,
         f"from {shallow} to {deep} layers the training error moves by {growth['plain']:+.2f} points in plain nets and "
-        f"by {growth['residual']:+.2f} in residual ones; at {deep} layers plain has {error['plain', deep].mean():.2f} %, "
-        f"residual {error['residual', deep].mean():.2f} %",
+        f"by {growth['residual']:+.2f} in residual ones; at {deep} layers plain has {error['plain', deep].mean():.2f} "
+        f"%, residual {error['residual', deep].mean():.2f} %",
     )
 
 
