@@ -104,6 +104,22 @@ class Module:
     def buffers(self) -> Iterator[Buffer]:
         return (buffer for _, buffer in self.named_buffers())
 
+    def get_submodule(self, target: str) -> Module:
+        """The module at a path such as "layer1.0.conv1". AttributeError: there is none."""
+        module = self
+        for k, name in enumerate(path := target.split(".") if target else []):
+            child = vars(module).get(name)
+            if not isinstance(child, Module):
+                raise AttributeError(f"{type(self).__name__} has no module at {'.'.join(path[: k + 1])!r}")
+            module = child
+        return module
+
+    def set_submodule(self, target: str, module: Module) -> None:
+        """Put another module in the place of the one at that path: surgery. AttributeError: there is none."""
+        self.get_submodule(target)
+        parent, _, name = target.rpartition(".")
+        setattr(self.get_submodule(parent), name, module)
+
     def apply(self, function: Callable[[Module], Any]) -> Module:
         """Call function(module) on this module and all below it, the innermost first."""
         for child in self.children():

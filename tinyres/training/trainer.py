@@ -17,7 +17,6 @@ from tinyres import models, random
 from tinyres.autograd import Tensor
 from tinyres.data import Dataset, Loader, channel_statistics
 from tinyres.device import must_compile, to_device
-from tinyres.nn import functional as F
 from tinyres.training import checkpoint, divergence
 from tinyres.training.checkpoint import Checkpoint
 from tinyres.training.errors import Diverged, Interrupted
@@ -25,6 +24,7 @@ from tinyres.training.evaluate import Batches, Score, evaluate
 from tinyres.training.progress import Progress
 from tinyres.training.run_folder import RunFolder
 from tinyres.training.settings import RECIPES, Settings
+from tinyres.training.step import backpropagate
 from tinyres.viz.curves import draw_curves
 
 
@@ -141,10 +141,7 @@ class Trainer:
     def backpropagate(self, images: Tensor, labels: Tensor) -> tuple[float, Tensor]:
         """Give every parameter its gradient; return the loss and the scores (N, K)."""
         random.set_step(self.position.epoch, self.position.batch)
-        scores = self.model(images)
-        loss = F.cross_entropy(scores, labels, label_smoothing=self.settings.label_smoothing)
-        loss.backward()
-        return loss.item(), scores
+        return backpropagate(self.model, images, labels, self.settings.label_smoothing)
 
     def batches_to_come(self) -> Batches:
         batches = self.train_loader.epoch(self.position.epoch, start=self.position.batch)
