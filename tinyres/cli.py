@@ -151,7 +151,7 @@ def lab(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.name is None:
         arguments.parser.error("expected the name of a lab, or --list")
-    names = ("full", "data", "data_dir", "seed", "seeds", "epochs", "threads")
+    names = ("full", "data", "data_dir", "seed", "seeds", "epochs", "images", "threads")
     settings = LabSettings(**{name: getattr(arguments, name) for name in names})
     console = progress_console(arguments)
     bench = labs.Workbench(arguments.name, settings, arguments.out or Path("runs", f"lab-{arguments.name}"), console)
@@ -462,6 +462,9 @@ def add_lab(commands: Any) -> None:
     command.add_argument("--seed", metavar="S", type=int, default=0, help="default: 0")
     command.add_argument("--seeds", metavar="N", type=positive, help="repeat what depends on chance N times")
     command.add_argument("--epochs", metavar="N", type=positive, help="train for so long instead of the lab's own time")
+    command.add_argument(
+        "--images", metavar="N", type=positive, help="train on so many images instead of the lab's own"
+    )
     command.add_argument("--threads", metavar="N", type=positive, help="how many compute (default: every core)")
     command.add_argument("--quiet", action="store_true", help="the result and nothing else")
     command.add_argument("--json", action="store_true", help="the result as JSON; all else goes to stderr")

@@ -72,13 +72,13 @@ def split(model: ResNet, images: np.ndarray, labels: np.ndarray) -> Results:
         inputs.append(splits[-1].y.data)
 
     whole = whole_gradients(model, stem.data, labels)
-    zero = np.float64(0)
     by_length = [whole[-1]]  # G_0: nothing but the way from the loss to the last block's output
     shares, errors = [], []
     for k in reversed(range(len(blocks))):
         parts = [splits[k].back(g) for g in by_length]
         identity, branch = [part[0] for part in parts], [part[1] for part in parts]
-        by_length = [a + b for a, b in zip([*identity, zero], [zero, *branch], strict=True)]
+        none = np.zeros_like(identity[0])
+        by_length = [a + b for a, b in zip([*identity, none], [none, *branch], strict=True)]
         total = np.sum(identity, 0), np.sum(branch, 0)
         shares.append([float(np.linalg.norm(part)) for part in total])
         errors.append(float(np.linalg.norm(total[0] + total[1] - whole[k]) / np.linalg.norm(whole[k])))

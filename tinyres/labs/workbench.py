@@ -26,7 +26,8 @@ Value = TypeVar("Value")
 class LabSettings:
     """full: the large run instead of the one of a few minutes.    data, data_dir: as for tinyres.data.load
     seeds: how many times what depends on chance is repeated, with seed, seed + 1, …; None: as the lab has it
-    epochs: instead of the lab's own number.    threads: None: every core"""
+    epochs, images: train for so long, and on so many images, instead of the lab's own numbers
+    threads: None: every core"""
 
     full: bool = False
     data: str = "shapes"
@@ -34,6 +35,7 @@ class LabSettings:
     seed: int = 0
     seeds: int | None = None
     epochs: int | None = None
+    images: int | None = None
     threads: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -92,9 +94,9 @@ class Workbench:
         return json.loads(path.read_text())["value"]  # as the next run will have it
 
     def load(self, train: int | None = None, test: int | None = None) -> tuple[Dataset, Dataset]:
-        """(training set, test set), of each at most so many of the first pictures."""
+        """(training set, test set), of each at most so many of the first pictures; --images goes before `train`."""
         sets = data.load(self.settings.data, self.settings.data_dir, quiet=self.console is None)
-        return sets[0].take(slice(train)), sets[1].take(slice(test))
+        return sets[0].take(slice(self.settings.images or train)), sets[1].take(slice(test))
 
     def say(self, text: str) -> None:
         if self.console is not None:
