@@ -18,7 +18,7 @@ LAYERS = (
     ("tinyres.bench", "tinyres.labs", "tinyres.training", "tinyres.viz"),
     ("tinyres.models", "tinyres.step_memory", "tinyres.summary"),
     ("tinyres",),  # the front door: what a user imports
-    ("tinyres.nn", "tinyres.optim", "tinyres.gradcheck", "tinyres.creation", "tinyres.data"),
+    ("tinyres.nn", "tinyres.optim", "tinyres.gradcheck", "tinyres.diagnosis", "tinyres.creation", "tinyres.data"),
     ("tinyres.ops",),
     ("tinyres.autograd", "tinyres.device", "tinyres.fusion", "tinyres.random", "tinyres.threads"),
     ("tinyres_kernels",),

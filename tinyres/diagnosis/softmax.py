@@ -174,8 +174,10 @@ def wrong_onehot(facts: Facts, terms: list[np.ndarray]) -> str | None:
         return None
     due = np.argwhere(terms[1][0])[0].tolist()
     return (
-        "The softmax is right, but the one-hot is not: 1 must be subtracted at each sample's own label and nowhere else "
-        f"(at {due} for the first sample). Backward subtracts {np.round(subtracted[0]).astype(int).tolist()}: index with "
+        "The softmax is right, but the one-hot is not: 1 must be subtracted at each sample's own label and "
+        "nowhere else "
+        f"(at {due} for the first sample). Backward subtracts {np.round(subtracted[0]).astype(int).tolist()}: "
+        "index with "
         "[np.arange(N), labels]."
     )
 
