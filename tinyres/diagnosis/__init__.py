@@ -25,7 +25,7 @@ from tinyres.diagnosis.places import moved, scattered, wrong_input
 from tinyres.diagnosis.pooling import wrong_pooling
 from tinyres.diagnosis.precision import noisy, rounded
 from tinyres.diagnosis.softmax import wrong_softmax
-from tinyres.diagnosis.ways import divisor_constant, mixed, overwritten, paths, transposed_map
+from tinyres.diagnosis.ways import divisor_constant, elementwise, mixed, overwritten, paths, transposed_map
 from tinyres.diagnosis.where import at_kinks, only_some
 
 HYPOTHESES = (  # each: what is known of a linear backward -> a sentence, or None
@@ -45,6 +45,7 @@ HYPOTHESES = (  # each: what is known of a linear backward -> a sentence, or Non
     transposed_map,
     scattered,
     unnamed_factor,
+    elementwise,
     only_some,
     noisy,
 )

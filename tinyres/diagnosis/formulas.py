@@ -95,7 +95,7 @@ def written(factor: float, powers: Powers) -> str:
     def power(name: str, e: float) -> str:
         if e == 0.5:
             return f"√({name})" if " " in name else f"√{name}"
-        return name + {1.0: "", 2.0: "²", 3.0: "³"}.get(e, f"^{number(e)}")
+        return name + {1.0: "", 2.0: "²", 3.0: "³"}.get(e, f"^{number(e)}" if e % 1 == 0 else f"^({number(e)})")
 
     upper = "·".join(power(n, e) for n, e in powers.items() if e > 0)
     lower = [power(n, -e) for n, e in powers.items() if e < 0]
@@ -107,7 +107,10 @@ def written(factor: float, powers: Powers) -> str:
 
 def expressions(known: Known) -> Iterator[tuple[str, np.ndarray]]:
     """What derivatives are made of. y first: where it will do, a backward is mostly written with it."""
-    names = sorted(known, key=lambda name: (name != "y", name != "x"))
+    several = {name for name, a in known.items() if len(np.unique(a)) > 2}  # fewer do not tell functions apart
+    if "x" in known and len(np.unique(known["x"])) < 4:
+        known = {name: a for name, a in known.items() if name != "x"}
+    names = sorted(several & set(known), key=lambda name: (name != "y", name != "x"))
     with np.errstate(all="ignore"):
         for n in names:
             yield from polynomials(n, known[n])
@@ -146,9 +149,10 @@ def polynomials(n: str, v: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     yield f"√{n}", np.sqrt(v)
     yield f"1/√{n}", v**-0.5
     yield f"|{n}|", np.abs(v)
-    yield f"sign({n})", np.sign(v)
-    yield f"({n} > 0)", (v > 0) * 1.0
-    yield f"max({n}, 0)", v * (v > 0)
+    if len(np.unique(v)) > 7:  # the signs of a few values may agree with anything
+        yield f"sign({n})", np.sign(v)
+        yield f"({n} > 0)", (v > 0) * 1.0
+        yield f"max({n}, 0)", v * (v > 0)
 
 
 def transcendental(n: str, v: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:

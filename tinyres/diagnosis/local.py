@@ -38,7 +38,8 @@ def masked(p: Pairs, facts: Facts) -> str | None:
     complete = len(t) == max(facts.x.size, facts.y.size)  # else some are 0 in both, and not among the pairs
     if complete and not np.any(a[on]) and constant(a[~on]) is not None:
         return f"{kind} is inverted: the gradient passes exactly where it must be 0, and not where it must pass."
-    if len(np.unique(np.round(a, 9))) == 2 and not a.all() and not np.array_equal(a != 0, on):
+    aligned = facts.x.shape == facts.y.shape  # else it may be the places that are wrong, not the mask
+    if aligned and len(np.unique(np.round(a, 9))) == 2 and not a.all() and not np.array_equal(a != 0, on):
         return (
             "Backward uses another mask than forward did: gy passes where the derivative is 0 "
             f"({np.sum(~on & (a != 0))} times), or is blocked where it must pass ({np.sum(on & (a == 0))} "
@@ -89,13 +90,11 @@ def described(p: Pairs) -> str | None:
     """What stands there and what should; else by what they differ."""
     t, a = p.true, p.claimed
     due, came = spelled(t, p.values), spelled(a, p.values)
-    remark = inverted_or_squared(t, a) or by_powers(p)
+    remark = held_constant(p) or inverted_or_squared(t, a) or by_powers(p)
     if due and came:
         exchanged = came.translate(str.maketrans("xy", "yx"))
         swap = " (x stands where y is due)" if exchanged == due and "x" in came else ""
         return f"The local derivative must be {due}, but backward uses {came}{swap}.{remark}"
-    if came == "y/x":
-        return None  # told better by divisor_constant
     term = by_one_term(p)
     if came and constant(t) is None and constant(a) is None:
         return (
@@ -105,6 +104,14 @@ def described(p: Pairs) -> str | None:
     if remark:
         return f"The local derivative is wrong.{remark}"
     return term or by_one_factor(p)
+
+
+def held_constant(p: Pairs) -> str:
+    """y = x·f(x), and f(x) alone is taken."""
+    x, y = p.values["x"], p.values["y"]
+    if constant(p.claimed) is not None or np.any(x == 0) or not same(p.claimed, y / x):
+        return ""
+    return " That is y/x, as if what x is multiplied by did not depend on x: by the product rule, a term is missing."
 
 
 def inverted_or_squared(t: np.ndarray, a: np.ndarray) -> str:

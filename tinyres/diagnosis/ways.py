@@ -107,3 +107,14 @@ def one_slice(facts: Facts, step: np.ndarray, looped: tuple[int, ...]) -> str:
     if not np.array_equal(arrives, step[:, 0] == step.max()):
         return ""
     return f" (Taking only the last of gy along axis {', '.join(map(str, looped))}, gy[-1], would look the same.)"
+
+
+def elementwise(facts: Facts) -> str | None:
+    """backward treats every element by itself, where forward does not."""
+    diagonal = np.eye(facts.x.size, dtype=bool)
+    if facts.x.shape != facts.y.shape or np.any(facts.claimed[~diagonal]) or not np.any(facts.true[~diagonal]):
+        return None
+    return (
+        "backward treats each element by itself: gx depends on the gy of the same place alone. But in forward each "
+        "output depends on several x (by a sum, a mean, a product): the terms through the others are missing."
+    )
