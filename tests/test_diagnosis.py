@@ -16,16 +16,6 @@ def test_names_the_mistake(wrong):
     assert names_it(wrong, said), said
 
 
-def test_the_examples_are_wrong():
-    """Each example's words belong to it alone: no other mistake of the same op is explained by the same sentence."""
-    sentences: dict[tuple, str] = {}
-    for wrong in ALL:
-        said = diagnose(wrong.evidence())
-        key = (wrong.name.split(":")[0], wrong.index, said)
-        assert key not in sentences, f"{wrong.name} and {sentences[key]}: {said}"
-        sentences[key] = wrong.name
-
-
 # ---- what must not be named ------------------------------------------------------------------------------------------
 
 FORWARDS = {

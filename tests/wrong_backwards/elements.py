@@ -1,6 +1,7 @@
 """Element by element: activations, powers, logarithms."""
 
 import numpy as np
+
 from wrong_backwards.forwards import X, elu, leaky, positive, relu, sigmoid, silu
 from wrong_backwards.wrong import Wrong
 
@@ -18,6 +19,7 @@ ELEMENTS = (
     Wrong("tanh: 1 − y", np.tanh, lambda gy, x: gy * (1 - np.tanh(x)), X, "(1 − y) (1 − y²)"),
     Wrong("tanh: 1 − x²", np.tanh, lambda gy, x: gy * (1 - x**2), X, "(1 − x²) (1 − y²)"),
     Wrong("tanh: of y", np.tanh, lambda gy, x: gy * (1 - np.tanh(np.tanh(x)) ** 2), X, "tanh²(y)"),
+    Wrong("x·tanh(x): one factor", lambda x: x * np.tanh(x), lambda gy, x: gy * np.tanh(x), X, "product_rule missing"),
     Wrong("exp: gy·x", np.exp, lambda gy, x: gy * x, X, "must be y|exp(x) uses x"),
     Wrong("log: gy·x", np.log, lambda gy, x: gy * x, (positive(3, 4),), "1/x x"),
     Wrong("sqrt: no half", np.sqrt, lambda gy, x: gy / np.sqrt(x), (positive(3, 4),), "2"),

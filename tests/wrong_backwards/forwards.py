@@ -100,10 +100,7 @@ def mean(a, axes):
     return a.mean(axes, keepdims=True)
 
 
-B2, B1, LN = (0, 2, 3), (0,), (1,)
-
-
-batch_norm2d, batch_norm1d, layer_norm = norm(B2, (1, -1, 1, 1)), norm(B1, (1, -1)), norm(LN, (1, -1))
+batch_norm2d = norm((0, 2, 3), (1, -1, 1, 1))
 
 
 def channels(a):
@@ -111,14 +108,8 @@ def channels(a):
 
 
 LABELS = np.array([2, 0, 1, 2])
-
-
 ONEHOT = np.eye(3)[LABELS]
-
-
 MASK = np.random.default_rng(1).random((4, 5)) > 0.4
-
-
 ROWS = np.array([2, 0, 2, 1, 2])
 
 
@@ -133,23 +124,12 @@ def put(shape, index, values):
 
 
 X = ((3, 4),)
-
-
 IMAGE = ((2, 3, 5, 5),)
-
-
 CONV = ((2, 2, 5, 5), (2, 2, 3, 3))
-
-
 CONV3 = ((2, 2, 6, 6), (3, 2, 3, 3))
 
 
-BN = ((3, 2, 3, 4), (2,), (2,))
-
-
 PLANE = ((2, 2, 4, 4),)
-
-
 LINEAR = ((4, 3), (3, 3), (3,))
 
 
@@ -236,8 +216,6 @@ def depthwise(x, w):
 
 
 PROBABILITIES = np.random.default_rng(5).uniform(0.1, 0.9, (4, 3))
-
-
 TARGETS = (np.random.default_rng(6).random((4, 3)) > 0.5) * 1.0
 
 

@@ -1,6 +1,7 @@
 """Softmax and the losses."""
 
 import numpy as np
+
 from wrong_backwards.forwards import (
     ONEHOT,
     PROBABILITIES,
@@ -18,6 +19,7 @@ from wrong_backwards.wrong import Wrong
 
 LOSSES = (
     Wrong("softmax: y·gy", softmax, lambda gy, x: softmax(x) * gy, X, "missing Σ"),
+    Wrong("softmax: 1 − y", softmax, lambda gy, x: gy * (1 - softmax(x)), X, "each_element_by_itself sum"),
     Wrong("softmax: diagonal", softmax, lambda gy, x: softmax(x) * (1 - softmax(x)) * gy, X, "diagonal"),
     Wrong(
         "softmax: sum over the batch",
@@ -35,6 +37,13 @@ LOSSES = (
         lambda gy, x: gy * (softmax(x) - ONEHOT),
         ((4, 3),),
         "not divided 4",
+    ),
+    Wrong(
+        "cross_entropy: softmax's derivative again",
+        cross_entropy,
+        lambda gy, x: gy * (softmax(x) - ONEHOT) * softmax(x) / 4,
+        ((4, 3),),
+        "softmax once_more",
     ),
     Wrong(
         "cross_entropy: no softmax", cross_entropy, lambda gy, x: gy * (x - ONEHOT) / 4, ((4, 3),), "softmax missing"

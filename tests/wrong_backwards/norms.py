@@ -67,6 +67,12 @@ NORMS = (
     parameter("ggamma not divided", "std", 1, lambda gy, x, mu, std: (gy * (x - mu)).sum(BATCH_2D)),
     parameter("ggamma averaged", "averaged 36", 1, lambda gy, x, mu, std: (gy * (x - mu) / std).mean(BATCH_2D)),
     parameter("gbeta averaged", "averaged 36", 2, lambda gy, x, mu, std: gy.mean(BATCH_2D)),
+    parameter(
+        "gbeta of one channel",
+        "outputs|x channel|[1]",
+        2,
+        lambda gy, x, mu, std: gy.sum(BATCH_2D) * [1, 0],
+    ),
     parameter("gbeta over the batch only", "summed|sum", 2, lambda gy, x, mu, std: gy.sum(0)),
     wrong_gx(
         "batch_norm1d: mean term missing",

@@ -1,6 +1,7 @@
 """Reductions, and what only moves values."""
 
 import numpy as np
+
 from wrong_backwards.forwards import MASK, ROWS, X, mean, put
 from wrong_backwards.wrong import Wrong
 
@@ -18,6 +19,7 @@ PLACES = (
         "inverse",
     ),
     Wrong("slice: no zeros", lambda x: x[1:], lambda gy, x: gy, X, "part zeros"),
+    Wrong("slice: step", lambda x: x[:, ::2], lambda gy, x: put(x.shape, np.s_[:, :2], gy), X, "wrong_places"),
     Wrong(
         "slice: wrong place",
         lambda x: x[1:3],

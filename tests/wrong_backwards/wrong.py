@@ -32,7 +32,7 @@ class Wrong(NamedTuple):
 
         def backward(gy):
             returned = self.backward(gy, *inputs)
-            return returned if isinstance(returned, tuple) else (returned,)
+            return returned if isinstance(returned, tuple) else (returned, *(None for _ in inputs[1:]))
 
         return Evidence(self.name.split(":")[0], self.forward, backward, inputs, self.index)
 

@@ -50,19 +50,19 @@ def complained(evidence: Evidence) -> str | None:
         text = f"{type(error).__name__}: {error}"
     else:
         return None
-    for text in filter(None, (text, evidence.problem)):
-        found = re.search(r"returned (\w+) (\([\d, ]*\)) for input (\d+), which is (\w+) (\([\d, ]*\))", text)
+    for said_so in filter(None, (text, evidence.problem)):
+        found = re.search(r"returned (\w+) (\([\d, ]*\)) for input (\d+), which is (\w+) (\([\d, ]*\))", said_so)
         if found:
             dtype, shape, index, expected_dtype, _ = found.groups()
             if dtype != expected_dtype:
                 return computed_in(dtype)
             came = tuple(int(n) for n in re.findall(r"\d+", shape))
             return wrong_shape(evidence._replace(index=int(index)), came)
-        if found := re.search(r"returned None for input (\d+)", text):
+        if found := re.search(r"returned None for input (\d+)", said_so):
             return nothing(int(found[1]))
-        if found := re.search(r"returned (\d+) gradients for (\d+) inputs", text):
+        if found := re.search(r"returned (\d+) gradients for (\d+) inputs", said_so):
             return count(int(found[1]), int(found[2]))
-        if meaning := said(text):
+        if meaning := said(said_so):
             return meaning
     return None
 
@@ -149,7 +149,8 @@ def changing(evidence: Evidence) -> str | None:
         return None
     if same(third - second, second - first):
         return (
-            "With every call backward returns more (the gradient accumulates): it adds into an array that outlives the call "
+            "With every call backward returns more (the gradient accumulates): it adds into an array that "
+            "outlives the call "
             "(made in __init__ or forward). Begin with zeros inside backward."
         )
     return (

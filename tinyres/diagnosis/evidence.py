@@ -29,7 +29,7 @@ class Evidence(NamedTuple):
     forward: Callable[..., np.ndarray]
     backward: Callable[[np.ndarray], tuple[np.ndarray | None, ...]]
     inputs: tuple[np.ndarray, ...]
-    index: int
+    index: int  # type: ignore[assignment]  # tuple's own index() is not needed here
     problem: str | None = None
 
 
@@ -40,12 +40,13 @@ class Facts:
     so that the gradient for some gy is gy.ravel() @ true.
     """
 
-    def __init__(self, evidence: Evidence, claimed: np.ndarray):
+    claimed: np.ndarray
+
+    def __init__(self, evidence: Evidence):
         self.evidence = evidence
         self.forward, self.inputs, self.index = evidence.forward, evidence.inputs, evidence.index
         self.x = self.inputs[self.index]
         self.y = np.asarray(self.forward(*self.inputs))
-        self.claimed = claimed
 
     @cached_property
     def true(self) -> np.ndarray:
@@ -104,9 +105,8 @@ def jacobian(forward: Callable[..., np.ndarray], inputs: Sequence[np.ndarray], i
     x = np.asarray(inputs[index])
     columns = []
     for j in range(x.size):
-        d = np.zeros(x.size)
-        d[j] = 1
-        d = d.reshape(x.shape)
+        d = np.zeros(x.shape)
+        d.flat[j] = 1
         if 4 * x.size <= MOST_EVALUATIONS:
             columns.append(slope(forward, inputs, index, d).ravel())
         else:

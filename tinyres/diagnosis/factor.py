@@ -52,7 +52,10 @@ def powers_and_twos(facts: Facts, factor: float) -> Iterator[str]:
     if power is not None and is_(factor, 1 / abs(power)):
         yield f"the exponent {number(power)} is forgotten as a factor (the derivative of x^p is p·x^(p−1))"
     if is_(factor, 0.5):
-        yield "a factor 2 is missing (of two equal paths, as in x·x, only one is counted, or a square's derivative lacks its 2)"
+        yield (
+            "a factor 2 is missing (of two equal paths, as in x·x, only one is counted, or a square's derivative "
+            "lacks its 2)"
+        )
     if is_(factor, 2):
         yield "a factor 2 is too many (accumulated twice, or 1/2 forgotten)"
 
@@ -101,7 +104,10 @@ def quotients(facts: Facts, factor: float) -> Iterator[str]:
     for wrong, what in known:
         for due, what_due in known:
             if is_(factor, due / wrong):
-                yield f"it is divided by {wrong} in place of {due} (or multiplied by {due} in place of {wrong}): {wrong} is {what}, {due} is {what_due}"
+                yield (
+                    f"it is divided by {wrong} in place of {due} (or multiplied by {due} in place of {wrong}): "
+                    f"{wrong} is {what}, {due} is {what_due}"
+                )
                 return
 
 
@@ -109,7 +115,10 @@ def far_fetched(facts: Facts, factor: float) -> Iterator[str]:
     """Roots of numbers of elements, and n − 1 for n."""
     for count, what in roles(facts):
         if is_(factor, count**-0.5) or is_(factor, count**0.5):
-            yield f"√{count} {'is missing as a divisor' if factor > 1 else 'is divided by once too often'}; {count} is {what}"
+            yield (
+                f"√{count} {'is missing as a divisor' if factor > 1 else 'is divided by once too often'}; "
+                f"{count} is {what}"
+            )
         if count > 2 and is_(factor, count / (count - 1)):
             yield f"it is divided by {count - 1} in place of {count} (n − 1 for n); {count} is {what}"
         if count > 2 and is_(factor, (count - 1) / count):
@@ -117,7 +126,7 @@ def far_fetched(facts: Facts, factor: float) -> Iterator[str]:
 
 
 def roles(facts: Facts) -> list[tuple[int, str]]:
-    """Numbers that a gradient may be divided by, with what they are. Axes are named only where nothing better is known."""
+    """Numbers that a gradient may be divided by, and what they are: axes only where nothing better is known."""
     x, y = facts.x, facts.y
     used = facts.true != 0
     reads, reaches = used.sum(1), used.sum(0)

@@ -1,4 +1,4 @@
-"""Which formula in x, y and the other inputs gives these values? Products of powers, and what derivatives are made of."""
+"""Which formula in x, y and the other inputs gives these values? Powers, and what derivatives are made of."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tinyres.diagnosis.evidence import constant, fit, number
 
 Known = dict[str, np.ndarray]  # name -> values; all arrays of one length
 Powers = dict[str, float]  # name -> exponent
+MOST_NAMES = 3  # in one product: more could explain anything
 
 
 def spelled(values: np.ndarray, known: Known) -> str | None:
@@ -49,7 +50,7 @@ def monomial(values: np.ndarray, known: Known) -> tuple[float, Powers] | None:
     if np.any(values == 0) or not np.all(np.isfinite(values)):
         return None
     names = [n for n, v in known.items() if np.all(v != 0) and len(np.unique(np.round(np.abs(v), 9))) > 3]
-    for count in range(1, len(names) + 1):
+    for count in range(1, min(len(names), MOST_NAMES) + 1):
         for chosen in combinations(names, count):
             if len(values) < count + 3:
                 continue
@@ -94,7 +95,7 @@ def written(factor: float, powers: Powers) -> str:
     def power(name: str, e: float) -> str:
         if e == 0.5:
             return f"√({name})" if " " in name else f"√{name}"
-        return name + {1: "", 2: "²", 3: "³"}.get(e, f"^{number(e)}")
+        return name + {1.0: "", 2.0: "²", 3.0: "³"}.get(e, f"^{number(e)}" if e % 1 == 0 else f"^({number(e)})")
 
     upper = "·".join(power(n, e) for n, e in powers.items() if e > 0)
     lower = [power(n, -e) for n, e in powers.items() if e < 0]
@@ -106,7 +107,10 @@ def written(factor: float, powers: Powers) -> str:
 
 def expressions(known: Known) -> Iterator[tuple[str, np.ndarray]]:
     """What derivatives are made of. y first: where it will do, a backward is mostly written with it."""
-    names = sorted(known, key=lambda name: (name != "y", name != "x"))
+    several = {name for name, a in known.items() if len(np.unique(a)) > 2}  # fewer do not tell functions apart
+    if "x" in known and len(np.unique(known["x"])) < 4:
+        known = {name: a for name, a in known.items() if name != "x"}
+    names = sorted(several & set(known), key=lambda name: (name != "y", name != "x"))
     with np.errstate(all="ignore"):
         for n in names:
             yield from polynomials(n, known[n])
@@ -145,9 +149,10 @@ def polynomials(n: str, v: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     yield f"√{n}", np.sqrt(v)
     yield f"1/√{n}", v**-0.5
     yield f"|{n}|", np.abs(v)
-    yield f"sign({n})", np.sign(v)
-    yield f"({n} > 0)", (v > 0) * 1.0
-    yield f"max({n}, 0)", v * (v > 0)
+    if len(np.unique(v)) > 7:  # the signs of a few values may agree with anything
+        yield f"sign({n})", np.sign(v)
+        yield f"({n} > 0)", (v > 0) * 1.0
+        yield f"max({n}, 0)", v * (v > 0)
 
 
 def transcendental(n: str, v: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:

@@ -30,7 +30,7 @@ def not_linear(facts: Facts, backward: Backward) -> str:
         ones = facts.true.sum(0).reshape(facts.x.shape)
         start = "backward ignores gy: it answers the same whatever arrives from above"
         if same(claimed[0], ones):
-            return f"{start}. The local derivative itself is right (gy is treated as ones): multiply it by gy (chain rule)."
+            return f"{start}. Its local derivative is right (gy is treated as ones): multiply it by gy (chain rule)."
         return f"{start}. Multiply the local derivative by gy (chain rule)."
     return (
         used_with(facts, gys, claimed)

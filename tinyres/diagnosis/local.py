@@ -6,66 +6,11 @@ backward takes. Both are compared with formulas in x, y and the other inputs.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from tinyres.diagnosis.evidence import Facts, constant, number, same, subsets
-from tinyres.diagnosis.formulas import Known, expressions, monomial, ratio, simple, spelled, times, written
-
-
-class Pairs(NamedTuple):
-    """One entry for every (output, x) that belong together."""
-
-    true: np.ndarray
-    claimed: np.ndarray
-    values: Known  # x, the other inputs and y, as they stand at each pair
-
-
-def pairs(facts: Facts) -> Pairs | None:
-    """None if the op is of another kind."""
-    claimed = facts.claimed
-    used = (facts.true != 0) | (np.abs(claimed) > 1e-10 * np.max(np.abs(claimed)))
-    if facts.x.shape == facts.y.shape and not np.any(used & ~np.eye(len(used), dtype=bool)):
-        rows = columns = np.arange(len(used))
-    elif np.all(used.sum(1) <= 1) or np.all(used.sum(0) <= 1):
-        rows, columns = np.nonzero(used)
-    else:
-        return None
-    if len(rows) < 4:
-        return None
-    values = {"x": facts.x.ravel()[columns]}
-    for name, a in facts.others:
-        for shape, places in ((facts.y.shape, rows), (facts.x.shape, columns)):
-            if a.ndim <= len(shape) and all(n in (1, m) for n, m in zip(a.shape[::-1], shape[::-1], strict=False)):
-                values[name] = np.broadcast_to(a, shape).ravel()[places]
-                break
-    values["y"] = facts.y.ravel()[rows]
-    values.update(centred(facts, rows, columns, facts.true[rows, columns]))
-    return Pairs(facts.true[rows, columns], claimed[rows, columns], values)
-
-
-def centred(facts: Facts, rows: np.ndarray, columns: np.ndarray, true: np.ndarray) -> Known:
-    """x less its mean, or another input so, if the local derivative is made of that: var, std, a norm's gamma."""
-    for name, a, places in [("x", facts.x, columns), *((n, a, rows) for n, a in facts.others)]:
-        if a.shape != (facts.x if name == "x" else facts.y).shape or a.size < 4:
-            continue
-        for axes in subsets(a.ndim):
-            rest, var = a - a.mean(axes, keepdims=True), a.var(axes, keepdims=True)
-            known = {f"({name} − mean)": rest.ravel()[places]}
-            if name == "x":
-                if monomial(true, known | {"y": facts.y.ravel()[rows]}):
-                    for other in subsets(a.ndim):  # which mean else may have been taken off
-                        if other != axes:
-                            rest = a - a.mean(other, keepdims=True)
-                            known[f"(x − mean over axes {other})"] = rest.ravel()[places]
-                    return known
-                continue
-            for eps in (1e-5, 0.0, 1e-3, 1e-6, 1e-8, 1e-12):
-                std = np.broadcast_to(np.sqrt(var + eps), a.shape)
-                if same((rest / std).ravel()[places], true):
-                    return known | {"std": std.ravel()[places]}
-    return {}
+from tinyres.diagnosis.evidence import Facts, constant, number, same
+from tinyres.diagnosis.formulas import expressions, monomial, ratio, simple, spelled, times, written
+from tinyres.diagnosis.pairs import Pairs, pairs
 
 
 def wrong_formula(facts: Facts) -> str | None:
@@ -93,10 +38,12 @@ def masked(p: Pairs, facts: Facts) -> str | None:
     complete = len(t) == max(facts.x.size, facts.y.size)  # else some are 0 in both, and not among the pairs
     if complete and not np.any(a[on]) and constant(a[~on]) is not None:
         return f"{kind} is inverted: the gradient passes exactly where it must be 0, and not where it must pass."
-    if len(np.unique(np.round(a, 9))) == 2 and not a.all() and not np.array_equal(a != 0, on):
+    aligned = facts.x.shape == facts.y.shape  # else it may be the places that are wrong, not the mask
+    if aligned and len(np.unique(np.round(a, 9))) == 2 and not a.all() and not np.array_equal(a != 0, on):
         return (
             "Backward uses another mask than forward did: gy passes where the derivative is 0 "
-            f"({np.sum(~on & (a != 0))} times), or is blocked where it must pass ({np.sum(on & (a == 0))} times, of {len(t)}). "
+            f"({np.sum(~on & (a != 0))} times), or is blocked where it must pass ({np.sum(on & (a == 0))} "
+            f"times, of {len(t)}). "
             "Save the mask in forward (a second draw is another one), and compare both conditions."
         )
     return None
@@ -113,9 +60,15 @@ def path(p: Pairs, facts: Facts) -> str | None:
             "derivative 1) is not accumulated. Add gy to what comes back through the branch."
         )
     if facts.x.shape == facts.y.shape and abs(difference - 1) < 1e-6:
-        return "The gradient is too large by exactly gy: gy is added once too often, as for a skip connection counted twice."
+        return (
+            "The gradient is too large by exactly gy: gy is added once too often, as for a skip connection "
+            "counted twice."
+        )
     much = f"too {'large' if difference > 0 else 'small'} by the constant {number(abs(difference))}"
-    return f"The local derivative is {much}: a mean, a 1, or another term that is the same for all, is left out or too many."
+    return (
+        f"The local derivative is {much}: a mean, a 1, or another term that is the same for all, is left out "
+        "or too many."
+    )
 
 
 def passed_on(p: Pairs, facts: Facts) -> str | None:
@@ -137,19 +90,28 @@ def described(p: Pairs) -> str | None:
     """What stands there and what should; else by what they differ."""
     t, a = p.true, p.claimed
     due, came = spelled(t, p.values), spelled(a, p.values)
-    remark = inverted_or_squared(t, a) or by_powers(p)
+    remark = held_constant(p) or inverted_or_squared(t, a) or by_powers(p)
     if due and came:
         exchanged = came.translate(str.maketrans("xy", "yx"))
         swap = " (x stands where y is due)" if exchanged == due and "x" in came else ""
         return f"The local derivative must be {due}, but backward uses {came}{swap}.{remark}"
-    if came == "y/x":
-        return None  # told better by divisor_constant
     term = by_one_term(p)
     if came and constant(t) is None and constant(a) is None:
-        return f"Backward uses {came} as local derivative, which is not the derivative of forward.{' ' + term if term else remark}"
+        return (
+            f"Backward uses {came} as local derivative, which is not the derivative of "
+            f"forward.{' ' + term if term else remark}"
+        )
     if remark:
         return f"The local derivative is wrong.{remark}"
     return term or by_one_factor(p)
+
+
+def held_constant(p: Pairs) -> str:
+    """y = x·f(x), and f(x) alone is taken."""
+    x, y = p.values["x"], p.values["y"]
+    if constant(p.claimed) is not None or np.any(x == 0) or not same(p.claimed, y / x):
+        return ""
+    return " That is y/x, as if what x is multiplied by did not depend on x: by the product rule, a term is missing."
 
 
 def inverted_or_squared(t: np.ndarray, a: np.ndarray) -> str:
@@ -186,7 +148,10 @@ def by_one_term(p: Pairs) -> str | None:
         if factor is not None and simple(factor):
             if factor < 0:
                 return f"A term of the local derivative is missing: {times(-factor, name)}. The rest is right."
-            return f"The local derivative has a term too many (or its sign wrong): {times(factor, name)}. The rest is right."
+            return (
+                f"The local derivative has a term too many (or its sign wrong): {times(factor, name)}. The "
+                "rest is right."
+            )
     return None
 
 

@@ -18,12 +18,14 @@ MISSING = {
         "of the group) is treated as a constant, but it depends on x."
     ),
     NAMES[2]: (
-        "The gradient is missing the term that comes from the variance: −x̂·mean(gamma·gy·x̂)/std. The variance (the std, "
+        "The gradient is missing the term that comes from the variance: −x̂·mean(gamma·gy·x̂)/std. The "
+        "variance (the std, "
         "the norm) is treated as a constant, but it depends on x."
     ),
 }
 BOTH_MISSING = (
-    "The gradient is missing the terms that come from the mean and from the variance: both are treated as constants, but "
+    "The gradient is missing the terms that come from the mean and from the variance: both are treated as "
+    "constants, but "
     "they depend on x. Add −mean(gamma·gy)/std and −x̂·mean(gamma·gy·x̂)/std."
 )
 STD = {

@@ -1,4 +1,4 @@
-"""Batch norm, layer norm, group norm, RMS norm: x̂ = (x − mean)·r, y = gamma·x̂ + beta, with r = 1/std = 1/√(var + eps).
+"""Batch norm, layer norm, group norm, RMS norm: y = gamma·x̂ + beta, x̂ = (x − mean)·r, r = 1/std = 1/√(var + eps).
 
 Over a group of M values that share mean and variance, x reaches y along three ways:
 
@@ -51,7 +51,7 @@ def normalisation(facts: Facts) -> Norm | None:
             r = 1 / np.sqrt(average(rest**2) + eps)
             for gamma in gammas(facts, rest * r, labels):
                 norm = Norm(labels, centred, gamma, rest * r, r, eps)
-                if same(sum(terms(facts, norm)), flat_gradients(facts, facts.true), 1e-8):
+                if same(np.sum(terms(facts, norm), axis=0), flat_gradients(facts, facts.true), 1e-8):
                     return norm
     return None
 
@@ -105,7 +105,7 @@ def wrong_normalisation(facts: Facts) -> str | None:
     if coefficients is not None:
         return other_std(facts, norm, coefficients) or told(coefficients, names, *per_group(norm))
     for change, mistake in one_change(facts, norm, right):
-        if same(claimed, sum(change)):
+        if same(claimed, np.sum(change, axis=0)):
             return mistake
         c = fit(claimed, change)
         if c is not None and (wrong := told(np.stack([c]), names, *per_group(norm))):
@@ -166,7 +166,8 @@ def one_change(facts: Facts, norm: Norm, right: list[np.ndarray]) -> Iterator[tu
     yield (
         [norm.gamma * t for t in plain],
         (
-            "gamma is multiplied in at the end, outside the means. It varies within a group, so gy must be multiplied by it "
+            "gamma is multiplied in at the end, outside the means. It varies within a group, so gy must be "
+            "multiplied by it "
             "before the means are taken."
         ),
     )

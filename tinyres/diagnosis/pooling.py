@@ -9,7 +9,8 @@ import numpy as np
 from tinyres.diagnosis.evidence import Facts, constant, same
 
 OVERWRITTEN = (
-    "where windows overlap, the gradient is assigned (overwritten) instead of added, so that only the last window counts: "
+    "where windows overlap, the gradient is assigned (overwritten) instead of added, so that only the last "
+    "window counts: "
     "use += for each window."
 )
 
@@ -17,13 +18,13 @@ OVERWRITTEN = (
 def wrong_pooling(facts: Facts) -> str | None:
     windows = maximum_windows(facts)
     if windows is not None:
-        kind, predictions = "maximum", wrong_maximum(facts, windows)
+        predictions = wrong_maximum(facts, windows)
     else:
         used = facts.true != 0
         values = [constant(row[u]) for row, u in zip(facts.true, used, strict=True) if u.any()]
         if not np.any(used.sum(1) > 1) or any(v is None or v <= 0 for v in values):
             return None
-        windows, kind, predictions = used, "mean", wrong_mean(facts, used)
+        windows, predictions = used, wrong_mean(facts, used)
     kept = last_only(facts.true, windows)
     if same(facts.claimed, kept) and not same(kept, facts.true):
         return f"Each window alone is right, but {OVERWRITTEN}"
@@ -33,8 +34,6 @@ def wrong_pooling(facts: Facts) -> str | None:
         kept = last_only(matrix, windows)
         if same(facts.claimed, kept) and not same(kept, matrix):
             return f"{mistake} Moreover, {OVERWRITTEN}"
-    if not np.any(facts.claimed[~windows]):
-        return spread_unlike(facts, windows, kind)
     return None
 
 
@@ -59,7 +58,8 @@ def wrong_maximum(facts: Facts, windows: np.ndarray) -> Iterator[tuple[np.ndarra
     yield (
         windows * 1.0,
         (
-            "gy is given to every element of the window, but y is the maximum: only the element that was the maximum gets it "
+            "gy is given to every element of the window, but y is the maximum: only the element that was the "
+            "maximum gets it "
             "(the mask of the argmax is missing)."
         ),
     )
@@ -103,7 +103,8 @@ def wrong_mean(facts: Facts, windows: np.ndarray) -> Iterator[tuple[np.ndarray, 
     yield (
         windows / np.maximum(count, 1),
         (
-            "gy is divided by the number of elements inside the image at the edges, but forward divides by the whole window "
+            "gy is divided by the number of elements inside the image at the edges, but forward divides by "
+            "the whole window "
             f"({full}), padding included (count_include_pad)."
         ),
     )
@@ -126,11 +127,3 @@ def last_only(matrix: np.ndarray, windows: np.ndarray) -> np.ndarray:
     """What is left if every window in turn is written over what stood there."""
     rows = np.arange(len(matrix))[:, None]
     return np.where(rows == np.where(windows, rows, -1).max(0), matrix, 0)
-
-
-def spread_unlike(facts: Facts, windows: np.ndarray, kind: str) -> str | None:
-    """The right windows, each with another constant."""
-    values = [constant(row[w], 1e-6) for row, w in zip(facts.claimed, windows, strict=True)]
-    if kind == "mean" and all(v is not None for v in values) and constant(np.array(values, float)) is None:
-        return "gy is spread over the right windows, but with wrong weights: each element must get gy/(window size)."
-    return None

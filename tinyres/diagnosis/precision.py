@@ -17,7 +17,8 @@ def rounded(facts: Facts, backward: Backward) -> str | None:
             error = np.max(np.abs(claimed - true)) / np.max(np.abs(true))
             return (
                 f"The gradient is right, but computed in {name}: every value of it is a {name} number, with a relative "
-                f"error of {error:.1g}. Keep x's dtype: an astype({name}), np.{name} or an array made without dtype= rounds."
+                f"error of {error:.1g}. Keep x's dtype: an astype({name}), np.{name} or an array made without "
+                "dtype= rounds."
             )
     return None
 
@@ -32,6 +33,7 @@ def noisy(facts: Facts) -> str | None:
     if not 30 * own < error or not 3e-9 < error < 1e-6:
         return None
     return (
-        f"The gradient is right up to a relative error of {error:.1g}, which is the size of float32's rounding: something "
+        f"The gradient is right up to a relative error of {error:.1g}, which is the size of float32's "
+        "rounding: something "
         "in backward is probably computed or saved in float32. Keep x's dtype throughout."
     )

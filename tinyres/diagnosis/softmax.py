@@ -153,6 +153,8 @@ def compared(facts: Facts, right: list[Term], wrong: list[tuple[int, Term, str]]
             others = told_factor(facts, names[1 - k], c[1])
             own = told_factor(facts, name, c[0])
             return stands + "".join(f" Also, {t}." for t in (others, own) if t)
+    if names[0] == "softmax(x)" and same(claimed, (terms[0] + terms[1]) * terms[0] / spread_weight(facts, terms)):
+        return f"{due}; backward multiplies that by softmax(x) once more, though its derivative is contained already."
     if names[0] == "softmax(x)" and (answer := wrong_onehot(facts, terms)):
         return answer
     weighted = fit(claimed, [terms[0] * facts.y, terms[1] * facts.y]) if facts.x.shape == facts.y.shape else None
@@ -161,21 +163,27 @@ def compared(facts: Facts, right: list[Term], wrong: list[tuple[int, Term, str]]
     return None
 
 
+def spread_weight(facts: Facts, terms: list[np.ndarray]) -> np.ndarray:
+    """scale·gy at each x: with it, terms[0] is softmax(x) and terms[1] −onehot."""
+    gy = spread_gy(facts)
+    assert gy is not None
+    return np.max(np.abs(terms[1] / gy)) * gy
+
+
 def wrong_onehot(facts: Facts, terms: list[np.ndarray]) -> str | None:
     """softmax − some other whole numbers."""
-    weight = spread_gy(facts)
-    assert weight is not None
-    p = facts.gradients(facts.claimed) - terms[0]  # −(what is subtracted)·scale·gy
-    scale = np.max(np.abs(terms[1] / weight))
-    subtracted = -p / (scale * weight)
+    p = facts.gradients(facts.claimed) - terms[0]
+    subtracted = -p / spread_weight(facts, terms)
     if not same(np.round(subtracted), subtracted, 1e-6) or not same(
         subtracted, np.broadcast_to(subtracted[0], p.shape), 1e-6
     ):
         return None
     due = np.argwhere(terms[1][0])[0].tolist()
     return (
-        "The softmax is right, but the one-hot is not: 1 must be subtracted at each sample's own label and nowhere else "
-        f"(at {due} for the first sample). Backward subtracts {np.round(subtracted[0]).astype(int).tolist()}: index with "
+        "The softmax is right, but the one-hot is not: 1 must be subtracted at each sample's own label and "
+        "nowhere else "
+        f"(at {due} for the first sample). Backward subtracts {np.round(subtracted[0]).astype(int).tolist()}: "
+        "index with "
         "[np.arange(N), labels]."
     )
 
