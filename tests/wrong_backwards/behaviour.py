@@ -1,6 +1,7 @@
 """Mistakes that any op may have."""
 
 import numpy as np
+
 from wrong_backwards.forwards import X, relu
 from wrong_backwards.wrong import Wrong
 

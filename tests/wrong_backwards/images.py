@@ -1,6 +1,7 @@
 """Convolutions and pooling."""
 
 import numpy as np
+
 from wrong_backwards.forwards import (
     CONV,
     CONV3,

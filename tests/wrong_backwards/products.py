@@ -1,6 +1,7 @@
 """Products, sums and quotients, with broadcasting; linear layers; residuals."""
 
 import numpy as np
+
 from wrong_backwards.forwards import LINEAR, X, linear, positive, relu, scores
 from wrong_backwards.wrong import Wrong
 
