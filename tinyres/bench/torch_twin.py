@@ -50,6 +50,47 @@ class Block(nn.Module):
         return F.relu(out)
 
 
+class PreActBlock(nn.Module):
+    """PreActBlock or PreActBottleneck: batch norm and ReLU come first, and nothing after the addition."""
+
+    downsample: nn.Module
+
+    def __init__(self, original: Any):
+        super().__init__()
+        take_over(self, original)
+        self.depth = 3 if hasattr(original, "conv3") else 2
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out = active = F.relu(self.get_submodule("bn1")(x))
+        for k in range(1, self.depth + 1):
+            out = out if k == 1 else F.relu(self.get_submodule(f"bn{k}")(out))
+            out = self.get_submodule(f"conv{k}")(out)
+        return out + self.downsample(active if isinstance(self.downsample, nn.Conv2d) else x)
+
+
+class Highway(nn.Module):
+    transform: nn.Module
+    gate: nn.Module
+
+    def __init__(self, original: Any):
+        super().__init__()
+        take_over(self, original)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.lerp(F.relu(self.transform(x)), self.gate(x))
+
+
+class DenseBlock(nn.Module):
+    def __init__(self, original: Any):
+        super().__init__()
+        take_over(self, original)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.children():
+            x = torch.cat([x, layer(x)], 1)
+        return x
+
+
 class ZeroPadding(nn.Module):
     """Shortcut A where the shape changes."""
 
