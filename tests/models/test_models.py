@@ -21,9 +21,8 @@ def test_settings_left_out_are_the_models_own():
 
 
 def test_input_shapes():
-    assert {
-        name: models.input_shape(name) for name in ("resnet20", "plain34", "resnet18", "resnet18_cifar", "densenet121")
-    } == {
+    shown = ("resnet20", "plain34", "resnet18", "resnet18_cifar", "densenet121")
+    assert {name: models.input_shape(name) for name in shown} == {
         "resnet20": (3, 32, 32),
         "plain34": (3, 224, 224),
         "resnet18": (3, 224, 224),

@@ -41,6 +41,10 @@ class FeaturePyramid(Module):
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """maps: the finest first, as are the results."""
+        if len(maps) != len(self.inner_blocks):
+            raise ValueError(
+                f"FeaturePyramid: expected {len(self.inner_blocks)} maps, the finest first, got {len(maps)}"
+            )
         laterals = [lateral(C) for lateral, C in zip(self.inner_blocks, maps, strict=True)]
         merged = laterals[-1:]  # the coarsest starts
         for lateral in reversed(laterals[:-1]):
