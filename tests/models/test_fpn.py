@@ -13,7 +13,7 @@ from tinyres.summary import count_parameters, layers
 
 def small(num_classes=10):
     """ResNet-8 below, 6 channels in the pyramid."""
-    return PyramidClassifier(ResNetFPN(cifar_resnet(8, 10, "B"), (16, 32, 64), 6), 6, num_classes)
+    return PyramidClassifier(ResNetFPN(cifar_resnet(8, 10, "B"), (16, 32, 64), 6), 3, 6, num_classes)
 
 
 def torch_pyramid(state, x):
@@ -42,7 +42,7 @@ def torch_pyramid(state, x):
         lateral = convolution(f"{fpn}.inner_blocks.{k}.0", maps[k])
         top = lateral if top is None else lateral + T.interpolate(top, size=lateral.shape[2:], mode="nearest")
         P = convolution(f"{fpn}.layer_blocks.{k}.0", top)
-        mean = T.relu(convolution("head.0", P)).mean((2, 3))
+        mean = T.relu(batch_norm(f"heads.{k}.1", convolution(f"heads.{k}.0", P))).mean((2, 3))
         scores = scores + T.linear(mean, state["fc.weight"], state["fc.bias"]) / 3
     return scores
 
@@ -117,7 +117,7 @@ class TestClassifier:
     def test_size(self):
         model = models.resnet20_fpn()
         rows = layers(model, (3, 32, 32))
-        assert count_parameters(model) == sum(row.parameters for row in rows) == 310_074
+        assert count_parameters(model) == sum(row.parameters for row in rows) == 328_666
         assert sum(row.multiply_adds for row in rows) == 66_240_832
 
     @pytest.mark.parametrize("size", [(16, 8), (13, 10)], ids=["doubled sizes", "odd sizes"])

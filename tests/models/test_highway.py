@@ -16,7 +16,6 @@ from tinyres.models.highway import (
     highway_mlp,
 )
 from tinyres.nn import Linear
-from tinyres.nn import functional as F
 from tinyres.summary import count_parameters, layers
 
 LAYERS = [
@@ -30,7 +29,7 @@ class TestLayer:
     def test_the_formula(self, make, shape):
         layer = make(4, gate_bias=-1.0).double()
         x = Tensor(images(*shape).astype(np.float64))
-        H = np.maximum(layer.transform(x).data, 0)
+        H = layer.transform(x).data
         T = 1 / (1 + np.exp(-layer.gate[0](x).data))
         np.testing.assert_allclose(layer(x).data, H * T + x.data * (1 - T), rtol=1e-12, atol=1e-12)
 
@@ -53,7 +52,7 @@ class TestLayer:
         x, gy = Tensor(images(*shape), requires_grad=True), images(*shape)[::-1]
         layer(x).backward(gy)
         copy = Tensor(x.data, requires_grad=True)
-        plain = F.relu(layer.transform(copy))
+        plain = layer.transform(copy)
         plain.backward(gy)
         assert np.array_equal(layer(x).data, plain.data)
         np.testing.assert_allclose(x.grad, copy.grad, rtol=1e-5, atol=1e-6)
@@ -66,7 +65,7 @@ class TestLayer:
 class TestNet:
     @pytest.mark.parametrize(
         ("name", "parameters", "multiply_adds"),
-        [("highway20", 513_834, 78_299_776), ("highway32", 901_802, 134_922_880)],
+        [("highway20", 514_522, 78_299_776), ("highway32", 902_938, 134_922_880)],
     )
     def test_size(self, name, parameters, multiply_adds):
         model = models.build(name)
@@ -77,13 +76,16 @@ class TestNet:
         assert len(in_line) == int(name.removeprefix("highway"))
 
     @pytest.mark.parametrize(("name", "depth"), [("highway20", 20), ("highway32", 32)])
-    def test_it_is_the_plain_net_with_biases_for_norms_and_a_gate_beside_most_layers(self, name, depth):
-        """Each gate costs what its layer does, but for the stem, the two strided layers and the last."""
+    def test_it_is_the_plain_net_with_a_gate_beside_most_layers(self, name, depth):
+        """Not the first, the last, and the two that halve the map. A gate costs what its layer does."""
         plain = layers(models.build(f"plain{depth}"), (3, 32, 32))
         convolutions = [row.multiply_adds for row in plain if row.kind == "Conv2d"]
         gated = [cost for cost in convolutions if cost == 16 * 9 * 16 * 32 * 32]
         rows = layers(models.build(name), (3, 32, 32))
-        assert [row.multiply_adds for row in rows if ".gate.0" in row.name] == gated
+        gates = [row for row in rows if row.name.endswith(".gate.0")]
+        assert [row.multiply_adds for row in gates] == gated
+        own = sum(row.parameters for row in rows) - sum(row.parameters for row in gates)
+        assert own == sum(row.parameters for row in plain)
         assert len(gated) == depth - 4
 
     @pytest.mark.parametrize(("name", "bias"), [("highway20", -2), ("highway32", -3)])
@@ -107,7 +109,7 @@ class TestNet:
                 std = np.sqrt(2 / np.prod(parameter.shape[1:]))
                 assert abs(parameter.data.std() / std - 1) < 4 / np.sqrt(2 * parameter.numel()), name
             elif ".gate." not in name:
-                assert not parameter.data.any(), name
+                assert set(parameter.data) == {0 if name.endswith("bias") else 1}, name
 
     def test_output_as_torch(self):
         torch = pytest.importorskip("torch", reason="torch is not installed; the layer is checked without it")
@@ -117,17 +119,19 @@ class TestNet:
             def load_state_dict(self, state):
                 self.state = state
 
-            def affine(self, name, x, stride=1):
-                return T.conv2d(x, self.state[f"{name}.weight"], self.state[f"{name}.bias"], stride, padding=1)
+            def plain(self, name, x, stride=1):
+                parts = (self.state[f"{name}.bn.{p}"] for p in ("running_mean", "running_var", "weight", "bias"))
+                return T.relu(T.batch_norm(T.conv2d(x, self.state[f"{name}.conv.weight"], None, stride, 1), *parts))
 
             def forward(self, x):
-                x = T.relu(self.affine("conv1.0", x))
+                x = self.plain("conv1", x)
                 for layer in dict.fromkeys(re.findall(r"layer\d\.\d+", " ".join(self.state))):
                     if f"{layer}.gate.0.weight" in self.state:
-                        gate = torch.sigmoid(self.affine(f"{layer}.gate.0", x))
-                        x = T.relu(self.affine(f"{layer}.transform", x)) * gate + x * (1 - gate)
+                        weight, bias = self.state[f"{layer}.gate.0.weight"], self.state[f"{layer}.gate.0.bias"]
+                        gate = torch.sigmoid(T.conv2d(x, weight, bias, padding=1))
+                        x = self.plain(f"{layer}.transform", x) * gate + x * (1 - gate)
                     else:
-                        x = T.relu(self.affine(f"{layer}.0", x, stride=2))
+                        x = self.plain(layer, x, stride=2)
                 return x.mean((2, 3)) @ self.state["fc.weight"].T + self.state["fc.bias"]
 
         x = images(2, 3, 17, 14).astype(np.float64)

@@ -122,6 +122,20 @@ class PreActResNet(ResNet):
         return F.relu(self.bn(super().features(x)))
 
 
+class PlainLayer(nn.Module):
+    """HighwayNet's."""
+
+    conv: nn.Module
+    bn: nn.Module
+
+    def __init__(self, original: Any):
+        super().__init__()
+        take_over(self, original)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.relu(self.bn(self.conv(x)))
+
+
 class Highway(nn.Module):
     transform: nn.Module
     gate: nn.Module
@@ -132,7 +146,7 @@ class Highway(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         T = self.gate(x)
-        return F.relu(self.transform(x)) * T + x * (1 - T)
+        return self.transform(x) * T + x * (1 - T)
 
 
 class HighwayNet(ResNet):
@@ -192,7 +206,7 @@ class ResNetFPN(nn.Module):
 
 class PyramidClassifier(nn.Module):
     backbone: nn.Module
-    head: nn.Module
+    heads: nn.ModuleList
     fc: nn.Module
 
     def __init__(self, original: Any):
@@ -200,7 +214,7 @@ class PyramidClassifier(nn.Module):
         take_over(self, original)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        means = [self.head(P).mean((2, 3)) for P in self.backbone(x)]
+        means = [head(P).mean((2, 3)) for head, P in zip(self.heads, self.backbone(x), strict=True)]
         return self.fc(torch.stack(means).mean(0))
 
 
@@ -235,6 +249,7 @@ MAKE: dict[str, Any] = {
     "PreActBottleneck": PreActBlock,
     "HighwayNet": HighwayNet,
     "Highway": Highway,
+    "PlainLayer": PlainLayer,
     "DenseNet": DenseNet,
     "DenseBlock": DenseBlock,
     "DenseLayer": pre_activated,
