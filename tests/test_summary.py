@@ -89,6 +89,9 @@ class TestTable:
         [
             ("resnet20", ["parameters      269,722", "multiply-adds   40,551,040 for one image of 3×32×32"]),
             ("resnet110", ["parameters      1,727,962", "multiply-adds   252,887,680 for one image of 3×32×32"]),
+            ("preactresnet164", ["parameters      1,703,258", "multiply-adds   244,500,992 for one image of 3×32×32"]),
+            ("highway20", ["parameters      514,522", "multiply-adds   78,299,776 for one image of 3×32×32"]),
+            ("densenet_bc100", ["parameters      769,162", "multiply-adds   287,929,692 for one image of 3×32×32"]),
         ],
     )
     def test_totals_beside_the_papers(self, name, lines):

@@ -30,6 +30,7 @@ class TestLayer:
         layer = make(4, gate_bias=-1.0).double()
         x = Tensor(images(*shape).astype(np.float64))
         H = layer.transform(x).data
+        assert H.min() == 0
         T = 1 / (1 + np.exp(-layer.gate[0](x).data))
         np.testing.assert_allclose(layer(x).data, H * T + x.data * (1 - T), rtol=1e-12, atol=1e-12)
 

@@ -87,8 +87,9 @@ class PyramidClassifier(Module):
     """One score for each class from all levels: something to train a pyramid on without boxes to predict.
 
     Not in the paper, which detects. On each level a 3×3 convolution, batch norm and ReLU; then each channel's average,
-    over positions and levels, and a linear layer. (The paper's head is one for all levels and has no batch norm. Levels
-    differ too much to share the statistics, and without any the net dies at the learning rate of ResNets.)
+    over positions and levels, and a linear layer. (The paper's head is one for all levels, without batch norm. Such a
+    one learnt nothing from Shapes in 140 steps at the learning rate of ResNets; with batch norm, whose statistics need
+    a head for each level, 39 % were right.)
     """
 
     def __init__(self, backbone: ResNetFPN, levels: int, width: int, num_classes: int):
