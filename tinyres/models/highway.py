@@ -85,7 +85,7 @@ class HighwayNet(Module):
 
     Two departures. The paper's nets for CIFAR-10 take the widths of FitNets; here depth and gates are all that differs
     from the plain and residual nets. And H has batch norm, as theirs has, which the paper does without: after 140 steps
-    at their learning rate, 0.1, highway20 had 28 % of Shapes right, and without batch norm 10 %, as many as by guessing.
+    at their learning rate, 0.1, highway20 had 28 % of Shapes right, and without batch norm 10 %, as by guessing.
     """
 
     def __init__(self, n: int, num_classes: int, gate_bias: float):
