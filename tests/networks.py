@@ -63,12 +63,17 @@ def shapes(model: Any) -> dict[str, tuple[int, ...]]:
     return {name: tuple(value.shape) for name, value in (*model.named_parameters(), *model.named_buffers())}
 
 
+def state_shapes(model: Module) -> list[tuple[str, tuple[int, ...]]]:
+    """(name, shape) of all that a checkpoint holds, in its order."""
+    return [(name, values.shape) for name, values in model.state_dict().items()]
+
+
 def dropouts(model: Module) -> dict[str, float]:
     """{path: probability}: what scores in evaluation do not show."""
     return {path: module.p for path, module in model.named_modules() if isinstance(module, Dropout)}
 
 
-def assert_same_scores(model: Module, theirs: Any, x: np.ndarray) -> None:
+def assert_same_scores(model: Module, theirs: Any, x: np.ndarray, tolerance: float = 1e-4) -> None:
     """A network in torch gives the scores of ours, once it has its weights: to 1e-4 of the largest, in float32."""
     import torch
 
@@ -77,4 +82,4 @@ def assert_same_scores(model: Module, theirs: Any, x: np.ndarray) -> None:
     with tinyres.no_grad(), torch.no_grad():
         scores, wanted = model.eval()(Tensor(x)).numpy(), theirs.eval()(torch.tensor(x)).numpy()
     assert np.ptp(wanted, axis=1).min() > 0  # not everything has died on the way
-    np.testing.assert_allclose(scores, wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
+    np.testing.assert_allclose(scores, wanted, rtol=0, atol=tolerance * np.abs(wanted).max())

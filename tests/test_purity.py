@@ -161,3 +161,8 @@ def test_gradients_that_happen_to_be_float32_numbers_pass():
     zeros = Tensor(np.zeros(3), requires_grad=True)
     assert gradcheck(lambda x: x * x, [zeros]) < 1e-6
     assert gradcheck(lambda x: x.sum(), [x()]) < 1e-6
+
+    def sums_to_rounding(x):  # the bias of a normalised sum: ±2⁻⁵⁴ or so, and such powers of two are float32 numbers
+        return F.softmax(x.reshape(1, 3) + x.sum(), 1)
+
+    assert gradcheck(sums_to_rounding, [x()]) < 1e-6

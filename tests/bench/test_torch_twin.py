@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from tinyres import Tensor, models, no_grad
+from tinyres.models.densenet import densenet_bc
+from tinyres.models.highway import HighwayNet
 from tinyres.models.nin import NIN
+from tinyres.models.preact import PreActBlock, PreActBottleneck, PreActResNet
 from tinyres.models.resnet import BasicBlock, Bottleneck, ImageNetResNet, ResNet
 from tinyres.models.vgg import VGG, CifarVGG
 from tinyres.nn import functional as F
@@ -26,6 +29,11 @@ NETWORKS = {
     "vgg for CIFAR": partial(CifarVGG, ((4, 4), (8,)), 10),
     "googlenet": partial(models.build, "googlenet"),
     "nin": partial(NIN, ((8, 6, 4), (8, 8, 8), (8, 8)), 10),
+    "preact A": partial(PreActResNet, partial(PreActBlock, shortcut="A"), 2, 10),
+    "preact B": partial(PreActResNet, partial(PreActBottleneck, shortcut="B"), 2, 10),
+    "highway": partial(HighwayNet, 2, 10, gate_bias=-1.0),
+    "densenet": partial(densenet_bc, 22, 4, 10),
+    "pyramid": partial(models.build, "resnet20_fpn"),
 }
 
 

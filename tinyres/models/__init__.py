@@ -8,9 +8,20 @@ from inspect import signature
 from typing import Any
 
 from tinyres.models.alexnet import alexnet
+from tinyres.models.densenet import densenet121, densenet_bc100
+from tinyres.models.fpn import resnet20_fpn
 from tinyres.models.googlenet import googlenet
+from tinyres.models.highway import highway20, highway32
 from tinyres.models.nin import nin
 from tinyres.models.plain import plain18, plain20, plain32, plain34, plain44, plain56, plain110
+from tinyres.models.preact import (
+    preactresnet20,
+    preactresnet32,
+    preactresnet44,
+    preactresnet56,
+    preactresnet110,
+    preactresnet164,
+)
 from tinyres.models.resnet import (
     resnet8,
     resnet18,
@@ -45,6 +56,16 @@ _32x32: tuple[Callable[..., Module], ...] = (
     plain110,
     nin,
     vgg16_cifar,
+    preactresnet20,
+    preactresnet32,
+    preactresnet44,
+    preactresnet56,
+    preactresnet110,
+    preactresnet164,
+    highway20,
+    highway32,
+    densenet_bc100,
+    resnet20_fpn,
 )
 _224x224: tuple[Callable[..., Module], ...] = (
     resnet18,
@@ -58,6 +79,7 @@ _224x224: tuple[Callable[..., Module], ...] = (
     googlenet,
     vgg16,
     vgg19,
+    densenet121,
 )
 _MODELS = {make.__name__: make for make in (*_32x32, *_224x224)}
 
