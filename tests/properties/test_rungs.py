@@ -1,0 +1,53 @@
+"""Every rung of the ladder, through the whole op: the compiled kernels, array code, and loops give the same.
+
+Kernels by themselves, over more sizes: tests/kernels/test_rungs.py.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from properties.calls import EMPTY
+from properties.every_op import OPS, WITH_KERNELS, calls, rung
+from support import LAYOUTS, as_leaves, assert_equal, results
+
+on_ops_with_kernels = pytest.mark.parametrize("op", WITH_KERNELS)
+LAYOUT = st.sampled_from([np.array, *LAYOUTS])
+
+
+@pytest.mark.parametrize("faster", ["array", "cpu"])
+@on_ops_with_kernels
+@given(st.data(), st.sampled_from([np.float32, np.float64]))
+def test_equals_the_reference(op, faster, data, dtype):
+    call = data.draw(calls(op))
+    assume(call.is_smooth())
+    layout = data.draw(LAYOUT)
+    inputs = [layout(a.astype(dtype)) for a in call.arrays()]
+    with rung("reference"):
+        wanted = results(call, as_leaves(inputs))
+    with rung(faster):
+        actual = results(call, as_leaves(inputs))
+    assert [a.dtype for a in actual] == [dtype] * len(wanted)
+    scale = max(1, *(np.abs(a).max(initial=0) for a in wanted))
+    assert_equal(actual, wanted, tolerance=(2e-5 if dtype == np.float32 else 1e-11) * scale)  # see test_dtypes.py
+
+
+@on_ops_with_kernels
+@given(st.data())
+def test_the_reference_equals_the_definition(op, data):
+    call = data.draw(calls(op))
+    with rung("reference"):
+        np.testing.assert_allclose(call(*call.tensors()).data, call.defined(call.arrays()), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["reference", "array", "cpu"])
+@pytest.mark.parametrize("op", [op for op in WITH_KERNELS if OPS[op].takes_empty])
+@given(st.data())
+def test_an_empty_batch(op, name, data):
+    call = data.draw(calls(op, EMPTY))
+    assume(any(0 in shape for shape in call.shapes))
+    with rung(name):
+        y, *gradients = results(call, call.tensors())
+    assert y.shape == np.shape(call.defined(call.arrays()))
+    assert [g.shape for g in gradients] == call.shapes
+    assert not any(g.any() for g in gradients)
