@@ -91,9 +91,7 @@ def clipped(fn):
 
 
 OPS = {
-    "batch_norm": DrawnOp(
-        batches, normalise, normalised, fill=spread_out, takes_empty=False, takes_two=True
-    ),
+    "batch_norm": DrawnOp(batches, normalise, normalised, fill=spread_out, takes_empty=False, takes_two=True),
     "batch_norm_relu": DrawnOp(
         batches,
         normalise_relu,

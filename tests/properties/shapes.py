@@ -49,7 +49,7 @@ def flatten_defined(x, start_dim, end_dim):
 
 
 def permutations(draw, length):
-    shape = any_shape(draw, length)
+    shape = any_shape(draw, length, least=1)
     dims = draw(st.permutations(range(len(shape))))
     return [shape], {"dims": tuple(d - len(shape) if draw(st.booleans()) else d for d in dims)}
 

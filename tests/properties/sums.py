@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from hypothesis import assume
 from hypothesis import strategies as st
 from properties.calls import LENGTHS, DrawnOp, any_shape, broadcasting, some_axes
 
@@ -18,9 +17,10 @@ def sums(draw, length):
 
 
 def means(draw, length):
+    """Not over an axis without elements: there is no mean of nothing."""
     (shape,), settings = sums(draw, length)
-    assume(count(shape, settings["dim"]) > 0)  # there is no mean of nothing
-    return [shape], settings
+    averaged = axes_of(settings["dim"], len(shape))
+    return [tuple(draw(LENGTHS) if axis in averaged else n for axis, n in enumerate(shape))], settings
 
 
 def axes_of(dim, ndim):
@@ -102,7 +102,7 @@ def matrix_products(draw, length):
 
 
 def linears(draw, length):
-    x, O, with_bias = any_shape(draw, length, least=1), draw(LENGTHS), draw(st.booleans())
+    x, O, with_bias = any_shape(draw, length, least=1), draw(length), draw(st.booleans())
     if len(x) == 2 and draw(st.booleans()):
         O = x[0]  # so that w has x's shape
     return [x, (O, x[-1])] + [(O,)] * with_bias, {}

@@ -33,7 +33,7 @@ def test_any_layout(op, data):
     contiguous = [a.copy("C") for a in laid]
     actual, wanted = (results(call, as_leaves(inputs), gy) for gy, *inputs in (laid, contiguous))
     # Equal but for the order of summation. Stride 0 may make a channel constant: then batch norm divides by √eps, and
-    # what rounding does to its values of 1e-16 is 3e5 times as much in the gradient.
+    # rounding is multiplied along with the gradient.
     scale = max(1, *(np.abs(a).max(initial=0) for a in wanted))
     assert_equal(actual, wanted, tolerance=1e-10 * scale)
 
