@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from hypothesis import strategies as st
-from properties.calls import LENGTHS, DrawnOp, any_shape
+from properties.calls import DrawnOp, any_shape
 
 
 def reshapes(draw, length):

@@ -43,7 +43,7 @@ def test_one_tensor_twice(op, data):
 @on_ops(lambda op: op.takes_two)
 @given(st.data())
 def test_two_tensors_of_one_memory(op, data):
-    """One array in two tensors, and one the other way round: each gets its own gradient, as if the memory were apart."""
+    """One array in two tensors, or one of them the other way round: each gets its own gradient all the same."""
     call, arrays, i, j = with_a_pair(data, op)
     if data.draw(st.booleans()):
         arrays[i] = np.flip(arrays[j])

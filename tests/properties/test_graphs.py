@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from properties import duals
-from properties.graphs import Graph, graphs
+from properties.graphs import graphs
 
 import tinyres
 from tinyres import Op, Tensor
