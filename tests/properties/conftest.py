@@ -4,12 +4,9 @@ The same tests run either way. How many cases that makes stands in pytest's summ
 """
 
 import pytest
-from hypothesis import HealthCheck, is_hypothesis_test, settings
+from hypothesis import HealthCheck, settings
 
 from tinyres_kernels.cpu import elements
-
-for module in ("calls", "duals", "every_op"):
-    pytest.register_assert_rewrite(f"properties.{module}")
 
 EXAMPLES = pytest.StashKey[int]()
 CASES = pytest.StashKey[int]()
@@ -38,7 +35,7 @@ def pytest_itemcollected(item):
 
 @pytest.fixture(autouse=True)
 def counted(request):
-    if is_hypothesis_test(request.function):
+    if hasattr(request.function, "hypothesis"):
         request.config.stash[CASES] += request.config.stash[EXAMPLES]
 
 

@@ -11,6 +11,8 @@ from properties.calls import EMPTY
 from properties.every_op import OPS, WITH_KERNELS, calls, rung
 from support import LAYOUTS, as_leaves, assert_equal, results
 
+from tinyres_kernels.cpu import memory
+
 on_ops_with_kernels = pytest.mark.parametrize("op", WITH_KERNELS)
 LAYOUT = st.sampled_from([np.array, *LAYOUTS])
 
@@ -51,3 +53,23 @@ def test_an_empty_batch(op, name, data):
     assert y.shape == np.shape(call.defined(call.arrays()))
     assert [g.shape for g in gradients] == call.shapes
     assert not any(g.any() for g in gradients)
+
+
+@on_ops_with_kernels
+@given(st.data(), st.sampled_from([np.float32, np.float64]))
+def test_every_element_is_written(op, data, dtype):
+    """New memory, which holds whatever lay there before, holds NaN here."""
+    call = data.draw(calls(op))
+    layout = data.draw(LAYOUT)
+    inputs = [layout(a.astype(dtype)) for a in call.arrays()]
+    with rung("cpu"):
+        wanted = results(call, as_leaves(inputs))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(memory, "empty", filled)
+            actual = results(call, as_leaves(inputs))
+    for a, b in zip(actual, wanted, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def filled(shape, dtype):
+    return np.full(shape, np.nan if np.dtype(dtype).kind == "f" else -1, dtype)
