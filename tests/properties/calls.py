@@ -46,7 +46,7 @@ def apart(draws: np.random.Generator, shapes: Sequence[Shape]) -> list[np.ndarra
 
 
 def shuffled(draws: np.random.Generator, shape: Shape) -> np.ndarray:
-    """0.5, 1.5, 2.5, … in random order, each moved a little, so that no two come nearer than 0.4."""
+    """0.5, 1.5, 2.5, … in random order, give or take 0.3: no two come nearer than 0.4."""
     size = int(np.prod(shape))
     return (draws.permutation(size) + draws.uniform(0.2, 0.8, size)).reshape(shape)
 

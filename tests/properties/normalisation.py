@@ -49,23 +49,29 @@ def spread_out(draws, shapes):
 # ---- the calls -------------------------------------------------------------------------------------------------------
 
 
+def running(lib, x, mean, var):
+    """The running statistics of an evaluation; none in training, which takes the batch's."""
+    return (None, None) if mean is None else (lib.tensor(mean).to(x.dtype), lib.tensor(var).to(x.dtype))
+
+
 def normalise(lib, x, gamma, beta, eps, mean=None, var=None):
-    running = (None, None) if mean is None else (lib.tensor(mean).to(x.dtype), lib.tensor(var).to(x.dtype))
-    return lib.nn.functional.batch_norm(x, *running, gamma, beta, training=mean is None, eps=eps)
+    statistics = running(lib, x, mean, var)
+    return lib.nn.functional.batch_norm(x, *statistics, gamma, beta, training=mean is None, eps=eps)
 
 
 def normalise_relu(lib, x, gamma, beta, eps, mean=None, var=None):
     if lib is not tinyres:
         return normalise(lib, x, gamma, beta, eps, mean, var).relu()
-    running = (None, None) if mean is None else (lib.tensor(mean).to(x.dtype), lib.tensor(var).to(x.dtype))
-    return lib.nn.functional.batch_norm_relu(x, *running, gamma, beta, training=mean is None, eps=eps)
+    return lib.nn.functional.batch_norm_relu(
+        x, *running(lib, x, mean, var), gamma, beta, training=mean is None, eps=eps
+    )
 
 
 def normalise_add_relu(lib, x, residual, gamma, beta, eps, mean=None, var=None):
     if lib is not tinyres:
         return (normalise(lib, x, gamma, beta, eps, mean, var) + residual).relu()
-    running = (None, None) if mean is None else (lib.tensor(mean).to(x.dtype), lib.tensor(var).to(x.dtype))
-    return lib.nn.functional.batch_norm_add_relu(x, residual, *running, gamma, beta, training=mean is None, eps=eps)
+    statistics = running(lib, x, mean, var)
+    return lib.nn.functional.batch_norm_add_relu(x, residual, *statistics, gamma, beta, training=mean is None, eps=eps)
 
 
 # ---- the definitions -------------------------------------------------------------------------------------------------
