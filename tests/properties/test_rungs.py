@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from properties.calls import EMPTY
 from properties.every_op import OPS, WITH_KERNELS, calls, rung
-from support import LAYOUTS, as_leaves, assert_equal, results
+from support import LAYOUTS, as_leaves, assert_equal, channels_last, results
 
 from tinyres_kernels.cpu import memory
 
@@ -32,6 +32,19 @@ def test_equals_the_reference(op, faster, data, dtype):
     assert [a.dtype for a in actual] == [dtype] * len(wanted)
     scale = max(1, *(np.abs(a).max(initial=0) for a in wanted))
     assert_equal(actual, wanted, tolerance=(2e-5 if dtype == np.float32 else 1e-11) * scale)  # see test_dtypes.py
+
+
+@on_ops_with_kernels
+@given(st.data())
+def test_channels_last_beside_channels_first(op, data):
+    """The two orders that the compiled kernels take as they are, mixed: where one lies first another lies elsewhere."""
+    call = data.draw(calls(op).filter(lambda call: len(call.shapes[0]) > 2))
+    with rung("reference"):
+        wanted = results(call, call.tensors())
+    layout = st.sampled_from([np.array, channels_last])
+    gy, *inputs = [np.asarray(data.draw(layout)(a)) for a in (call.gy(wanted[0].shape), *call.arrays())]
+    with rung("cpu"):
+        assert_equal(results(call, as_leaves(inputs), gy), wanted)
 
 
 @on_ops_with_kernels
