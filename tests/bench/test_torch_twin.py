@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from tinyres import Tensor, models, no_grad
+from tinyres.models.densenet import densenet_bc
+from tinyres.models.highway import HighwayNet
+from tinyres.models.preact import PreActBlock, PreActBottleneck, PreActResNet
 from tinyres.models.resnet import BasicBlock, Bottleneck, ImageNetResNet, ResNet
 from tinyres.nn import functional as F
 from tinyres.summary import count_parameters
@@ -20,6 +23,11 @@ NETWORKS = {
     "plain": partial(models.build, "plain20"),
     "bottleneck": partial(ResNet, partial(Bottleneck, shortcut="B"), (1, 2), (4, 8), 10),
     "with max-pool": partial(ImageNetResNet, partial(BasicBlock, shortcut="B"), (1, 1, 0, 0), 10),
+    "preact A": partial(PreActResNet, partial(PreActBlock, shortcut="A"), 2, 10),
+    "preact B": partial(PreActResNet, partial(PreActBottleneck, shortcut="B"), 2, 10),
+    "highway": partial(HighwayNet, 2, 10, gate_bias=-1.0),
+    "densenet": partial(densenet_bc, 22, 4, 10),
+    "pyramid": partial(models.build, "resnet20_fpn"),
 }
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import OrderedDict
 from typing import Any
 
 import torch
@@ -74,13 +75,147 @@ class ResNet(nn.Module):
         self.stages = [name for name, _ in original.named_children() if name.startswith("layer")]
         self.pools = type(original).__name__ == "ImageNetResNet"
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def stem(self, x: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.bn1(self.conv1(x)))
-        if self.pools:
-            x = F.max_pool2d(x, 3, stride=2, padding=1)
-        for name in self.stages:
-            x = getattr(self, name)(x)
-        return self.fc(F.adaptive_avg_pool2d(x, 1).flatten(1))
+        return F.max_pool2d(x, 3, stride=2, padding=1) if self.pools else x
+
+    def outputs(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Of each stage."""
+        x = self.stem(x)
+        return [x := getattr(self, name)(x) for name in self.stages]
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        return self.outputs(x)[-1]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(F.adaptive_avg_pool2d(self.features(x), 1).flatten(1))
+
+
+class PreActBlock(nn.Module):
+    """PreActBlock or PreActBottleneck: batch norm and ReLU come first, and nothing after the addition."""
+
+    conv1: nn.Module
+    conv2: nn.Module
+    conv3: nn.Module
+    bn1: nn.Module
+    bn2: nn.Module
+    bn3: nn.Module
+    downsample: nn.Module
+
+    def __init__(self, original: Any):
+        super().__init__()
+        take_over(self, original)
+        self.depth = 3 if hasattr(original, "conv3") else 2
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        active = F.relu(self.bn1(x))
+        out = self.conv2(F.relu(self.bn2(self.conv1(active))))
+        if self.depth == 3:
+            out = self.conv3(F.relu(self.bn3(out)))
+        return out + self.downsample(active if isinstance(self.downsample, nn.Conv2d) else x)
+
+
+class PreActResNet(ResNet):
+    bn: nn.Module
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        return F.relu(self.bn(super().features(x)))
+
+
+class Highway(nn.Module):
+    transform: nn.Module
+    gate: nn.Module
+
+    def __init__(self, original: Any):
+        super().__init__()
+        take_over(self, original)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        T = self.gate(x)
+        return F.relu(self.transform(x)) * T + x * (1 - T)
+
+
+class HighwayNet(ResNet):
+    def stem(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv1(x)  # which is more than a convolution
+
+
+class DenseBlock(nn.Module):
+    def __init__(self, original: Any):
+        super().__init__()
+        take_over(self, original)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.children():
+            x = torch.cat([x, layer(x)], 1)
+        return x
+
+
+class DenseNet(nn.Module):
+    features: nn.Module
+    classifier: nn.Module
+
+    def __init__(self, original: Any):
+        super().__init__()
+        take_over(self, original)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.classifier(F.adaptive_avg_pool2d(F.relu(self.features(x)), 1).flatten(1))
+
+
+class FeaturePyramid(nn.Module):
+    inner_blocks: nn.ModuleList
+    layer_blocks: nn.ModuleList
+
+    def __init__(self, original: Any):
+        super().__init__()
+        take_over(self, original)
+
+    def forward(self, maps: list[torch.Tensor]) -> list[torch.Tensor]:
+        merged = [lateral(C) for lateral, C in zip(self.inner_blocks, maps, strict=True)]
+        for l in reversed(range(len(maps) - 1)):
+            merged[l] = merged[l] + F.interpolate(merged[l + 1], size=merged[l].shape[2:])
+        return [smooth(M) for smooth, M in zip(self.layer_blocks, merged, strict=True)]
+
+
+class ResNetFPN(nn.Module):
+    body: ResNet
+    fpn: nn.Module
+
+    def __init__(self, original: Any):
+        super().__init__()
+        take_over(self, original)
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        return self.fpn(self.body.outputs(x))
+
+
+class PyramidClassifier(nn.Module):
+    backbone: nn.Module
+    head: nn.Module
+    fc: nn.Module
+
+    def __init__(self, original: Any):
+        super().__init__()
+        take_over(self, original)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        means = [self.head(P).mean((2, 3)) for P in self.backbone(x)]
+        return self.fc(torch.stack(means).mean(0))
+
+
+def in_order(original: Any) -> nn.Module:
+    return nn.Sequential(OrderedDict((name, part(child)) for name, child in original.named_children()))
+
+
+def pre_activated(original: Any) -> nn.Module:
+    """The children in order, and a ReLU behind each batch norm."""
+    modules: OrderedDict[str, nn.Module] = OrderedDict()
+    for name, child in original.named_children():
+        modules[name] = part(child)
+        if isinstance(modules[name], nn.BatchNorm2d):
+            modules[f"{name}_relu"] = nn.ReLU()
+    return nn.Sequential(modules)
 
 
 def convolution(original: Any) -> nn.Module:
@@ -95,10 +230,27 @@ MAKE: dict[str, Any] = {
     "Bottleneck": Block,
     "PlainBlock": Block,
     "ZeroPadding": ZeroPadding,
-    "Sequential": lambda original: nn.Sequential(*map(part, original.children())),
+    "PreActResNet": PreActResNet,
+    "PreActBlock": PreActBlock,
+    "PreActBottleneck": PreActBlock,
+    "HighwayNet": HighwayNet,
+    "Highway": Highway,
+    "DenseNet": DenseNet,
+    "DenseBlock": DenseBlock,
+    "DenseLayer": pre_activated,
+    "Transition": pre_activated,
+    "PyramidClassifier": PyramidClassifier,
+    "ResNetFPN": ResNetFPN,
+    "FeaturePyramid": FeaturePyramid,
+    "ModuleList": lambda original: nn.ModuleList(map(part, original)),
+    "Sequential": in_order,
     "Identity": lambda original: nn.Identity(),
     "Conv2d": convolution,
     "BatchNorm2d": lambda original: nn.BatchNorm2d(original.num_features),
+    "ReLU": lambda original: nn.ReLU(),
+    "Sigmoid": lambda original: nn.Sigmoid(),
+    "MaxPool2d": lambda original: nn.MaxPool2d(original.kernel_size, original.stride, original.padding),
+    "AvgPool2d": lambda original: nn.AvgPool2d(original.kernel_size),
     "Linear": lambda original: nn.Linear(original.in_features, original.out_features),
 }
 
