@@ -1,0 +1,177 @@
+"""Bottlenecks: three thin layers for the price of two, as long as the shortcut is the identity.
+
+Claim. A bottleneck block (1×1 down to w channels, 3×3 there, 1×1 up to 4w) costs about what a basic block of width w
+does, and has a layer more: at equal cost the net is deeper, and more accurate. Its shortcut joins the two wide ends. A
+projection there costs about as much as the whole block; at a basic block it is a small matter.
+
+    weights, and multiply-adds per pixel                 basic                 bottleneck
+    F                                                    2·9w² = 18w²          4w² + 9w² + 4w² = 17w²
+    1×1 projection                                       w² (6 % more)         (4w)² = 16w² (94 % more)
+
+Source. He et al. 2016a, section 4.1 and Fig. 5: "If the identity shortcut in Fig. 5 (right) is replaced with
+projection, one can show that the time complexity and model size are doubled"; Table 4: on ImageNet ResNet-34 B ends at
+24.52 % top-1 error and ResNet-50, with as many blocks, at 22.85 %.
+
+Here: n blocks in each of three stages, once basic and once bottleneck; identities everywhere (option A) or projections
+everywhere (option C).
+
+Reproduced if: with identities, the two nets' multiply-adds are within 10 % of each other; within a stage, a projection
+makes a bottleneck's multiply-adds 1.8 to 2.2 times as many, and a basic block's less than 1.1 times; a training step is
+slowed by projections by a larger factor in the bottleneck net than in the basic one; and, in the mean over the seeds,
+the bottleneck net's test error is below the basic net's by more than the larger of their standard deviations, while
+projections do not lower it further by more than the larger of theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinyres.data import Dataset
+from tinyres.labs.cost import costs, multiply_adds
+from tinyres.labs.drawing import BLUE, GREEN, GREY, ORANGE, tidy
+from tinyres.labs.fit import fit
+from tinyres.labs.lab import Results, Verdict
+from tinyres.labs.twins import learning_rate, sizes_of
+from tinyres.labs.workbench import Workbench
+from tinyres.models.resnet import BasicBlock, Bottleneck, ResNet
+from tinyres.random import manual_seed
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TITLE = "basic against bottleneck blocks, and what projections cost in each"
+MINUTES = 3.0
+
+NEAR, DOUBLED, LITTLE = 1.1, (1.8, 2.2), 1.1  # factors of multiply-adds
+BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
+OPTIONS = {"identity": "A", "projection": "C"}
+NETS = [f"{block}, {option}" for block in BLOCKS for option in OPTIONS]
+TRAINED = ["basic, identity", "bottleneck, identity", "bottleneck, projection"]
+COLOURS = dict(zip(NETS, (BLUE, GREY, GREEN, ORANGE), strict=True))
+
+
+def network(name: str, n: int, classes: int) -> ResNet:
+    """n blocks in each of three stages, with 3×3 convolutions of 16, 32 and 64 channels."""
+    block, option = name.split(", ")
+    return ResNet(partial(BLOCKS[block], shortcut=OPTIONS[option]), (n, n, n), (16, 32, 64), classes)
+
+
+def depth(name: str, n: int) -> int:
+    """Layers from x to the scores, projections not counted."""
+    return (6 if name.startswith("basic") else 9) * n + 2
+
+
+def block_costs() -> dict[str, int]:
+    """Multiply-adds of one block of width 16 within the first stage, 32×32 pixels."""
+    found = {}
+    for name in NETS:
+        block, option = name.split(", ")
+        channels = 16 if block == "basic" else 64
+        found[name] = multiply_adds(BLOCKS[block](channels, 16, 1, OPTIONS[option]), (channels, 32, 32))
+    return found
+
+
+def train(name: str, n: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int) -> list[dict[str, float]]:
+    manual_seed(seed)
+    return fit(network(name, n, len(sets[0].classes)), *sets, epochs=epochs, lr=learning_rate(9 * n + 2), seed=seed)
+
+
+def compute(bench: Workbench) -> Results:
+    n, seeds = bench.choose(3, 9), bench.seeds(3, 5)
+    epochs, sets = bench.epochs(4, 30), bench.load(*bench.choose((3000, 1000), (None, None)))
+    classes = len(sets[0].classes)
+    return {
+        "n": n,
+        "data": sizes_of(*sets),
+        "block": block_costs(),
+        "cost": bench.part("cost", lambda: costs({name: network(name, n, classes) for name in NETS}, classes)),
+        "curves": {
+            name: [bench.part(f"{name} seed {seed}", partial(train, name, n, seed, sets, epochs)) for seed in seeds]
+            for name in TRAINED
+        },
+    }
+
+
+def last(results: Results, name: str) -> np.ndarray:
+    """Every seed's test error after the last epoch, in percent."""
+    return np.array([100 * run[-1]["test_error"] for run in results["curves"][name]])
+
+
+def spread(error: np.ndarray) -> float:
+    """The standard deviation over the seeds."""
+    return float(error.std(ddof=1)) if len(error) > 1 else 0.0
+
+
+def table(results: Results) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
+    rows = []
+    for name, cost in results["cost"].items():
+        trained = name in results["curves"]
+        error = f"{last(results, name).mean():.2f} ± {spread(last(results, name)):.2f}" if trained else "not trained"
+        rows.append(
+            [
+                name,
+                depth(name, results["n"]),
+                f"{cost['parameters']:,}",
+                f"{results['block'][name] / 1e6:.2f} M",
+                f"{cost['multiply_adds'] / 1e6:.1f} M",
+                f"{cost['step_ms']:.0f}",
+                error,
+            ]
+        )
+    head = ("blocks, shortcuts", "layers", "parameters", "multiply-adds of a block", "of the net")
+    return (*head, "step, ms", "test error, %"), rows
+
+
+def verdict(results: Results) -> Verdict:
+    def projections(what: dict[str, float], block: str) -> float:
+        """How many times as much a block or net costs with projections."""
+        return what[f"{block}, projection"] / what[f"{block}, identity"]
+
+    adds, step = ({name: results["cost"][name][what] for name in NETS} for what in ("multiply_adds", "step_ms"))
+    equal = adds["bottleneck, identity"] / adds["basic, identity"]
+    basic, bottleneck, projected = (last(results, name) for name in TRAINED)
+
+    def better(one: np.ndarray, other: np.ndarray) -> bool:
+        return other.mean() - one.mean() > max(spread(one), spread(other))
+
+    costly = (
+        1 / NEAR < equal < NEAR
+        and DOUBLED[0] <= projections(results["block"], "bottleneck") <= DOUBLED[1]
+        and projections(results["block"], "basic") < LITTLE
+        and projections(step, "bottleneck") > projections(step, "basic")
+    )
+    return Verdict(
+        costly and better(bottleneck, basic) and not better(projected, bottleneck),
+        f"projections make a bottleneck {projections(results['block'], 'bottleneck'):.2f} times as costly, a basic "
+        f"block {projections(results['block'], 'basic'):.2f} times (a step takes {projections(step, 'bottleneck'):.2f} "
+        f"and {projections(step, 'basic'):.2f} times as long); at {equal:.2f} times the multiply-adds bottlenecks end "
+        f"at {bottleneck.mean():.1f} % test error, basic blocks at {basic.mean():.1f} %, bottlenecks with projections "
+        f"at {projected.mean():.1f} %",
+    )
+
+
+def draw(results: Results, figure: Figure) -> None:
+    block, step, error = figure.subplots(1, 3)
+    places, labels = np.arange(len(NETS)), [name.replace(", ", "\n") for name in NETS]
+    colours = [COLOURS[name] for name in NETS]
+    bars = block.bar(places, [results["block"][name] / 1e6 for name in NETS], color=colours)
+    block.bar_label(bars, fmt="%.2f")
+    bars = step.bar(places, [results["cost"][name]["step_ms"] for name in NETS], color=colours)
+    step.bar_label(bars, fmt="%.0f")
+    for axes in (block, step):
+        axes.set_xticks(places, labels, fontsize=8)
+    for name, style in zip(TRAINED, ("o-", "s-", "D--"), strict=True):
+        lines = np.array([[100 * line["test_error"] for line in run] for run in results["curves"][name]])
+        epochs = np.arange(1, lines.shape[1] + 1)
+        label = f"{name}: {lines[:, -1].mean():.1f} %"
+        error.plot(epochs, lines.mean(0), style, color=COLOURS[name], label=label)
+        error.fill_between(epochs, lines.min(0), lines.max(0), color=COLOURS[name], alpha=0.15, linewidth=0)
+    error.set_ylim(0, None)
+    tidy(block, "one block, width 16, 32×32 pixels", "", "million multiply-adds")
+    tidy(step, "a training step of the net, 64 images", "", "milliseconds")
+    tidy(error, "test error: mean, all seeds within", "epoch", "%")
+    figure.suptitle(f"Basic and bottleneck blocks, {results['n']} a stage: {results['data']}", fontweight="bold")
