@@ -35,6 +35,7 @@ from tinyres.labs.cost import costs, multiply_adds
 from tinyres.labs.drawing import BLUE, GREEN, GREY, ORANGE, tidy
 from tinyres.labs.fit import fit
 from tinyres.labs.lab import Results, Verdict
+from tinyres.labs.scores import better, last, mean_and_spread
 from tinyres.labs.twins import learning_rate, sizes_of
 from tinyres.labs.workbench import Workbench
 from tinyres.models.resnet import BasicBlock, Bottleneck, ResNet
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 TITLE = "basic against bottleneck blocks, and what projections cost in each"
 MINUTES = 3.0
 
+SIZES = 3, 9  # blocks a stage: the default run's, and the full one's
 NEAR, DOUBLED, LITTLE = 1.1, (1.8, 2.2), 1.1  # factors of multiply-adds
 BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
 OPTIONS = {"identity": "A", "projection": "C"}
@@ -81,7 +83,7 @@ def train(name: str, n: int, seed: int, sets: tuple[Dataset, Dataset], epochs: i
 
 
 def compute(bench: Workbench) -> Results:
-    n, seeds = bench.choose(3, 9), bench.seeds(3, 5)
+    n, seeds = bench.choose(*SIZES), bench.seeds(3, 5)
     epochs, sets = bench.epochs(4, 30), bench.load(*bench.choose((3000, 1000), (None, None)))
     classes = len(sets[0].classes)
     return {
@@ -96,21 +98,10 @@ def compute(bench: Workbench) -> Results:
     }
 
 
-def last(results: Results, name: str) -> np.ndarray:
-    """Every seed's test error after the last epoch, in percent."""
-    return np.array([100 * run[-1]["test_error"] for run in results["curves"][name]])
-
-
-def spread(error: np.ndarray) -> float:
-    """The standard deviation over the seeds."""
-    return float(error.std(ddof=1)) if len(error) > 1 else 0.0
-
-
 def table(results: Results) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
     rows = []
     for name, cost in results["cost"].items():
-        trained = name in results["curves"]
-        error = f"{last(results, name).mean():.2f} ± {spread(last(results, name)):.2f}" if trained else "not trained"
+        runs = results["curves"].get(name)
         rows.append(
             [
                 name,
@@ -119,7 +110,7 @@ def table(results: Results) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
                 f"{results['block'][name] / 1e6:.2f} M",
                 f"{cost['multiply_adds'] / 1e6:.1f} M",
                 f"{cost['step_ms']:.0f}",
-                error,
+                mean_and_spread(last(runs)) if runs else "not trained",
             ]
         )
     head = ("blocks, shortcuts", "layers", "parameters", "multiply-adds of a block", "of the net")
@@ -133,10 +124,7 @@ def verdict(results: Results) -> Verdict:
 
     adds, step = ({name: results["cost"][name][what] for name in NETS} for what in ("multiply_adds", "step_ms"))
     equal = adds["bottleneck, identity"] / adds["basic, identity"]
-    basic, bottleneck, projected = (last(results, name) for name in TRAINED)
-
-    def better(one: np.ndarray, other: np.ndarray) -> bool:
-        return other.mean() - one.mean() > max(spread(one), spread(other))
+    basic, bottleneck, projected = (last(results["curves"][name]) for name in TRAINED)
 
     costly = (
         1 / NEAR < equal < NEAR

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 TITLE = "what the gates of a highway net learn, layer by layer"
 MINUTES = 2.0
 
+DEPTHS = 20, 32  # the default run's, and the full one's
 GATE_BIAS, IMAGES, LR = -2.0, 200, 0.05
 TIMES = {"before": (GREY, "s--"), "after": (BLUE, "o-")}
 
@@ -107,7 +108,7 @@ def train(depth: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int) -> 
 
 
 def compute(bench: Workbench) -> Results:
-    depth, seeds = bench.choose(20, 32), bench.seeds(3, 3)
+    depth, seeds = bench.choose(*DEPTHS), bench.seeds(3, 3)
     epochs, sets = bench.epochs(6, 30), bench.load(*bench.choose((3000, 500), (None, None)))
     return {
         "depth": depth,

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 TITLE = "the loss around trained plain and residual nets"
 MINUTES = 4.0
 
+DEPTHS = 32, 56  # the default run's, and the full one's
 IMAGES, RISE, FLATTER = 200, 1.0, 1.5
 LINE, GRID = 21, 15  # points along a line, and along each side of the plane
 COLOURS = {"plain": PLAIN, "residual": RESIDUAL}
@@ -147,7 +148,7 @@ def plane(kind: str, depth: int, train: Dataset, path: Path, seed: int) -> list[
 
 
 def compute(bench: Workbench) -> Results:
-    depth, seeds = bench.choose(32, 56), bench.seeds(3, 3)
+    depth, seeds = bench.choose(*DEPTHS), bench.seeds(3, 3)
     epochs, sets = bench.epochs(6, 30), bench.load(*bench.choose((3000, 500), (None, None)))
     nets: dict[str, list[Results]] = {kind: [] for kind in KINDS}
     for kind in KINDS:

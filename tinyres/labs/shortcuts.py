@@ -31,6 +31,7 @@ from tinyres.labs.cost import costs
 from tinyres.labs.drawing import BLUE, GREEN, ORANGE, PLAIN, PURPLE, tidy
 from tinyres.labs.fit import fit
 from tinyres.labs.lab import Results, Verdict
+from tinyres.labs.scores import better, last, mean_and_spread
 from tinyres.labs.twins import learning_rate, sizes_of
 from tinyres.labs.workbench import Workbench
 from tinyres.models.plain import cifar_plain
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 TITLE = "no shortcut, options A, B and C, and one-layer blocks: cost and error"
 MINUTES = 3.0
+
+DEPTHS = 20, 56  # the default run's, and the full one's
 
 
 class OneLayerBlock(Block):
@@ -90,7 +93,7 @@ def train(name: str, depth: int, seed: int, sets: tuple[Dataset, Dataset], epoch
 
 
 def compute(bench: Workbench) -> Results:
-    depth, seeds = bench.choose(20, 56), bench.seeds(3, 5)
+    depth, seeds = bench.choose(*DEPTHS), bench.seeds(3, 5)
     epochs, sets = bench.epochs(4, 30), bench.load(*bench.choose((3000, 1000), (None, None)))
     classes = len(sets[0].classes)
     return {
@@ -104,27 +107,17 @@ def compute(bench: Workbench) -> Results:
     }
 
 
-def last(results: Results, name: str, which: str = "test_error") -> np.ndarray:
-    """Every seed's error after the last epoch, in percent."""
-    return np.array([100 * run[-1][which] for run in results["curves"][name]])
-
-
-def spread(error: np.ndarray) -> float:
-    """The standard deviation over the seeds."""
-    return float(error.std(ddof=1)) if len(error) > 1 else 0.0
-
-
 def table(results: Results) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
     rows = []
     for name, cost in results["cost"].items():
-        errors = [last(results, name, which) for which in ("train_error", "test_error")]
+        errors = [last(results["curves"][name], which) for which in ("train_error", "test_error")]
         rows.append(
             [
                 name,
                 f"{cost['parameters']:,}",
                 f"{cost['multiply_adds'] / 1e6:.1f} M",
                 f"{cost['step_ms']:.0f}",
-                *(f"{error.mean():.2f} ± {spread(error):.2f}" for error in errors),
+                *map(mean_and_spread, errors),
                 PAPER[name],
             ]
         )
@@ -133,19 +126,17 @@ def table(results: Results) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
 
 
 def verdict(results: Results) -> Verdict:
-    error = {name: last(results, name) for name in NETS}
+    error = {name: last(results["curves"][name]) for name in NETS}
     mean = {name: float(values.mean()) for name, values in error.items()}
 
-    def gains(name: str) -> bool:
-        return mean["none"] - mean[name] > max(spread(error["none"]), spread(error[name]))
-
+    gains = {name: better(error[name], error["none"]) for name in NETS}
     worst, best = (choose(mean[name] for name in OPTIONS) for choose in (max, min))
     apart = worst - best < mean["none"] - worst
     return Verdict(
-        all(gains(name) for name in OPTIONS) and apart and not gains("one layer"),
+        all(gains[name] for name in OPTIONS) and apart and not gains["one layer"],
         f"test error {mean['none']:.1f} % without shortcuts; A {mean['A']:.1f}, B {mean['B']:.1f}, C {mean['C']:.1f}, "
         f"which are {worst - best:.1f} points apart; one-layer blocks {mean['one layer']:.1f}, "
-        f"{'a gain' if gains('one layer') else 'no gain'} beyond the deviation over the seeds",
+        f"{'a gain' if gains['one layer'] else 'no gain'} beyond the deviation over the seeds",
     )
 
 
@@ -155,7 +146,7 @@ def draw(results: Results, figure: Figure) -> None:
         lines = [[100 * line["test_error"] for line in run] for run in results["curves"][name]]
         epochs = np.arange(1, len(lines[0]) + 1)
         curves.plot(epochs, np.mean(lines, 0), STYLES[name], color=COLOURS[name], label=name)
-        error = last(results, name)
+        error = last(results["curves"][name])
         ends.plot(np.full(len(error), place), error, STYLES[name][0], color=COLOURS[name], alpha=0.6)
         ends.hlines(error.mean(), place - 0.35, place + 0.35, color=COLOURS[name], linewidth=2.5)
     curves.set_ylim(0, None)
