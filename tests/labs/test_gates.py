@@ -78,14 +78,6 @@ def test_lowered():
     assert lab.lowered(results()["runs"][0]) == 3 / 4
 
 
-def test_halved():
-    train, _ = shapes(3, 1)
-    small = lab.halved(train)
-    assert small.images.shape == (3, 3, 16, 16) and small.images.dtype == np.uint8
-    assert small.images[1, 2, 5, 7] == np.rint(train.images[1, 2, 10:12, 14:16].mean())
-    assert small.labels is train.labels
-
-
 def test_it_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(lab, "DEPTHS", (8, 8))
     monkeypatch.setattr(Workbench, "load", lambda bench, *sizes: shapes(8, 8))

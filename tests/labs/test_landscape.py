@@ -101,7 +101,7 @@ class TestVerdict:
 
     @pytest.mark.parametrize(
         "changes",
-        [{"residual": 7.0}, {"plain": 2.0, "residual": 8.0}, {"wave": 1.0}],
+        [{"residual": 14.0}, {"plain": 2.0, "residual": 8.0}, {"wave": 1.0}],
         ids=["alike", "steeper", "dents"],
     )
     def test_not_reproduced(self, changes):

@@ -22,7 +22,6 @@ after training, and the net has learnt anything to speak of (a test error below 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from statistics import mean, median
 from typing import TYPE_CHECKING, Any
@@ -33,6 +32,7 @@ from tinyres.autograd import Tensor, no_grad
 from tinyres.data import Dataset, Loader, channel_statistics
 from tinyres.labs.drawing import BLUE, GREY, VERMILION, tidy
 from tinyres.labs.fit import fit
+from tinyres.labs.halved import halved
 from tinyres.labs.lab import Results, Verdict
 from tinyres.labs.twins import sizes_of
 from tinyres.labs.workbench import Workbench
@@ -51,13 +51,6 @@ MINUTES = 2.0
 DEPTHS = 20, 32  # the default run's, and the full one's
 GATE_BIAS, IMAGES, BATCH, LR, LEARNT = -2.0, 200, 32, 0.02, 0.6
 TIMES = {"before": (GREY, "s--"), "after": (BLUE, "o-")}
-
-
-def halved(dataset: Dataset) -> Dataset:
-    """Each pixel the mean of 2×2."""
-    n, c, h, w = dataset.images.shape
-    images = dataset.images.reshape(n, c, h // 2, 2, w // 2, 2).mean((3, 5))
-    return replace(dataset, images=np.rint(images).astype(np.uint8))
 
 
 def highway_layers(model: Module) -> list[Highway]:
