@@ -161,6 +161,7 @@ def draw(results: Results, figure: Figure) -> None:
         error.plot(epochs, lines.mean(0), style, color=COLOURS[name], label=label)
         error.fill_between(epochs, lines.min(0), lines.max(0), color=COLOURS[name], alpha=0.15, linewidth=0)
     error.set_ylim(0, None)
+    error.locator_params(axis="x", integer=True)
     tidy(block, "one block, width 16, 32×32 pixels", "", "million multiply-adds")
     tidy(step, "a training step of the net, 64 images", "", "milliseconds")
     tidy(error, "test error: mean, all seeds within", "epoch", "%")

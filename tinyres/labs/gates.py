@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 TITLE = "what the gates of a highway net learn, layer by layer"
 MINUTES = 2.0
 
-DEPTHS = 20, 32  # the default run's, and the full one's
+DEPTHS = 14, 32  # the default run's, and the full one's
 GATE_BIAS, IMAGES, BATCH, LR, LEARNT = -2.0, 200, 32, 0.02, 0.6
 TIMES = {"before": (GREY, "s--"), "after": (BLUE, "o-")}
 
@@ -111,7 +111,7 @@ def train(depth: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int) -> 
 
 def compute(bench: Workbench) -> Results:
     depth, seeds = bench.choose(*DEPTHS), bench.seeds(3, 3)
-    epochs, (first, second) = bench.epochs(8, 30), bench.load(*bench.choose((3000, 500), (None, None)))
+    epochs, (first, second) = bench.epochs(12, 30), bench.load(*bench.choose((3000, 500), (None, None)))
     sets = halved(first), halved(second)
     return {
         "depth": depth,

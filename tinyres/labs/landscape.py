@@ -55,6 +55,7 @@ MINUTES = 4.0
 DEPTHS = 32, 56  # the default run's, and the full one's
 IMAGES, RISE, FLATTER = 200, 1.0, 1.5
 LINE, GRID = 21, 15  # points along a line, and along each side of the plane
+HIGHEST = 100.0  # times the lowest loss: where the colours end
 COLOURS = {"plain": PLAIN, "residual": RESIDUAL}
 
 Direction = dict[str, np.ndarray]  # by parameter
@@ -195,20 +196,24 @@ def draw(results: Results, figure: Figure) -> None:
     from matplotlib.colors import LogNorm
 
     planes = {kind: np.array(results["nets"][kind][0]["plane"]) for kind in KINDS}
-    low, high = min(values.min() for values in planes.values()), max(values.max() for values in planes.values())
-    levels = np.geomspace(low, high, 25)
-    maps = figure.subplots(1, 3, width_ratios=(1, 1, 1.1))
-    for axes, kind in zip(maps, KINDS, strict=False):
-        filled = axes.contourf(
-            steps(GRID), steps(GRID), planes[kind], levels, norm=LogNorm(low, high), cmap="viridis", extend="both"
-        )
-        axes.contour(steps(GRID), steps(GRID), planes[kind], levels, colors="white", linewidths=0.4)
-        axes.plot(0, 0, "x", color="white", label="trained net")
+    low = min(values.min() for values in planes.values())
+    levels = np.geomspace(low, HIGHEST * low, 21)
+    panels = figure.subplots(1, 3, width_ratios=(1, 1, 1.1))
+    for axes, kind in zip(panels, KINDS, strict=False):
+        grid = steps(len(planes[kind]))
+        norm = LogNorm(levels[0], levels[-1])
+        filled = axes.contourf(grid, grid, planes[kind], levels, norm=norm, cmap="viridis", extend="max")
+        axes.contour(grid, grid, planes[kind], levels, colors="white", linewidths=0.4)
+        axes.plot(0, 0, "x", color="white")
         axes.set_aspect("equal")
-        axes.set(title=f"{kind}, the first seed", xlabel="α", ylabel="β" if kind == "plain" else "")
-    figure.colorbar(filled, ax=list(maps[:2]), label="loss", location="bottom", shrink=0.7)
+        axes.set(
+            title=f"{kind}, the first seed\n(×: the trained net)", xlabel="α", ylabel="β" if kind == "plain" else ""
+        )
+    ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200) if levels[0] <= tick <= levels[-1]]
+    bar = figure.colorbar(filled, ax=list(panels[:2]), label="loss", ticks=ticks, format="%g", shrink=0.75, pad=0.02)
+    bar.ax.minorticks_off()
     for kind, style in zip(KINDS, ("--", "-"), strict=True):
         for k, line in enumerate(line for run in results["nets"][kind] for line in run["lines"]):
-            maps[2].semilogy(steps(len(line)), line, style, color=COLOURS[kind], label=None if k else kind, alpha=0.8)
-    tidy(maps[2], "all lines, all seeds", "α or β: distance along the line", "loss")
+            panels[2].semilogy(steps(len(line)), line, style, color=COLOURS[kind], label=None if k else kind, alpha=0.8)
+    tidy(panels[2], "all lines, all seeds", "α or β: distance along the line", "loss")
     figure.suptitle(f"The loss around trained {results['depth']}-layer nets: {results['data']}", fontweight="bold")

@@ -150,6 +150,7 @@ def draw(results: Results, figure: Figure) -> None:
         ends.plot(np.full(len(error), place), error, STYLES[name][0], color=COLOURS[name], alpha=0.6)
         ends.hlines(error.mean(), place - 0.35, place + 0.35, color=COLOURS[name], linewidth=2.5)
     curves.set_ylim(0, None)
+    curves.locator_params(axis="x", integer=True)
     ends.set_ylim(0, None)
     ends.set_xticks(range(len(NETS)), [name.replace(" ", "\n") for name in NETS])
     tidy(curves, "while it trains, mean", "epoch", "test error, %")
