@@ -74,8 +74,8 @@ class TestVerdict:
         assert not lab.verdict(results(**changes)).reproduced
 
 
-def test_lowered():
-    assert lab.lowered(results()["runs"][0]) == 3 / 4
+def test_final_biases():
+    assert lab.final_biases(results()["runs"][0]).tolist() == [-2.5, -2.5, -2.5, -1.9]
 
 
 def test_it_runs(tmp_path, monkeypatch):
@@ -92,4 +92,4 @@ def test_the_picture():
     opened, selective, biases = picture(lab, results()).axes
     assert [line.get_label() for line in opened.lines] == ["before training", "after training"]
     assert selective.lines[1].get_ydata().tolist() == [0.3, 0.3]
-    assert biases.get_title() == "biases of the gates after training"
+    assert biases.get_title() == "the gates' biases after training"

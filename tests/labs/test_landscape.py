@@ -131,4 +131,4 @@ def test_it_runs_and_resumes(tmp_path, monkeypatch):
 def test_the_picture():
     plain, residual, lines, bar = picture(lab, results()).axes
     assert plain.collections[0].get_clim() == residual.collections[0].get_clim()  # one scale of colours
-    assert bar.get_ylabel() == "loss" and len(lines.lines) == 12
+    assert bar.get_ylabel() == "loss, in both planes" and len(lines.lines) == 12

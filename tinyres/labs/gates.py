@@ -131,10 +131,9 @@ def mean_biases(results: Results, when: str) -> list[float]:
     return np.median([[mean(biases) for biases in run[when]["biases"]] for run in results["runs"]], axis=0).tolist()
 
 
-def lowered(run: Results) -> float:
-    """The share of all gate biases that ended below where they began."""
-    biases = [bias for layer in run["after"]["biases"] for bias in layer]
-    return mean(bias < GATE_BIAS for bias in biases)
+def final_biases(run: Results) -> np.ndarray:
+    """Of all the gates, after training."""
+    return np.concatenate(run["after"]["biases"])
 
 
 def table(results: Results) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
@@ -148,33 +147,37 @@ def table(results: Results) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
 def verdict(results: Results) -> Verdict:
     runs = results["runs"]
     exact = max(results["limits"].values()) == 0
-    fell = median(lowered(run) for run in runs)
+    fell = median((final_biases(run) < GATE_BIAS).mean() for run in runs)
+    moved = median(np.abs(final_biases(run) - GATE_BIAS).mean() for run in runs)
     before, after = (median(mean(run[when]["selectivity"]) for run in runs) for when in TIMES)
     T = median(mean(run["after"]["mean"]) for run in runs)
     error = median(run["curve"][-1]["test_error"] for run in runs)
     return Verdict(
         exact and fell > 0.5 and after > before and T < 0.5 and error < LEARNT,
         f"gates forced shut and open give x and H {'exactly' if exact else 'NOT exactly'}; {100 * fell:.0f} % of the "
-        f"biases fell; selectivity went from {before:.3f} to {after:.3f}; T is {T:.2f} on average after training, at "
-        f"{100 * error:.0f} % test error",
+        f"biases fell (they moved by {moved:.3f} on average); selectivity went from {before:.3f} to {after:.3f}; T is "
+        f"{T:.2f} on average after training, at {100 * error:.0f} % test error",
     )
 
 
 def draw(results: Results, figure: Figure) -> None:
     panels = figure.subplots(1, 3)
-    titles = {"mean": "how open: mean of T", "selectivity": "how selective: deviation of T over images"}
-    for axes, (what, title) in zip(panels, titles.items(), strict=False):
+    what = {"mean": ("how open", "mean of T (0: shut, 1: open)"), "selectivity": ("how selective", "deviation of T")}
+    for axes, (name, (title, label)) in zip(panels, what.items(), strict=False):
         for when, (colour, style) in TIMES.items():
-            every = np.array([run[when][what] for run in results["runs"]])
+            every = np.array([run[when][name] for run in results["runs"]])
             place = np.arange(1, every.shape[1] + 1)
             axes.fill_between(place, every.min(0), every.max(0), color=colour, alpha=0.2, linewidth=0)
             axes.plot(place, np.median(every, 0), style, color=colour, label=f"{when} training")
         axes.set_ylim(0, None)
-        tidy(axes, title, "highway layer, from the input")
+        tidy(axes, title, "highway layer, from the input", label)
     biases = [[bias for run in results["runs"] for bias in run["after"]["biases"][k]] for k in range(len(place))]
-    parts = panels[2].violinplot(biases, place, widths=0.8, showmedians=True)
-    for body in parts["bodies"]:
-        body.set_color(BLUE)
-    panels[2].axhline(GATE_BIAS, color=VERMILION, linestyle="--", label=f"at the start: {GATE_BIAS:g}")
-    tidy(panels[2], "biases of the gates after training", "highway layer, from the input")
-    figure.suptitle(f"Gates of {results['depth']}-layer highway nets, all seeds: {results['data']}", fontweight="bold")
+    violins = panels[2].violinplot(biases, place, widths=0.8, showextrema=False)
+    for body in violins["bodies"]:
+        body.set(color=BLUE, alpha=0.5)
+    panels[2].axhline(GATE_BIAS, color=VERMILION, linestyle="--", label=f"all of them before: {GATE_BIAS:g}")
+    tidy(panels[2], "the gates' biases after training", "highway layer, from the input", "bias")
+    for axes in panels:
+        axes.locator_params(axis="x", integer=True)
+    title = f"Gates of {results['depth']}-layer highway nets, over test images: median and range of the seeds"
+    figure.suptitle(title, fontweight="bold")

@@ -210,7 +210,9 @@ def draw(results: Results, figure: Figure) -> None:
             title=f"{kind}, the first seed\n(×: the trained net)", xlabel="α", ylabel="β" if kind == "plain" else ""
         )
     ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200) if levels[0] <= tick <= levels[-1]]
-    bar = figure.colorbar(filled, ax=list(panels[:2]), label="loss", ticks=ticks, format="%g", shrink=0.75, pad=0.02)
+    bar = figure.colorbar(
+        filled, ax=list(panels[:2]), label="loss, in both planes", ticks=ticks, format="%g", shrink=0.75, pad=0.02
+    )
     bar.ax.minorticks_off()
     for kind, style in zip(KINDS, ("--", "-"), strict=True):
         for k, line in enumerate(line for run in results["nets"][kind] for line in run["lines"]):
