@@ -92,4 +92,4 @@ def test_the_picture():
     opened, selective, biases = picture(lab, results()).axes
     assert [line.get_label() for line in opened.lines] == ["before training", "after training"]
     assert selective.lines[1].get_ydata().tolist() == [0.3, 0.3]
-    assert biases.get_title() == "the gates' biases after training"
+    assert biases.get_title() == "where the biases end"

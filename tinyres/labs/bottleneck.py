@@ -9,7 +9,7 @@ projection there costs about as much as the whole block; at a basic block it is 
     1×1 projection                                       w² (6 % more)         (4w)² = 16w² (94 % more)
 
 Source. He et al. 2016a, section 4.1 and Fig. 5: "If the identity shortcut in Fig. 5 (right) is replaced with
-projection, one can show that the time complexity and model size are doubled"; Table 4: on ImageNet ResNet-34 B ends at
+projection, one can show that the time complexity and model size are doubled"; Table 3: on ImageNet ResNet-34 B ends at
 24.52 % top-1 error and ResNet-50, with as many blocks, at 22.85 %.
 
 Here: n blocks in each of three stages, once basic and once bottleneck; identities everywhere (option A) or projections

@@ -153,7 +153,7 @@ def verdict(results: Results) -> Verdict:
     T = median(mean(run["after"]["mean"]) for run in runs)
     error = median(run["curve"][-1]["test_error"] for run in runs)
     return Verdict(
-        exact and fell > 0.5 and after > before and T < 0.5 and error < LEARNT,
+        bool(exact and fell > 0.5 and after > before and T < 0.5 and error < LEARNT),
         f"gates forced shut and open give x and H {'exactly' if exact else 'NOT exactly'}; {100 * fell:.0f} % of the "
         f"biases fell (they moved by {moved:.3f} on average); selectivity went from {before:.3f} to {after:.3f}; T is "
         f"{T:.2f} on average after training, at {100 * error:.0f} % test error",
@@ -162,7 +162,10 @@ def verdict(results: Results) -> Verdict:
 
 def draw(results: Results, figure: Figure) -> None:
     panels = figure.subplots(1, 3)
-    what = {"mean": ("how open", "mean of T (0: shut, 1: open)"), "selectivity": ("how selective", "deviation of T")}
+    what = {
+        "mean": ("how open", "mean of T (0: shut, 1: open)"),
+        "selectivity": ("how selective", "deviation of T over images"),
+    }
     for axes, (name, (title, label)) in zip(panels, what.items(), strict=False):
         for when, (colour, style) in TIMES.items():
             every = np.array([run[when][name] for run in results["runs"]])
@@ -176,7 +179,7 @@ def draw(results: Results, figure: Figure) -> None:
     for body in violins["bodies"]:
         body.set(color=BLUE, alpha=0.5)
     panels[2].axhline(GATE_BIAS, color=VERMILION, linestyle="--", label=f"all of them before: {GATE_BIAS:g}")
-    tidy(panels[2], "the gates' biases after training", "highway layer, from the input", "bias")
+    tidy(panels[2], "where the biases end", "highway layer, from the input", "bias")
     for axes in panels:
         axes.locator_params(axis="x", integer=True)
     title = f"Gates of {results['depth']}-layer highway nets, over test images: median and range of the seeds"
