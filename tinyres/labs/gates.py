@@ -4,8 +4,8 @@ Claim. In a highway layer y = H(x)·T(x) + x·(1 − T(x)), a gate T = 0 passes 
 is the plain layer H. The gates begin nearly closed, by a negative bias. Training does not open them: most biases even
 fall further, yet not to shut the gates but to make them selective, open for some inputs and shut for others.
 
-Source. Srivastava, Greff & Schmidhuber 2015, "Training very deep networks", eq. 3 to 5, section 4.1 and Fig. 2 (a net
-of 50 fully connected layers; "most biases decreased further during training").
+Source. Srivastava, Greff & Schmidhuber 2015, "Training very deep networks", eq. 3 to 5, section 4.1 and Fig. 2 (nets
+of 50 fully connected layers).
 
 Here: a convolutional highway net without batch norm, every gate's bias −2 at first; no weight decay, which would draw
 biases to 0. Such a net learns slowly, in many small steps: batches of 32 images, at half their size, so that there is
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "what the gates of a highway net learn, layer by layer"
-MINUTES = 2.0
+MINUTES = 1.5
 
 DEPTHS = 14, 32  # the default run's, and the full one's
 GATE_BIAS, IMAGES, BATCH, LR, LEARNT = -2.0, 200, 32, 0.02, 0.6
