@@ -72,7 +72,7 @@ class TestNumbers:
         assert lab.flatness(self.line(lambda a: 0.5 * a * a)) == 1
 
     def test_flatness_counts_the_first_rise(self):
-        assert lab.flatness(self.line(lambda a: 10 * abs(a) if abs(a) < 0.55 else 0.0)) == pytest.approx(0.1)
+        assert lab.flatness(self.line(lambda a: 100 * a * a if abs(a) < 0.55 else 0.0)) == pytest.approx(0.1)
 
     def test_dents(self):
         assert lab.dents(self.line(np.square)) == 0
