@@ -36,6 +36,21 @@ def test_the_nets_take_turns(monkeypatch):
     assert order == [one, other] * 3
 
 
+def test_the_time_is_the_median_of_the_turns_that_count(monkeypatch):
+    taken = iter([100.0, 1.0, 3.0, 2.0])  # seconds; the first is for warming up
+    now = [0.0]
+
+    def step(net, *rest):
+        now[0] += next(taken)
+
+    monkeypatch.setattr(cost, "BATCH", 2)
+    monkeypatch.setattr(cost, "TURNS", 3)
+    monkeypatch.setattr(cost, "WARM_UP", 1)
+    monkeypatch.setattr(cost, "train_step", step)
+    monkeypatch.setattr(cost, "perf_counter", lambda: now[0])
+    assert cost.costs({"net": resnet8()}, 10)["net"]["step_ms"] == 2000
+
+
 class TestScores:
     def test_last(self):
         runs = [[{"test_error": 0.9}, {"test_error": 0.25}], [{"test_error": 0.8}, {"test_error": 0.5}]]
