@@ -14,7 +14,8 @@ projection, one can show that the time complexity and model size are doubled"; T
 
 Here: n blocks in each of three stages, once basic and once bottleneck; identities everywhere (option A) or projections
 everywhere (option C). Costs are for images of 32×32 pixels; to train, they are halved, so that there is time for enough
-steps (at full size, 96 steps left every bottleneck net where it began).
+steps (at full size, 96 steps left every bottleneck net where it began). Even so the deeper nets are still learning when
+the default run ends; --full gives them time.
 
 Reproduced if: with identities, the two nets' multiply-adds are within 10 % of each other; within a stage, a projection
 makes a bottleneck's multiply-adds 1.8 to 2.2 times as many, and a basic block's less than 1.1 times; a training step is
