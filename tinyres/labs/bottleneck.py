@@ -155,6 +155,7 @@ def draw(results: Results, figure: Figure) -> None:
     step.bar_label(bars, fmt="%.0f")
     for axes in (block, step):
         axes.set_xticks(places, labels, fontsize=8)
+        axes.set_axisbelow(True)
     for name, style in zip(TRAINED, ("o-", "s-", "D--"), strict=True):
         lines = np.array([[100 * line["test_error"] for line in run] for run in results["curves"][name]])
         epochs = np.arange(1, lines.shape[1] + 1)
@@ -163,7 +164,7 @@ def draw(results: Results, figure: Figure) -> None:
         error.fill_between(epochs, lines.min(0), lines.max(0), color=COLOURS[name], alpha=0.15, linewidth=0)
     error.set_ylim(0, None)
     error.locator_params(axis="x", integer=True)
-    tidy(block, "one block, width 16, 32×32 pixels", "", "million multiply-adds")
-    tidy(step, "a training step of the net, 64 images", "", "milliseconds")
-    tidy(error, "test error: mean, all seeds within", "epoch", "%")
+    tidy(block, "a block, 32×32 pixels", "blocks, shortcuts", "million multiply-adds")
+    tidy(step, "the net's training step, 64 images", "blocks, shortcuts", "milliseconds")
+    tidy(error, "mean and range of the seeds", "epoch", "test error, %")
     figure.suptitle(f"Basic and bottleneck blocks, {results['n']} a stage: {results['data']}", fontweight="bold")

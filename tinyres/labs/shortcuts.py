@@ -153,8 +153,8 @@ def draw(results: Results, figure: Figure) -> None:
     curves.locator_params(axis="x", integer=True)
     ends.set_ylim(0, None)
     ends.set_xticks(range(len(NETS)), [name.replace(" ", "\n") for name in NETS])
-    tidy(curves, "while it trains, mean", "epoch", "test error, %")
-    tidy(ends, "at the end: seeds, mean", "shortcut", "")
+    tidy(curves, "in training, mean", "epoch", "test error, %")
+    tidy(ends, "at the end: every seed, mean", "shortcut", "")
     whats = {"parameters": "parameters", "multiply_adds": "multiply-adds", "step_ms": "time of a step"}
     for offset, (what, label), colour, hatch in zip(
         (-0.27, 0, 0.27), whats.items(), ("#444444", "#888888", "#cccccc"), ("", "//", ".."), strict=True
@@ -162,6 +162,7 @@ def draw(results: Results, figure: Figure) -> None:
         extra = [100 * (results["cost"][name][what] / results["cost"]["none"][what] - 1) for name in NETS]
         cost.bar(np.arange(len(NETS)) + offset, extra, 0.27, label=label, color=colour, hatch=hatch, edgecolor="white")
     cost.axhline(0, color="black", linewidth=0.8)
+    cost.set_axisbelow(True)
     cost.set_xticks(range(len(NETS)), [name.replace(" ", "\n") for name in NETS])
     tidy(cost, "cost", "shortcut", "more than without shortcuts, %")
     figure.suptitle(f"Shortcuts in {results['depth']}-layer nets: {results['data']}", fontweight="bold")
