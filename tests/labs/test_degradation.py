@@ -1,11 +1,13 @@
 """tinyres/labs/degradation.py: the verdict follows the errors; twins share weights and batches."""
 
+import json
+
 import numpy as np
 import pytest
 
 from tinyres import labs
 from tinyres.labs.fit import chance, fit
-from tinyres.labs.lab import picture
+from tinyres.labs.lab import perform, picture
 from tinyres.labs.twins import twin
 from tinyres.labs.workbench import LabSettings, Workbench
 
@@ -41,6 +43,12 @@ class TestVerdict:
     )
     def test_not_reproduced(self, errors):
         assert not lab.verdict(results(**errors)).reproduced
+
+
+def test_it_writes_what_it_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(lab, "compute", lambda bench: results())
+    assert perform(lab, Workbench("degradation", LabSettings(), tmp_path))["reproduced"] is True
+    assert json.loads((tmp_path / "results.json").read_text())["reproduced"] is True
 
 
 def test_the_table_and_the_picture():
