@@ -21,7 +21,7 @@ import tinyres_kernels
 from mutants.mutant import source_of
 
 SEED = 0
-DRAWN = 70
+DRAWN = 60
 PACKAGES = {"tinyres": tinyres, "tinyres_kernels": tinyres_kernels}
 MODULES = (
     "tinyres.ops.*",

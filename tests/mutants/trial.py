@@ -68,12 +68,15 @@ def first_kill(mutant: Mutant) -> Outcome:
 
 
 def mirrored(module: str) -> list[str]:
-    """The tests in a file of the module's name, and for a kernel those that compare the rungs."""
-    files = sorted(TESTS.rglob(f"test_{module.rpartition('.')[2]}.py"))
+    """The tests in a file of the module's name, and what else looks at modules like it."""
+    name = module.rpartition(".")[2]
+    files = [*TESTS.rglob(f"test_{name}.py"), *TESTS.glob(f"kernels/test_cpu_{name}.py")]
     if module.startswith("tinyres_kernels."):
         files += [TESTS / "kernels/test_reference.py", TESTS / "kernels/test_rungs.py"]
-    if rung_of(module) == "cpu":
-        files += TESTS.glob(f"kernels/test_cpu_{module.rpartition('.')[2]}.py")
+    elif module.startswith("tinyres.ops."):
+        files.append(TESTS / "ops/test_needs.py")
+    elif module.startswith("tinyres.nn."):
+        files = [TESTS / "nn"]
     return [str(file.relative_to(TESTS)) for file in files]
 
 

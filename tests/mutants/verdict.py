@@ -63,7 +63,7 @@ class Verdict:
         compiles = self.rung == "cpu"
         items[:] = [item for item in items if kind(item.nodeid) in kinds and ("cpu" in item.nodeid) == compiles]
         items[:] = [item for item in items if self.only is None or item.nodeid in self.only]
-        items.sort(key=lambda item: kinds.index(kind(item.nodeid)))
+        items.sort(key=lambda item: (kind(item.nodeid) == "torch", kinds.index(kind(item.nodeid))))  # torch is slow
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
