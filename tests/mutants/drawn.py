@@ -68,7 +68,6 @@ class Site:
     start: int
     old: str
     new: str
-    slow: bool = False
 
     def source(self) -> str:
         text = source_of(self.module)

@@ -41,11 +41,18 @@ class TooLong(BaseException):
 class Verdict:
     """Ends the run at the first test that fails; or with to_the_end, runs tests of each kind until one of them fails.
 
-    only: these tests. reach: note which files each test runs code of.
+    only: these tests. word: those with it in their names. reach: note which files each test runs code of.
     """
 
-    def __init__(self, rung: str, to_the_end: bool = False, only: Collection[str] | None = None, reach: bool = False):
-        self.rung, self.to_the_end, self.only, self.reach = rung, to_the_end, only, reach
+    def __init__(
+        self,
+        rung: str,
+        to_the_end: bool = False,
+        only: Collection[str] | None = None,
+        word: str = "",
+        reach: bool = False,
+    ):
+        self.rung, self.to_the_end, self.only, self.word, self.reach = rung, to_the_end, only, word, reach
         self.outcome = Outcome()
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -62,6 +69,7 @@ class Verdict:
         kinds = list(DETECTORS)
         compiles = self.rung == "cpu"
         items[:] = [item for item in items if kind(item.nodeid) in kinds and ("cpu" in item.nodeid) == compiles]
+        items[:] = [item for item in items if self.word in item.nodeid]
         items[:] = [item for item in items if self.only is None or item.nodeid in self.only]
         items.sort(key=lambda item: (kind(item.nodeid) == "torch", kinds.index(kind(item.nodeid))))  # torch is slow
 
