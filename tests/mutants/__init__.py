@@ -1,7 +1,7 @@
 """Planted bugs, by which the test suite proves that it can fail.
 
 A mutant is a module of ours with one thing wrong in it. Each is tried in a process of its own (trial.py), where the
-suite's real tests run on it; when one of them fails, the mutant is killed. A mutant that survives is a gap in the suite.
+suite's real tests run on it; when one of them fails, the mutant is killed. One that survives is a gap in the suite.
 
     planted_*.py     written by hand: the mistakes one makes in a backward pass, a kernel, the engine, an optimiser
     drawn.py         found in the source by machine, where nobody chose: + made -, an argument swapped, a line left out

@@ -15,12 +15,6 @@ from mutants.verdict import Outcome
 RESULTS = pytest.StashKey[dict[str, Outcome]]()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.parent.name == "mutants":
-            item.add_marker("mutants")
-
-
 @pytest.fixture(scope="session")
 def outcome_of(request: pytest.FixtureRequest) -> Iterator[Callable[[Mutant], Outcome]]:
     """Gives a mutant's outcome. Trials begin at once for all the mutants of this run."""
@@ -36,6 +30,8 @@ def outcome_of(request: pytest.FixtureRequest) -> Iterator[Callable[[Mutant], Ou
         trials = {mutant.name: pool.submit(tried, mutant) for mutant in mutants}
 
         def outcome(mutant: Mutant) -> Outcome:
+            if mutant.name not in trials:
+                trials[mutant.name] = pool.submit(tried, mutant)
             return results.setdefault(mutant.name, trials[mutant.name].result())
 
         yield outcome

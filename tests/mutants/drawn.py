@@ -1,8 +1,8 @@
 """Mutants by machine: every place where the source could say something else, and a draw among them.
 
-A hand that plants bugs plants those it has thought of. So here nobody chooses: the syntax tree of each module gives all
-*sites*, and a hash of (seed, site) puts them in an order; the first DRAWN are the mutants. An edit to the sources changes
-the sites it touches, and leaves all the others in their places.
+A hand that plants bugs plants those it has thought of. So here nobody chooses: the syntax tree of each module gives
+all *sites*, and a hash of (seed, site) puts them in an order; the first DRAWN are the mutants. An edit to the sources
+changes the sites it touches, and leaves all the others in their places.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class Unchanged:
 
 @dataclass(frozen=True)
 class Compiled(Planted):
-    """One in a compiled kernel, tried only on the tests with `seen_by` in their names: others would have to compile too.
+    """One in a compiled kernel. Only tests with `seen_by` in their names meet it, for others would have to compile too.
 
     slow: compiling takes so long that it is left to `pytest -m slow`.
     """

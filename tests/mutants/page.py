@@ -69,7 +69,9 @@ def sums(results: Results) -> str:
 
 
 def heading() -> str:
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (["", *DETECTORS], ["---", *[":-:"] * len(DETECTORS)]))
+    return "\n".join(
+        "| " + " | ".join(cells) + " |" for cells in (["", *DETECTORS], ["---", *[":-:"] * len(DETECTORS)])
+    )
 
 
 def row(name: str, kills: Sequence[str] | None) -> str:

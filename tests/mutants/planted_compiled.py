@@ -5,11 +5,19 @@ from mutants.mutant import Compiled
 CPU = "tinyres_kernels.cpu"
 
 COMPILED = (
-    Compiled("cpu relu: the gate is open at 0", f"{CPU}.relu", "if y[i] > 0 else 0", "if y[i] >= 0 else 0", "test_relu_hands"),
     Compiled(
-        "cpu relu: a shut gate passes half", f"{CPU}.relu", "0 if x[i] <= 0 else x[i]", "max(x[i], x[i] / 2)", "test_elements"
+        "cpu relu: the gate is open at 0", f"{CPU}.relu", "if y[i] > 0 else 0", "if y[i] >= 0 else 0", "test_relu_hands"
     ),
-    Compiled("cpu add: the last number is left out", f"{CPU}.add", "prange(y.size)", "prange(y.size - 1)", "test_elements"),
+    Compiled(
+        "cpu relu: a shut gate passes half",
+        f"{CPU}.relu",
+        "0 if x[i] <= 0 else x[i]",
+        "max(x[i], x[i] / 2)",
+        "test_elements",
+    ),
+    Compiled(
+        "cpu add: the last number is left out", f"{CPU}.add", "prange(y.size)", "prange(y.size - 1)", "test_elements"
+    ),
     Compiled(
         "cpu elements: arrays in different orders are taken as alike",
         f"{CPU}.elements",
@@ -18,11 +26,21 @@ COMPILED = (
         "test_elements",
     ),
     Compiled(
-        "cpu max_pool2d: the last of equals wins", f"{CPU}.max_pool2d", "values[c] > best[c]", "values[c] >= best[c]", "max_pool2d"
+        "cpu max_pool2d: the last of equals wins",
+        f"{CPU}.max_pool2d",
+        "values[c] > best[c]",
+        "values[c] >= best[c]",
+        "max_pool2d",
     ),
-    Compiled("cpu max_pool2d: gx starts from used memory", f"{CPU}.max_pool2d", "        gx[n] = 0\n", "", "max_pool2d"),
     Compiled(
-        "cpu avg_pool2d: gx without the share", f"{CPU}.avg_pool2d", "gy[n, p, q, c] * shares[p, q]", "gy[n, p, q, c]", "avg_pool2d"
+        "cpu max_pool2d: gx starts from used memory", f"{CPU}.max_pool2d", "        gx[n] = 0\n", "", "max_pool2d"
+    ),
+    Compiled(
+        "cpu avg_pool2d: gx without the share",
+        f"{CPU}.avg_pool2d",
+        "gy[n, p, q, c] * shares[p, q]",
+        "gy[n, p, q, c]",
+        "avg_pool2d",
     ),
     Compiled(
         "cpu batch_norm: gx without the way through the mean",
@@ -70,5 +88,12 @@ COMPILED = (
         "test_rounding_errors_are_small[16]",
         slow=True,
     ),
-    Compiled("cpu rows: the last channel is not folded", f"{CPU}.rows", "for c in range(C):", "for c in range(C - 1):", "test_batch_norm[", slow=True),
+    Compiled(
+        "cpu rows: the last channel is not folded",
+        f"{CPU}.rows",
+        "for c in range(C):",
+        "for c in range(C - 1):",
+        "test_batch_norm[",
+        slow=True,
+    ),
 )

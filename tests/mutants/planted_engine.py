@@ -46,7 +46,12 @@ ENGINE = (
         "engine: recursion instead of a loop",
         AUTOGRAD,
         "    order: list[Node] = []\n    seen",
-        "    def depth(n):\n        return 1 + max((depth(x.node) for x in n.op.inputs), default=0) if n.op else 0\n\n    depth(root)\n    order: list[Node] = []\n    seen",
+        "    def depth(node):\n"
+        "        return 1 + max(depth(x.node) for x in node.op.inputs) if node.op else 0\n"
+        "\n"
+        "    depth(root)\n"
+        "    order: list[Node] = []\n"
+        "    seen",
     ),
     Planted(
         "engine: gradients of inner nodes are kept", AUTOGRAD, "if self.op is None or self.retains_grad:", "if True:"

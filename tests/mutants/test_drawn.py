@@ -2,9 +2,10 @@
 
 import pytest
 
-from mutants.drawn import draw, sites
+from mutants.drawn import all_sites, draw, sites
 from mutants.equivalent import EQUIVALENT
 
+pytestmark = pytest.mark.mutants
 DRAWN = draw()
 
 
@@ -29,17 +30,32 @@ def test_only_drawn_mutants_are_explained():
 # ---- the machine that draws ------------------------------------------------------------------------------------------
 
 
-def changes(code):
-    """All that the machine makes of a piece of code."""
-    return [site.new for site in sites("a.module", code)]
-
-
 @pytest.mark.parametrize(
     ("code", "mutants"),
     [
-        ("f(a + b)", ["f(a - b)", "a - b"]),
-        ("x = 1", ["pass", "2"]),
+        ("f(a + b)", {"pass", "a - b"}),
+        ("f((a + b) * c)", {"pass", "a - b", "(a + b) / c"}),
+        ("é = a @ b", {"pass", "((b) @ (a))"}),
+        ("a -= -b", {"pass", "a += -b", "(b)"}),
+        ("f(0 <= a < b)", {"pass", "0 < a < b", "0 <= a <= b", "1"}),
+        ("f(a and not b)", {"pass", "a or not b", "(b)"}),
+        ("f(a is not b)", {"pass", "a is b"}),
+        ("f(a, 1, True)", {"pass", "1, a", "2", "False"}),
+        ("x.sum((0, 2), axis=-1)", {"pass", "1", "3", "(1)", "2"}),
+        ("def f(a: int = 3) -> tuple[2]:\n    'A text, 1 + 1.'\n    return a", {"4"}),
+        ("raise E(f'{a + 1}')", {"pass"}),
+        ("if TYPE_CHECKING:\n    a = 1", set()),
     ],
 )
 def test_what_becomes_of(code, mutants):
-    assert sorted(changes(f"{code}\n")) == sorted(mutants)
+    assert {site.new for site in sites("a.module", f"{code}\n")} == mutants
+
+
+def test_a_site_is_shown_in_its_line():
+    _, second = sites("tinyres.module", "def f(x):\n    return x[0:0]  # nothing\n")
+    assert second.name == "module f: return x[0:«0 → 1»] # nothing"
+
+
+def test_sites_have_names_of_their_own():
+    names = [site.name for site in all_sites()]
+    assert len(names) > 1000 and len(set(names)) == len(names)

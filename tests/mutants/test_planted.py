@@ -8,6 +8,7 @@ from mutants.planted_engine import ENGINE, OPTIM
 from mutants.planted_kernels import KERNELS
 from mutants.planted_ops import OPS
 
+pytestmark = pytest.mark.mutants
 BY_HAND = (*OPS, *KERNELS, *ENGINE, *OPTIM)
 
 
