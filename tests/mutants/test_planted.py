@@ -17,7 +17,7 @@ def parameter(mutant):
     return pytest.param(mutant, id=mutant.name, marks=[pytest.mark.slow] if is_slow else [])
 
 
-@pytest.mark.parametrize("mutant", map(parameter, (*BY_HAND, *COMPILED)))
+@pytest.mark.parametrize("mutant", [parameter(mutant) for mutant in (*BY_HAND, *COMPILED)])
 def test_is_killed(mutant, outcome_of):
     outcome = outcome_of(mutant)
     assert outcome.imports, f"{mutant.module} with this bug does not even import: no check has seen it"
