@@ -83,8 +83,8 @@ COMPILED = (
     Compiled(
         "cpu winograd: gw with rows for columns",
         f"{CPU}.winograd",
-        "square[(i * KW + j) * vector + lane]",
-        "square[(j * KW + i) * vector + lane]",
+        "= square[(i * KW + j) * vector + lane]",
+        "= square[(j * KW + i) * vector + lane]",
         "test_rounding_errors_are_small[16]",
         slow=True,
     ),

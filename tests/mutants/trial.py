@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from mutants.mutant import Compiled, Mutant, Mutation, rung_of
 from mutants.verdict import Outcome, Verdict
@@ -94,6 +95,7 @@ def _run(send: Connection, module: str, source: str, paths: list[str], settings:
 def _outcome(module: str, source: str, paths: list[str], settings: dict[str, object]) -> Outcome:
     _be_silent()
     _shrink_nothing()
+    threadpool_limits(1)  # for matrix products: trials run side by side
     rung = os.environ["TINYRES_KERNELS"] = rung_of(module)
     sys.meta_path.insert(0, Mutation(module, source))
     verdict = Verdict(rung, **settings)
