@@ -15,12 +15,15 @@ PACKAGES = [Path(package.__file__).parent for package in (tinyres, tinyres_kerne
 # From the top down. A module may import from its own line and from those below.
 LAYERS = (
     ("tinyres.cli", "tinyres.__main__"),
-    ("tinyres.bench", "tinyres.labs", "tinyres.training", "tinyres.viz"),
-    ("tinyres.models", "tinyres.step_memory", "tinyres.summary"),
+    ("tinyres.bench", "tinyres.labs"),
+    ("tinyres.training", "tinyres.viz"),
+    ("tinyres.models", "tinyres.proof", "tinyres.step_memory", "tinyres.summary"),
     ("tinyres",),  # the front door: what a user imports
-    ("tinyres.nn", "tinyres.optim", "tinyres.gradcheck", "tinyres.creation", "tinyres.data"),
+    ("tinyres.gradcheck", "tinyres.adjoint"),
+    ("tinyres.purity", "tinyres.blame", "tinyres.jacobian", "tinyres.recording", "tinyres.slopes", "tinyres.diagnosis"),
+    ("tinyres.nn", "tinyres.optim", "tinyres.anomaly", "tinyres.creation", "tinyres.data"),
     ("tinyres.ops",),
-    ("tinyres.autograd", "tinyres.device", "tinyres.fusion", "tinyres.random", "tinyres.threads"),
+    ("tinyres.autograd", "tinyres.device", "tinyres.fusion", "tinyres.profiler", "tinyres.random", "tinyres.threads"),
     ("tinyres_kernels",),
 )
 

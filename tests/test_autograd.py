@@ -1,9 +1,6 @@
 """tinyres/autograd.py: the engine's rules, each as a test."""
 
-import gc
 import threading
-import tracemalloc
-import weakref
 
 import numpy as np
 import pytest
@@ -23,15 +20,6 @@ def grad_of(fn, *values):
     x = leaf(*values)
     fn(x).sum().backward()
     return x.grad.tolist()
-
-
-@pytest.fixture
-def no_gc():
-    """Only reference counting frees memory here: a reference cycle would live on."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 # ---- what a Tensor is ------------------------------------------------------------------------------------------------
@@ -274,7 +262,7 @@ def test_nothing_to_differentiate():
         (Tensor([1.0]) * 2).backward()
 
 
-# ---- release, memory, cycles -----------------------------------------------------------------------------------------
+# ---- release: what becomes of the memory, see test_memory.py ---------------------------------------------------------
 
 
 def test_a_second_backward_is_refused_unless_the_graph_was_retained():
@@ -293,100 +281,6 @@ def test_a_second_backward_through_a_shared_part_is_refused():
     (shared * 2).backward()
     with pytest.raises(RuntimeError, match="backward ran through here before"):
         (shared * 3).backward()
-
-
-class Saving(Op):
-    """y = x, with an array of its own saved; notes in `alive` how many such arrays exist when its backward runs."""
-
-    living: list[weakref.ref] = []  # noqa: RUF012 (shared on purpose)
-    alive: list[int] = []  # noqa: RUF012
-
-    def forward(self, x):
-        own = x.copy()
-        self.saved = (own,)
-        self.living.append(weakref.ref(own))
-        return x + 0
-
-    def backward(self, gy):
-        self.alive.append(sum(ref() is not None for ref in self.living))
-        return gy
-
-
-@pytest.fixture
-def saving():
-    Saving.living.clear()
-    Saving.alive.clear()
-    return Saving
-
-
-def chain(op, x, length):
-    for _ in range(length):
-        x = op()(x)
-    return x
-
-
-def test_backward_frees_what_was_saved_as_it_goes(saving, no_gc):
-    y = chain(saving, leaf(1.0), 4)
-    y.backward()
-    assert saving.alive == [4, 3, 2, 1]
-    assert [ref() for ref in saving.living] == [None] * 4  # though y is still there
-
-
-def test_retain_graph_keeps_what_was_saved(saving, no_gc):
-    y = chain(saving, leaf(1.0), 4)
-    y.backward(retain_graph=True)
-    assert saving.alive == [4, 4, 4, 4]
-    del y
-    assert [ref() for ref in saving.living] == [None] * 4
-
-
-def test_without_backward_everything_dies_with_the_last_tensor(saving, no_gc):
-    y = chain(saving, leaf(1.0), 4)
-    nodes = [weakref.ref(y.node), weakref.ref(y.op)]
-    del y
-    assert [ref() for ref in saving.living + nodes] == [None] * 6
-
-
-def training_step(weight, x):
-    loss = ((x @ weight).relu() @ weight).sum()
-    loss.backward()
-    weight.data -= 1e-9 * weight.grad
-    weight.grad = None
-
-
-def traced_bytes(fn):
-    """(bytes still held when fn has returned, its peak)"""
-    tracemalloc.start()
-    try:
-        fn()
-        return tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-
-
-def test_memory_stays_flat_over_many_steps(no_gc):
-    """300 steps make 3000 arrays, and 1200 nodes; CPython itself keeps some 200 KB of freed tuples for reuse."""
-    weight, x = Tensor(np.ones((100, 100)), requires_grad=True), Tensor(np.ones((100, 100)))
-    training_step(weight, x)
-    held, _ = traced_bytes(lambda: [training_step(weight, x) for _ in range(300)])
-    assert held < 5 * weight.data.nbytes
-
-
-def test_peak_memory_of_a_deep_chain():
-    """Each tanh saves its output. Forward holds all 50; backward frees one with every step, and each gradient too."""
-    x, array, depth = Tensor(np.ones(25_000), requires_grad=True), 25_000 * 8, 50
-    at_the_leaf = []
-    x.register_hook(lambda gradient: at_the_leaf.append(tracemalloc.get_traced_memory()[0]))
-
-    def forward_and_backward():
-        y = x
-        for _ in range(depth):
-            y = y.tanh()
-        y.sum().backward()
-
-    _, peak = traced_bytes(forward_and_backward)
-    assert depth * array < peak < (depth + 8) * array
-    assert at_the_leaf[0] < 8 * array
 
 
 # ---- no_grad, detach -------------------------------------------------------------------------------------------------
@@ -477,6 +371,8 @@ def test_a_hook_that_returns_something_else_is_refused(wrong):
 
 
 class Recorder(Observer):
+    """Notes what has been done; Everything, what is about to be done too."""
+
     def __init__(self):
         self.events = []
 
@@ -511,6 +407,80 @@ def test_observers_are_given_the_op_its_gy_and_its_gradients():
         (x * Tensor(np.array([5.0]))).backward()
         F.mse_loss(x, Tensor(np.array([5.0])), reduction="none").backward()  # its backward returns both gradients
     assert seen == [("Multiply", [1], [[5], None]), ("MSELoss", [1], [[-4], None])]
+
+
+class Everything(Recorder):
+    def applying(self, op, inputs):
+        self.events.append(f"applying {op.name} to {[x.data.tolist() for x in inputs]}")
+
+    def sweeping(self, op, gy):
+        self.events.append(f"sweeping {op.name} with {gy.tolist()}")
+
+    def added(self, node, gx, total):
+        self.events.append(f"added {gx.tolist()}, {total.tolist()} so far")
+
+
+def test_observers_are_told_before_and_after_and_where_ways_meet():
+    watch, x = Everything(), leaf(2.0)
+    with tinyres.observe(watch):
+        y = x.exp()
+        y.register_hook(lambda gradient: gradient * 10)
+        tinyres.cat([y, y, y]).backward(np.array([1.0, 2.0, 4.0]))
+    assert watch.events == [
+        "applying Exp to [[2.0]]",
+        "applied Exp",
+        f"applying Cat to {[y.data.tolist()] * 3}",
+        "applied Cat",
+        "sweeping Cat with [1.0, 2.0, 4.0]",
+        "swept Cat",
+        "added [2.0], [3.0] so far",
+        "added [4.0], [7.0] so far",
+        "sweeping Exp with [70.0]",  # the hooks have seen it
+        "swept Exp",
+    ]
+
+
+def test_observers_learn_which_tensor_is_which():
+    """Enough to draw the graph, and to put every gradient beside its tensor."""
+    made, gradients, sums = {}, [], []
+
+    class Draw(Observer):
+        def applied(self, op, y):
+            made[y.node] = op
+
+        def swept(self, op, gy, grads):
+            gradients.extend((x.node, gx.item()) for x, gx in zip(op.inputs, grads, strict=True))
+
+        def added(self, node, gx, total):
+            sums.append((node, total.item()))
+
+    x = leaf(3.0)
+    with tinyres.observe(Draw()):
+        y = x.exp()
+        z = y * y
+        (z + x).backward()
+    assert [op.name for op in made.values()] == ["Exp", "Multiply", "Add"]
+    assert [made.get(node) for node, _ in gradients[:2]] == [made[z.node], None]
+    assert sums == [(y.node, 2 * y.item()), (x.node, x.grad.item())]
+    assert {node for node, _ in gradients} == {x.node, y.node, z.node}
+
+
+def test_nobody_is_told_when_nobody_watches(monkeypatch):
+    for name in ("applying", "applied", "sweeping", "swept", "added"):
+        monkeypatch.setattr(Observer, name, None)  # a call would be an error
+    assert tinyres.autograd._mode.observers == ()
+    x = leaf(1.0)
+    (x * x).backward()
+    assert x.grad.tolist() == [2]
+
+
+def test_observers_of_one_thread_are_not_told_of_another():
+    recorder = Recorder()
+    with tinyres.observe(recorder):
+        thread = threading.Thread(target=lambda: (leaf(1.0) * 2).backward())
+        thread.start()
+        thread.join()
+    assert recorder.events == []
 
 
 # ---- writing an op ---------------------------------------------------------------------------------------------------

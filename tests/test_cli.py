@@ -14,6 +14,7 @@ from runs import BATCHES, outcome, tiny_world  # noqa: F401
 import tinyres
 from tinyres import cli, data
 from tinyres.cli import main
+from tinyres.ops.tanh import Tanh
 from tinyres.training import RunFolder
 from tinyres.training.interrupt import StopOnCtrlC
 
@@ -231,6 +232,39 @@ def test_compiling_is_announced(capsys, monkeypatch, empty):
     assert capsys.readouterr().err.startswith("compiling the kernels") == empty
 
 
+# ---- gradcheck -------------------------------------------------------------------------------------------------------
+
+
+def test_gradcheck(capsys):
+    assert main(["gradcheck", "--op", "Linear"]) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[-5] for line in out.splitlines() if "e-1" in line] == ["x", "w", "b"]
+    assert "3 gradients, none of them wrong" in out
+
+
+def test_gradcheck_of_something_wrong(capsys, monkeypatch):
+    right = Tanh.backward
+    monkeypatch.setattr(Tanh, "backward", lambda self, gy: 2 * right(self, gy))
+    assert main(["gradcheck", "--op", "Tanh"]) == 1
+    out, err = capsys.readouterr()
+    assert "wrong" in out
+    assert "1 gradients, 1 of them wrong" in out
+    assert "tinyres: Tanh, matrix: the gradient of input 0, shape (3, 4), is wrong" in err
+    assert "guilty:    Tanh, in the gradient of x" in err
+
+
+def test_gradcheck_as_json(capsys):
+    assert main(["gradcheck", "--op", "Exp", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["gradients"]
+    assert (row["subject"], row["input"], row["adjoint"]) == ("Exp", "x", None)
+    assert 0 < row["central"] < 1e-8
+
+
+def test_gradcheck_draws_the_steps():
+    assert main(["gradcheck", "--op", "Exp", "--sweep", "steps.png"]) == 0
+    assert Path("steps.png").read_bytes().startswith(b"\x89PNG")
+
+
 # ---- what is wrong ---------------------------------------------------------------------------------------------------
 
 
@@ -255,6 +289,7 @@ def test_compiling_is_announced(capsys, monkeypatch, empty):
         (["summary", "resnet20", "--input", "32x32"], "argument --input: expected channels, height and width"),
         (["bench", "--model", "resnet5"], "argument --model: unknown model 'resnet5'; did you mean resnet"),
         (["bench", "--repeats", "0"], "argument --repeats: expected 1 or more, got 0"),
+        (["gradcheck", "--op", "Conv"], "argument --op: unknown op 'Conv'; did you mean Conv2d? There are: "),
         (["eval"], "the following arguments are required: RUN_DIR"),
         (["trian"], "invalid choice: 'trian'"),
         ([], "the following arguments are required: COMMAND"),
@@ -270,7 +305,9 @@ def test_what_fails(capsys, monkeypatch):
     assert failed(capsys, "eval", ".").startswith("tinyres: .: not a run's folder")
     assert failed(capsys, "train", "--resume", "nowhere").startswith("tinyres: nowhere: not a run's folder")
     assert "no such folder" in failed(capsys, "train", "--data", "folder:nowhere")
-    assert "the loss is" in failed(capsys, *TRAIN, "--lr", "1e30", "--out", "diverged")
+    diverged = failed(capsys, *TRAIN, "--lr", "1e30", "--out", "diverged")
+    assert diverged.startswith("tinyres: training diverged: the loss is ")
+    assert "What to try: start anew with a lower learning rate, such as --lr 0.1" in diverged
     Path("file").write_text("mine")
     assert "expected a new or an empty folder" in failed(capsys, *TRAIN, "--out", "file")
     assert "tinyres: " in failed(capsys, *TRAIN, "--out", "file/run")
@@ -290,7 +327,7 @@ def test_ctrl_c_before_training(capsys, monkeypatch):
 # ---- the program itself ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["eval"], ["summary"], ["bench"]], ids=str)
+@pytest.mark.parametrize("command", [[], ["train"], ["eval"], ["summary"], ["bench"], ["gradcheck"]], ids=str)
 def test_help(capsys, monkeypatch, command):
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as stop:

@@ -79,3 +79,22 @@ def test_manual_seed_starts_over():
 def test_a_negative_seed():
     with pytest.raises(ValueError, match="manual_seed: expected a seed of 0 or more, got -1"):
         random.manual_seed(-1)
+
+
+def test_rewinding_draws_the_same_again():
+    random.manual_seed(7)
+    random.set_step(2, 5)
+    next_draws("dropout")
+    position = random.position()
+    drawn = next_draws("dropout", "init", "dropout")
+    random.manual_seed(8)
+    for _ in range(2):  # what was drawn after one rewinding does not wear the position out
+        random.rewind(position)
+        assert next_draws("dropout", "init", "dropout") == drawn
+
+
+def test_the_step_that_was_said_last():
+    random.set_step(3, 17)
+    assert random.current_step() == (3, 17)
+    random.manual_seed(1)
+    assert random.current_step() == (0, 0)

@@ -1,5 +1,6 @@
 """The README's code runs and its commands are the program's."""
 
+import doctest
 import re
 import shlex
 from pathlib import Path
@@ -11,6 +12,7 @@ from tinyres.cli import parser
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+SESSIONS = re.findall(r"```pycon\n(.*?)```", README, re.DOTALL)
 COMMANDS = re.findall(r"^tinyres .*$", README, re.MULTILINE)
 
 
@@ -21,6 +23,13 @@ def test_code_runs_as_written(block, monkeypatch, capsys):
     exec(compile(block, "README.md", "exec"), {})
     printed = re.findall(r"[-+.e\d]+$", capsys.readouterr().out, re.MULTILINE)
     assert printed and all(float(number) < 10 for number in printed)
+
+
+def test_sessions_print_what_they_show():
+    session = doctest.DocTestParser().get_doctest("\n".join(SESSIONS), {}, "README.md", None, 0)
+    output = []
+    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(session, out=output.append)
+    assert len(session.examples) > 2 and output == []
 
 
 @pytest.mark.parametrize("command", COMMANDS)

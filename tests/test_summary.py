@@ -37,6 +37,12 @@ class TestLayers:
         model = models.resnet20()
         assert sum(row.parameters for row in layers(model, (3, 32, 32))) == count_parameters(model) == 269_722
 
+    def test_a_layer_that_runs_twice_works_twice_and_has_its_parameters_once(self):
+        layer = nn.Linear(4, 4)
+        model = nn.Sequential(layer, nn.ReLU())
+        model.forward = lambda x: layer(layer(x))
+        assert layers(model, (4,)) == [Layer("0", "Linear", (4,), 20, 16), Layer("0", "Linear", (4,), 0, 16)]
+
     def test_frozen_parameters_count(self):
         assert count_parameters(small_net().requires_grad_(False)) == count_parameters(small_net())
 
@@ -64,6 +70,13 @@ class TestTable:
         stages = list(dict.fromkeys(row.name.rpartition(".")[0] for row in rows if row.name.startswith("layer")))
         assert stages == ["layer1.[0-4]", "layer2.0", "layer2.[1-4]", "layer3.0", "layer3.[1-4]"]
 
+    def test_wherever_they_lie(self):
+        model = nn.Module()
+        model.inner = nn.Module()
+        model.inner.stage = nn.Sequential(*(nn.Sequential(nn.Linear(4, 4), nn.ReLU()) for _ in range(3)))
+        model.forward = model.inner.forward = model.inner.stage
+        assert [row.name for row in folded(layers(model, (4,)))] == ["inner.stage.[0-2].0", "inner.stage.[0-2].1"]
+
     def test_blocks_that_differ_are_not(self):
         net = nn.Sequential(*(nn.Sequential(nn.Linear(4, 4, bias=bias), nn.ReLU()) for bias in (True, True, False)))
         model = nn.Module()
@@ -76,6 +89,9 @@ class TestTable:
         [
             ("resnet20", ["parameters      269,722", "multiply-adds   40,551,040 for one image of 3×32×32"]),
             ("resnet110", ["parameters      1,727,962", "multiply-adds   252,887,680 for one image of 3×32×32"]),
+            ("preactresnet164", ["parameters      1,703,258", "multiply-adds   244,500,992 for one image of 3×32×32"]),
+            ("highway20", ["parameters      514,522", "multiply-adds   78,299,776 for one image of 3×32×32"]),
+            ("densenet_bc100", ["parameters      769,162", "multiply-adds   287,929,692 for one image of 3×32×32"]),
         ],
     )
     def test_totals_beside_the_papers(self, name, lines):

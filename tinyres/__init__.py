@@ -11,21 +11,27 @@ Where to read: autograd.py (the engine), ops/conv2d.py (an op), models/resnet.py
 """
 
 from tinyres import nn, optim
+from tinyres.adjoint import adjoint_check
+from tinyres.anomaly import AnomalyError, detect_anomaly
 from tinyres.autograd import Observer, Op, Tensor, no_grad, observe
 from tinyres.creation import ones, randn, tensor, zeros
 from tinyres.fusion import unfused
 from tinyres.gradcheck import gradcheck
 from tinyres.ops.cat import cat
 from tinyres.ops.reshape import flatten
+from tinyres.profiler import profile
 from tinyres.random import manual_seed
 from tinyres.threads import follow_environment, get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
 __all__ = [
+    "AnomalyError",
     "Observer",
     "Op",
     "Tensor",
+    "adjoint_check",
     "cat",
+    "detect_anomaly",
     "flatten",
     "get_num_threads",
     "gradcheck",
@@ -35,6 +41,7 @@ __all__ = [
     "observe",
     "ones",
     "optim",
+    "profile",
     "randn",
     "set_num_threads",
     "tensor",

@@ -90,11 +90,14 @@ class Tensor:
                     continue
                 if x.node not in gradients:
                     gradients[x.node] = gx  # perhaps shared: Add hands the same gy to both its inputs
-                elif x.node in ours:
+                    continue
+                if x.node in ours:
                     gradients[x.node] += gx
                 else:
                     gradients[x.node] = devices.kernels_for(gx).add(gradients[x.node], gx)
                     ours.add(x.node)
+                for observer in _mode.observers:
+                    observer.added(x.node, gx, gradients[x.node])
 
     def _seed(self, gradient: Array | None) -> Array:
         if gradient is None:
@@ -259,6 +262,8 @@ class Op:
         self.applied = True
         self.needs = tuple(x.requires_grad and _mode.recording for x in inputs)
         self.inputs = tuple(Input(x.node, x.shape, x.dtype) for x in inputs)
+        for observer in _mode.observers:
+            observer.applying(self, inputs)
         y = Tensor(self.forward(*(x.data for x in inputs)))
         if any(self.needs):
             y.requires_grad = True
@@ -269,6 +274,8 @@ class Op:
 
     def sweep(self, gy: Array) -> tuple[Array | None, ...]:
         """backward(gy), checked: for each input that needs one a gradient of its shape and dtype, for others None."""
+        for observer in _mode.observers:
+            observer.sweeping(self, gy)
         returned = self.backward(gy)
         grads = returned if isinstance(returned, tuple) else (returned,)
         if len(grads) != len(self.inputs):
@@ -320,13 +327,26 @@ def _outputs_first(root: Node) -> Iterator[Node]:
 
 
 class Observer:
-    """Sees every op as it is applied and as its gradient is computed. Override what you need; see `observe`."""
+    """Is told of every op, before and after its forward and its backward. Override what you need; see `observe`.
+
+    `y.node` and `op.inputs[i].node` say who is who: the node that one op made is an input's node of the next. Arrays
+    are the engine's own: copy what you keep, write into none.
+    """
+
+    def applying(self, op: Op, inputs: tuple[Tensor, ...]) -> None:
+        """op is about to compute its output from these."""
 
     def applied(self, op: Op, y: Tensor) -> None:
         """op has made y from op.inputs."""
 
+    def sweeping(self, op: Op, gy: Array) -> None:
+        """op.backward(gy) is about to run; gy is complete, and the hooks have seen it."""
+
     def swept(self, op: Op, gy: Array, grads: tuple[Array | None, ...]) -> None:
         """op.backward(gy) has returned grads."""
+
+    def added(self, node: Node, gx: Array, total: Array) -> None:
+        """Where ways meet: gx was added to what had reached node along others, and total is the sum so far."""
 
 
 class _Mode(threading.local):

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import tinyres
-from tinyres import data, models, training
+from tinyres import data, labs, models, training
 from tinyres.device import must_compile, to_device
+from tinyres.labs.workbench import LabSettings
 from tinyres.step_memory import memory_table
 from tinyres.summary import summary
 from tinyres.training import Interrupted, RunError, RunFolder, Settings
@@ -117,6 +118,48 @@ def measure_speed(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def check_gradients(arguments: argparse.Namespace) -> int:
+    """`tinyres gradcheck`: every backward pass against the slope of its forward."""
+    from tinyres.proof import prove, report, steps
+    from tinyres.viz.step_sizes import draw_step_sizes
+
+    if must_compile():
+        print("compiling the kernels for this machine: half a minute, and not again", file=sys.stderr)
+    cases = prove.all_cases()
+    if arguments.op:
+        names = list(dict.fromkeys(case.subject for case in cases))
+        if arguments.op not in names:
+            arguments.parser.error(f"argument --op: {unknown('op', arguments.op, names)}")
+        cases = [case for case in cases if case.subject == arguments.op]
+    rows = prove.prove(cases)
+    if arguments.json:
+        print(json.dumps(report.as_json(rows)))
+    else:
+        report.print_report(rows)
+    if arguments.sweep:
+        draw_step_sizes(steps.sweeps(), arguments.sweep)
+    failures = [text for row in rows for text in row.failures]
+    for text in failures:
+        print(f"\ntinyres: {text}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def lab(arguments: argparse.Namespace) -> int:
+    """`tinyres lab`: an experiment of the subject, or the list of them."""
+    if arguments.list:
+        print(lab_list())
+        return 0
+    if arguments.name is None:
+        arguments.parser.error("expected the name of a lab, or --list")
+    names = ("full", "data", "data_dir", "seed", "seeds", "epochs", "images", "threads")
+    settings = LabSettings(**{name: getattr(arguments, name) for name in names})
+    console = progress_console(arguments)
+    bench = labs.Workbench(arguments.name, settings, arguments.out or Path("runs", f"lab-{arguments.name}"), console)
+    report = labs.perform(labs.find(arguments.name), bench)
+    show({"folder": str(bench.folder), **report}, arguments, lab_text)
+    return 0
+
+
 # ---- from arguments to settings --------------------------------------------------------------------------------------
 
 
@@ -212,6 +255,22 @@ def evaluation_text(result: dict[str, Any]) -> str:
     )
 
 
+def lab_list() -> str:
+    lines = [f"{name:<14} {labs.find(name).MINUTES:>5.1f} min   {labs.find(name).TITLE}" for name in labs.NAMES]
+    return "\n".join([*lines, "", "The time is that of the default run on two cores; --full takes hours for some."])
+
+
+def lab_text(report: dict[str, Any]) -> str:
+    head, rows = labs.find(report["lab"]).table(report["results"])
+    lines = [[str(value) for value in row] for row in (head, *rows)]
+    widths = [max(len(line[k]) for line in lines) for k in range(len(head))]
+    table = [
+        "  ".join(value.ljust(width) for value, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    ]
+    table.insert(1, "─" * len(max(table, key=len)))
+    return "\n".join([*table, "", report["verdict"], f"picture and results are in {report['folder']}"])
+
+
 # ---- the arguments ---------------------------------------------------------------------------------------------------
 
 RECIPE_HELP = "fast, or paper: as He et al. 2016, section 4.2 (default: fast)"
@@ -256,6 +315,28 @@ can do at most; the whole training step; what batches, optimiser and metrics
 take of it; and, if torch is installed, the same network there, in turns with
 ours. Takes some minutes; let nothing else run.
 """
+GRADCHECK_EXAMPLES = """\
+examples:
+  tinyres gradcheck                   every op, and blocks of residual networks
+  tinyres gradcheck --op BatchNorm
+  tinyres gradcheck --sweep steps.png
+
+Holds each gradient against central differences, against complex steps, and
+where the op is linear against the adjoint identity. If one is wrong, says of
+which op, in which element, and perhaps why; the exit code is then 1.
+"""
+
+LAB_EXAMPLES = """\
+examples:
+  tinyres lab --list
+  tinyres lab chain
+  tinyres lab degradation --data cifar10 --out runs/degradation
+  tinyres lab degradation --data cifar10 --full --seeds 5
+
+Every lab writes results.json and picture.png into its folder, and says whether
+the claim was reproduced; what that means stands at the top of its file. One that
+was stopped goes on where it was when it is started again with the same settings.
+"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -270,6 +351,8 @@ def parser() -> argparse.ArgumentParser:
     add_eval(commands)
     add_summary(commands)
     add_bench(commands)
+    add_gradcheck(commands)
+    add_lab(commands)
     return main_parser
 
 
@@ -359,6 +442,34 @@ def add_bench(commands: Any) -> None:
     command.add_argument("--picture", metavar="PNG", type=Path, help="draw the roofline of the convolutions")
 
 
+def add_gradcheck(commands: Any) -> None:
+    text = "Prove every backward pass against its forward."
+    command = add_command(commands, "gradcheck", "[options]", check_gradients, text, GRADCHECK_EXAMPLES)
+    command.add_argument("--op", metavar="NAME", help="one op or network alone, such as Conv2d (default: all)")
+    command.add_argument("--json", action="store_true", help="print the errors as JSON")
+    command.add_argument("--sweep", metavar="PNG", type=Path, help="draw the error against the step size")
+
+
+def add_lab(commands: Any) -> None:
+    text = "Run an experiment: does what is claimed of residual networks hold?"
+    command = add_command(commands, "lab", "NAME [options]", lab, text, LAB_EXAMPLES)
+    command.add_argument("name", metavar="NAME", nargs="?", type=one_of("lab", labs.NAMES), help="one of --list")
+    command.add_argument("--list", action="store_true", help="all labs, and how long they take")
+    command.add_argument("--full", action="store_true", help="the large run, instead of one of a few minutes")
+    command.add_argument("--out", metavar="DIR", type=Path, help="default: runs/lab-NAME")
+    command.add_argument("--data", metavar="NAME", type=data_set, default="shapes", help="default: shapes")
+    command.add_argument("--data-dir", metavar="DIR", help="where CIFAR lies already (default: it is downloaded once)")
+    command.add_argument("--seed", metavar="S", type=int, default=0, help="default: 0")
+    command.add_argument("--seeds", metavar="N", type=positive, help="repeat what depends on chance N times")
+    command.add_argument("--epochs", metavar="N", type=positive, help="train for so long instead of the lab's own time")
+    command.add_argument(
+        "--images", metavar="N", type=positive, help="train on so many images instead of the lab's own"
+    )
+    command.add_argument("--threads", metavar="N", type=positive, help="how many compute (default: every core)")
+    command.add_argument("--quiet", action="store_true", help="the result and nothing else")
+    command.add_argument("--json", action="store_true", help="the result as JSON; all else goes to stderr")
+
+
 def add_model_arguments(group: Any, name: str, text: str, metavar: str = "NAME") -> None:
     group.add_argument(name, metavar=metavar, type=one_of("model", models.names()), help=text)
     group.add_argument("--shortcut", metavar="S", type=one_of("shortcut", "ABC"), help=SHORTCUT_HELP)
@@ -382,12 +493,16 @@ def one_of(kind: str, names: Iterable[str]) -> Callable[[str], str]:
 
     def check(name: str) -> str:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]}? " if close else ""
-            raise argparse.ArgumentTypeError(f"unknown {kind} {name!r}; {hint}There are: {', '.join(known)}")
+            raise argparse.ArgumentTypeError(unknown(kind, name, known))
         return name
 
     return check
+
+
+def unknown(kind: str, name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    return f"unknown {kind} {name!r}; {hint}There are: {', '.join(known)}"
 
 
 def data_set(name: str) -> str:

@@ -7,7 +7,7 @@ then the values in between never exist. Who wants to look at them asks for the o
     with tinyres.unfused(), tinyres.observe(observer):
         model(x)                                            # BatchNorm, Add, ReLU, each seen by the observer
 
-A forward hook on a layer does the same for that layer alone (nn/fused.py). An observer by itself does not: it is
+A hook on a layer does the same for that layer alone (nn/fused.py). An observer by itself does not: it is
 shown what runs.
 """
 

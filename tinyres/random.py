@@ -11,6 +11,7 @@ to save and nothing to drift.
 """
 
 from collections import Counter
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -47,6 +48,21 @@ def set_step(epoch: int, step: int) -> None:
     """Tell the layers that draw (dropout) which step this is. The trainer calls it before each forward pass."""
     _now.epoch, _now.step = epoch, step
     _now.draws = Counter()
+
+
+def position() -> dict[str, Any]:
+    """How far the layers have come in drawing; `rewind` leads back there."""
+    return {**vars(_now), "draws": _now.draws.copy()}
+
+
+def rewind(position: dict[str, Any]) -> None:
+    """From here on the layers draw again what they drew after this `position`."""
+    vars(_now).update(position, draws=position["draws"].copy())
+
+
+def current_step() -> tuple[int, int]:
+    """(epoch, step) as set_step last said; (0, 0) if nobody has called it."""
+    return _now.epoch, _now.step
 
 
 def next_generator(purpose: str) -> np.random.Generator:

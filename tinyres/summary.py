@@ -10,7 +10,8 @@ import numpy as np
 from tinyres.autograd import Observer, Op, Tensor, no_grad, observe
 from tinyres.nn import Module
 
-# What the ResNet paper prints (He et al. 2016a): Table 1 for multiply-adds, Table 6 for parameters.
+# What the papers print. ResNets, He et al. 2016a: Table 1 for multiply-adds, Table 6 for parameters, section 4.1 for
+# VGG-19. The others: He et al. 2016b, appendix; Srivastava et al. 2015, sec. 3.2; Huang et al. 2017, Table 2.
 PAPER = {
     "resnet18": "1.8 G multiply-adds",
     "resnet34": "3.6 G multiply-adds",
@@ -25,6 +26,14 @@ PAPER = {
     "resnet56": "0.85 M parameters",
     "resnet110": "1.7 M parameters",
     "resnet1202": "19.4 M parameters",
+    "vgg16": "15.3 G multiply-adds, without the 0.12 G of the linear layers",
+    "vgg19": "19.6 G multiply-adds",
+    "vgg16_cifar": "313 M multiply-adds (Li et al. 2017, Table 1, for two linear layers, 0.3 M more)",
+    "alexnet": "60 M parameters (Krizhevsky et al. 2012, for the net of two towers)",
+    "googlenet": "1.5 G multiply-adds (Szegedy et al. 2015, with 5×5 where we have 3×3, and less in the first layer)",
+    "preactresnet164": "roughly as many parameters as ResNet-110, which has 1.7 M",
+    "highway20": "2.3 M parameters for its 19 layers, which have FitNet 4's widths; ours have ResNet-20's",
+    "densenet_bc100": "0.8 M parameters",
 }
 
 
@@ -62,9 +71,10 @@ def layers(model: Module, input_shape: tuple[int, ...]) -> list[Layer]:
     names = {module: name for name, module in model.named_modules()}
 
     def after_forward(module: Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        name, kind = names[module], type(module).__name__
         before = sum(row.multiply_adds for row in rows)
-        kind = type(module).__name__
-        rows.append(Layer(names[module], kind, output.shape[1:], count_parameters(module), counter.total - before))
+        parameters = 0 if any(row.name == name for row in rows) else count_parameters(module)  # run again: counted once
+        rows.append(Layer(name, kind, output.shape[1:], parameters, counter.total - before))
 
     innermost = [module for module in model.modules() if not any(True for _ in module.children())]
     hooks = [module.register_forward_hook(after_forward) for module in innermost]
@@ -108,9 +118,9 @@ def folded(rows: list[Layer]) -> list[Layer]:
     """The rows, with equal blocks that follow each other shown once: layer1.0 to layer1.8 as layer1.[0-8]."""
     blocks: dict[str, list[Layer]] = {}
     for row in rows:
-        stage, _, rest = row.name.partition(".")
-        number = rest.partition(".")[0]
-        blocks.setdefault(f"{stage}.{number}" if number.isdigit() else row.name, []).append(row)
+        parts = row.name.split(".")
+        end = next((k + 1 for k, part in enumerate(parts) if k > 0 and part.isdigit()), len(parts))
+        blocks.setdefault(".".join(parts[:end]), []).append(row)
     runs: list[list[str]] = []  # the paths of equal blocks
     for path, block in blocks.items():
         if runs and len(block) > 1 and _content(runs[-1][0], blocks[runs[-1][0]]) == _content(path, block):

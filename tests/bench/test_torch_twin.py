@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from tinyres import Tensor, models, no_grad
+from tinyres.models.densenet import densenet_bc
+from tinyres.models.highway import HighwayNet
+from tinyres.models.nin import NIN
+from tinyres.models.preact import PreActBlock, PreActBottleneck, PreActResNet
 from tinyres.models.resnet import BasicBlock, Bottleneck, ImageNetResNet, ResNet
+from tinyres.models.vgg import VGG, CifarVGG
 from tinyres.nn import functional as F
 from tinyres.summary import count_parameters
 
@@ -20,6 +25,15 @@ NETWORKS = {
     "plain": partial(models.build, "plain20"),
     "bottleneck": partial(ResNet, partial(Bottleneck, shortcut="B"), (1, 2), (4, 8), 10),
     "with max-pool": partial(ImageNetResNet, partial(BasicBlock, shortcut="B"), (1, 1, 0, 0), 10),
+    "vgg": partial(VGG, ((4, 4), (8,)), 16, 10),
+    "vgg for CIFAR": partial(CifarVGG, ((4, 4), (8,)), 10),
+    "googlenet": partial(models.build, "googlenet"),
+    "nin": partial(NIN, ((8, 6, 4), (8, 8, 8), (8, 8)), 10),
+    "preact A": partial(PreActResNet, partial(PreActBlock, shortcut="A"), 2, 10),
+    "preact B": partial(PreActResNet, partial(PreActBottleneck, shortcut="B"), 2, 10),
+    "highway": partial(HighwayNet, 2, 10, gate_bias=-1.0),
+    "densenet": partial(densenet_bc, 22, 4, 10),
+    "pyramid": partial(models.build, "resnet20_fpn"),
 }
 
 
@@ -60,11 +74,11 @@ def test_the_same_training_step(name, parameters, monkeypatch):
         np.testing.assert_allclose(values, theirs.state_dict()[path].numpy(), rtol=1e-8, atol=1e-12, err_msg=path)
 
 
-ENORMOUS = ("resnet101", "resnet152", "resnet1202")  # more of the same blocks
+ENORMOUS = ("resnet101", "resnet152", "resnet1202", "vgg16", "vgg19")  # more of the same blocks
 
 
 @pytest.mark.parametrize("name", [name for name in models.names() if name not in ENORMOUS])
-def test_every_model_has_a_twin(name):
+def test_every_model_has_a_twin(name, undrawn):
     from tinyres.bench.torch_twin import part
 
     model = models.build(name)

@@ -21,11 +21,14 @@ def test_settings_left_out_are_the_models_own():
 
 
 def test_input_shapes():
-    assert {name: models.input_shape(name) for name in ("resnet20", "plain34", "resnet18", "resnet18_cifar")} == {
+    shown = ("resnet20", "plain34", "resnet18_cifar", "vgg19", "vgg16_cifar", "densenet121")
+    assert {name: models.input_shape(name) for name in shown} == {
         "resnet20": (3, 32, 32),
         "plain34": (3, 224, 224),
-        "resnet18": (3, 224, 224),
         "resnet18_cifar": (3, 32, 32),
+        "vgg19": (3, 224, 224),
+        "vgg16_cifar": (3, 32, 32),
+        "densenet121": (3, 224, 224),
     }
 
 
@@ -36,6 +39,13 @@ def test_a_misspelt_name_gets_a_hint():
         models.build("xyz")
 
 
-def test_a_plain_net_has_no_shortcut_to_choose():
-    with pytest.raises(ValueError, match=re.escape("plain20 has no shortcuts, so there is no option 'A' to choose")):
-        models.build("plain20", shortcut="A")
+@pytest.mark.parametrize("name", ["plain20", "vgg16", "googlenet", "highway20", "densenet_bc100"])
+def test_a_net_without_additions_has_no_shortcut_to_choose(name):
+    with pytest.raises(ValueError, match=re.escape(f"{name} has no shortcuts, so there is no option 'A' to choose")):
+        models.build(name, shortcut="A")
+
+
+@pytest.mark.parametrize("name", ["preactresnet20", "resnet20_fpn"])
+def test_a_net_with_additions_has(name):
+    a, b = (count_parameters(models.build(name, shortcut=option)) for option in "AB")
+    assert b > a

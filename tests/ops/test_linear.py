@@ -43,3 +43,8 @@ class TestLinear(OpTests):
             "linear: expected one dtype, got input float64, weight float32",
         ),
     )
+
+    def test_no_features(self):
+        x, w = floats(2, 0).requires_grad_(), floats(3, 0).requires_grad_()
+        F.linear(x, w).sum().backward()
+        assert (x.grad.shape, w.grad.shape) == ((2, 0), (3, 0))

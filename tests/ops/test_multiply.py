@@ -2,6 +2,8 @@
 
 from support import BROADCASTS, MORE_BROADCASTS, Case, OpTests, floats
 
+from tinyres import Tensor
+
 
 def multiply(lib, a, b):
     return a * b
@@ -25,3 +27,8 @@ class TestMultiply(OpTests):
     ERRORS = (
         (lambda: floats(2, 3) * floats(2), ValueError, "multiply: shapes (2, 3) and (2,) do not broadcast together"),
     )
+
+    def test_only_what_a_gradient_needs_is_saved(self):
+        x, constant = Tensor([2.0], requires_grad=True), Tensor([3.0])
+        assert [saved is None for saved in (x * constant).op.saved] == [True, False]
+        assert [saved is None for saved in (x * x).op.saved] == [False, False]

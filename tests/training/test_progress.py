@@ -27,7 +27,7 @@ def test_off_a_terminal_there_is_a_plain_line_for_every_epoch(tmp_path):
     lines = text.splitlines()
     assert all(len(line) <= 80 for line in lines if str(tmp_path) not in line)
     assert [line[:3] for line in lines[-2:]] == ["1/2", "2/2"]
-    row = r"1/2 +\d\.\d{4} +\d+\.\d\d% +\d\.\d{4} +\d+\.\d\d% \* +[\d,]+ +0:0\d"
+    row = r"1/2 +\d\.\d{4} +\d+\.\d\d% +\d\.\d{4} +\d+\.\d\d% \* +[\d,]+ +\d:\d\d"
     assert re.fullmatch(row, lines[-2].rstrip())
     assert "tiny on shapes: 72 images to learn from, 8 for validation" in text
 

@@ -1,5 +1,7 @@
 """A run's figures are what they are said to be, and the test set is looked at once."""
 
+import re
+
 import numpy as np
 import pytest
 from runs import BATCHES, few_shapes, quiet, run, settings, tiny_world  # noqa: F401
@@ -7,7 +9,7 @@ from runs import BATCHES, few_shapes, quiet, run, settings, tiny_world  # noqa: 
 from tinyres import Tensor, data, models, no_grad
 from tinyres.nn import functional as F
 from tinyres.optim import SGD
-from tinyres.training import Diverged, RunError, RunFolder, checkpoint, train
+from tinyres.training import Diverged, RunError, RunFolder, checkpoint, divergence, train
 from tinyres.training import run as run_module
 
 pytestmark = pytest.mark.usefixtures("tiny_world")
@@ -126,14 +128,59 @@ def test_limit_batches_is_for_all_three_sets(tmp_path):
 
 def test_diverged(tmp_path):
     folder = RunFolder(tmp_path / "run")
-    with pytest.raises(Diverged, match=r"the loss is (nan|inf) in epoch 1, after 1 steps, .* such as --lr 1e\+29"):
+    with pytest.raises(Diverged) as error:
         train(settings(lr=1e30, schedule="constant"), folder, quiet())
     assert folder.read_result() is None
+    said = str(error.value)
+    assert re.match(
+        r"training diverged: the loss is (nan|inf) in epoch 1, after 1 steps, at learning rate 1e\+30", said
+    )
+    assert re.search(r"losses before +2\.\d+$", said, re.MULTILINE)  # about ln 10: it has learnt nothing yet
+    assert re.search(r"largest weight +[\d.]+e\+29, in 6.weight$", said, re.MULTILINE)
+    assert "once more, op by op: forward of Linear: the first NaN or Inf began here" in said
+    assert re.search(r"layer +6 of Sequential$", said, re.MULTILINE)
+    assert said.splitlines()[-1].endswith(
+        "with a lower learning rate, such as --lr 0.1; or with one that begins low and rises, --schedule onecycle"
+    )
+
+
+def test_diverged_in_backward_is_found_before_it_gets_into_the_weights(tmp_path, monkeypatch):
+    """A loss that is a number, and a gradient that is not: the third step's, with two good losses before it."""
+    cross_entropy, losses = F.cross_entropy, []
+
+    def root(scores, labels, **smoothing):
+        loss = cross_entropy(scores, labels, **smoothing)
+        if not scores.requires_grad:
+            return loss
+        losses.append(loss.item())
+        return loss if len(losses) < 3 else loss + (scores * 0).sum().sqrt()  # of 0: the slope is infinite
+
+    monkeypatch.setattr(F, "cross_entropy", root)
+    with pytest.raises(Diverged) as error:
+        run(tmp_path / "run", lr=0.05)
+    said = str(error.value)
+    assert f"the loss is {losses[2]:.4g} in epoch 1, after 2 steps" in said
+    assert f"losses before     {losses[0]:.4g}, {losses[1]:.4g}\n" in said
+    assert "largest gradient  NaN or Inf, in 5 of 5 parameters; the first is 0.weight" in said
+    assert "once more, op by op: backward of Sqrt: the first NaN or Inf began here" in said
+    assert re.search(r"largest weight +0\.\d+, in", said)
+    assert said.endswith("such as --lr 0.005")  # onecycle it is already
+    assert losses[3] == losses[2]  # once more: the same pixels, the same dropout
 
 
 def test_diverged_in_the_last_step_so_that_only_validation_shows_it(tmp_path):
-    with pytest.raises(Diverged, match=r"the loss is (nan|inf) in epoch 1, after 1 steps"):
+    with pytest.raises(Diverged) as error:
         run(tmp_path / "run", lr=1e30, schedule="constant", limit_batches=1)
+    said = str(error.value)
+    assert re.match(r"training diverged: the loss is (nan|inf) in epoch 1, after 1 steps", said)
+    assert "once more, op by op: forward of " in said
+
+
+def test_a_divergence_that_does_not_happen_again():
+    model = models.build("tiny", 10)
+    said = divergence.findings(model, [], again=lambda: None)
+    assert "losses before     none\n" in said and "largest gradient  none\n" in said
+    assert said.endswith("once more, op by op: all is finite this time")
 
 
 def test_two_pictures_are_the_least(monkeypatch, tmp_path):

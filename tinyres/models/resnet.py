@@ -152,11 +152,11 @@ class ImageNetResNet(ResNet):
 
 
 def he_initialise(module: Module) -> None:
-    """Weights as the paper has them (sec. 3.4, from He et al. 2015): normal, standard deviation √(2/fan_in)."""
+    """As the paper has it (sec. 3.4, from He et al. 2015): weights normal, standard deviation √(2/fan_in); biases 0."""
     if isinstance(module, (Conv2d, Linear)):
         init.kaiming_normal_(module.weight, nonlinearity="relu")
-    if isinstance(module, Linear) and module.bias is not None:
-        init.zeros_(module.bias)
+        if module.bias is not None:
+            init.zeros_(module.bias)
 
 
 def cifar_resnet(depth: int, num_classes: int, shortcut: str) -> ResNet:

@@ -3,7 +3,7 @@
     norm_relu(bn, x)             is  relu(bn(x))
     norm_add_relu(bn, x, r)      is  relu(bn(x) + r)
 
-for any layer `bn`. If it is batch norm and no forward hook watches it, one op does it all (see tinyres/fusion.py).
+for any layer `bn`. If it is batch norm and no hook watches it, one op does it all (see tinyres/fusion.py).
 """
 
 from __future__ import annotations
@@ -31,5 +31,5 @@ def norm_add_relu(norm: Module, x: Tensor, residual: Tensor) -> Tensor:
 
 
 def fusible(norm: Module) -> TypeGuard[BatchNorm1d | BatchNorm2d]:
-    """Is it batch norm itself, no subclass with a forward of its own, and does no hook wait for its output?"""
-    return type(norm) in (BatchNorm1d, BatchNorm2d) and not norm.forward_hooks
+    """Is it batch norm itself, no subclass with a forward of its own, and does no hook watch it?"""
+    return type(norm) in (BatchNorm1d, BatchNorm2d) and not norm.forward_hooks and not norm.backward_hooks

@@ -14,6 +14,7 @@ import numpy as np
 
 from tinyres.autograd import Array, Removable, Tensor
 from tinyres.device import to_device
+from tinyres.nn.backward_hooks import WatchedCall
 from tinyres.ops.to import as_target
 
 
@@ -34,20 +35,33 @@ class Module:
     def __init__(self) -> None:
         self.training = True
         self.forward_hooks: dict[object, Callable[..., Any]] = {}
+        self.backward_hooks: dict[object, Callable[..., None]] = {}
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no forward; write one")
 
     def __call__(self, *inputs: Any, **named: Any) -> Any:
+        watched = WatchedCall(self) if self.backward_hooks else None
+        if watched:
+            inputs = watched.enter(inputs)
         output = self.forward(*inputs, **named)
         for hook in tuple(self.forward_hooks.values()):
             changed = hook(self, inputs, output)
             output = output if changed is None else changed
-        return output
+        return watched.leave(output) if watched else output
 
     def register_forward_hook(self, hook: Callable[..., Any]) -> Removable:
         """Call hook(module, inputs, output) after every forward; what it returns, unless None, replaces the output."""
         return Removable(self.forward_hooks, hook)
+
+    def register_full_backward_hook(self, hook: Callable[..., None]) -> Removable:
+        """Call hook(module, grad_input, grad_output) in backward, once for each call of the module.
+
+        grad_output: a tuple with the output's gradient. grad_input: a gradient for every positional input, None for
+        those that need none; only what came through this module, not along other ways from the same tensor. Called
+        when all of them are there. The hook looks on and returns None; in torch it may also replace the gradients.
+        """
+        return Removable(self.backward_hooks, hook)
 
     def register_buffer(self, name: str, tensor: Tensor | None) -> None:
         setattr(self, name, None if tensor is None else Buffer(tensor))
@@ -89,6 +103,22 @@ class Module:
 
     def buffers(self) -> Iterator[Buffer]:
         return (buffer for _, buffer in self.named_buffers())
+
+    def get_submodule(self, target: str) -> Module:
+        """The module at a path such as "layer1.0.conv1". AttributeError: there is none."""
+        module = self
+        for k, name in enumerate(path := target.split(".") if target else []):
+            child = vars(module).get(name)
+            if not isinstance(child, Module):
+                raise AttributeError(f"{type(self).__name__} has no module at {'.'.join(path[: k + 1])!r}")
+            module = child
+        return module
+
+    def set_submodule(self, target: str, module: Module) -> None:
+        """Put another module in the place of the one at that path: surgery. AttributeError: there is none."""
+        self.get_submodule(target)
+        parent, _, name = target.rpartition(".")
+        setattr(self.get_submodule(parent), name, module)
 
     def apply(self, function: Callable[[Module], Any]) -> Module:
         """Call function(module) on this module and all below it, the innermost first."""

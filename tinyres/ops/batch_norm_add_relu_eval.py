@@ -27,10 +27,10 @@ class BatchNormAddReLUEval(Op):
     def forward(self, x: Array, s: Array, gamma: Array, beta: Array) -> Array:
         r = 1 / np.sqrt(self.var + self.eps)
         y = kernels_for(x).batch_norm_add_relu(x, s, self.mean, r, gamma, beta)
-        self.saved = x, r, gamma, y
+        self.saved = x, self.mean, r, gamma, y
         return y
 
     def backward(self, gy: Array) -> tuple[Array, Array, Array, Array]:
-        x, r, gamma, y = self.saved
-        g, gbeta, ggamma = kernels_for(gy).batch_norm_add_relu_grad_sums(gy, y, x, self.mean, r)
+        x, mean, r, gamma, y = self.saved
+        g, gbeta, ggamma = kernels_for(gy).batch_norm_add_relu_grad_sums(gy, y, x, mean, r)
         return g * as_column(gamma * r, g), g, ggamma, gbeta

@@ -21,15 +21,15 @@ class BatchNormEval(Op):
 
     def forward(self, x: Array, gamma: Array, beta: Array) -> Array:
         r = 1 / np.sqrt(self.var + self.eps)
-        self.saved = x, r, gamma
+        self.saved = x, self.mean, r, gamma
         return kernels_for(x).batch_norm(x, self.mean, r, gamma, beta)
 
     def backward(self, gy: Array) -> tuple[Array | None, Array | None, Array | None]:
-        x, r, gamma = self.saved
+        x, mean, r, gamma = self.saved
         gx = gy * as_column(gamma * r, gy) if self.needs[0] else None
         if not any(self.needs[1:]):
             return gx, None, None
-        gbeta, ggamma = kernels_for(gy).batch_norm_grad_sums(gy, x, self.mean, r)
+        gbeta, ggamma = kernels_for(gy).batch_norm_grad_sums(gy, x, mean, r)
         return gx, ggamma if self.needs[1] else None, gbeta if self.needs[2] else None
 
 

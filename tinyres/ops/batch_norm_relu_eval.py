@@ -24,12 +24,12 @@ class BatchNormReLUEval(Op):
     def forward(self, x: Array, gamma: Array, beta: Array) -> Array:
         r = 1 / np.sqrt(self.var + self.eps)
         y = kernels_for(x).batch_norm_relu(x, self.mean, r, gamma, beta)
-        self.saved = x, r, gamma, y
+        self.saved = x, self.mean, r, gamma, y
         return y
 
     def backward(self, gy: Array) -> tuple[Array, Array, Array]:
-        x, r, gamma, y = self.saved
+        x, mean, r, gamma, y = self.saved
         g = gy * (y > 0)
-        gbeta, ggamma = kernels_for(gy).batch_norm_grad_sums(g, x, self.mean, r)
+        gbeta, ggamma = kernels_for(gy).batch_norm_grad_sums(g, x, mean, r)
         g *= as_column(gamma * r, g)  # gx, in the buffer that g no longer needs
         return g, ggamma, gbeta

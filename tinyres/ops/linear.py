@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from tinyres.autograd import Array, Op, Tensor
 from tinyres.ops.checks import expect_floats
 
@@ -22,8 +24,9 @@ class Linear(Op):
     def backward(self, gy: Array) -> tuple[Array | None, ...]:
         x, w = self.saved
         gx = gy @ w if self.needs[0] else None
-        gy = gy.reshape(-1, len(w))  # (N, O)
-        gw = gy.T @ x.reshape(-1, w.shape[1]) if self.needs[1] else None
+        N = prod(x.shape[:-1])  # not −1, which is anything if there are no features
+        gy = gy.reshape(N, len(w))  # (N, O)
+        gw = gy.T @ x.reshape(N, w.shape[1]) if self.needs[1] else None
         if len(self.inputs) == 2:
             return gx, gw
         return gx, gw, gy.sum(0) if self.needs[2] else None

@@ -13,12 +13,12 @@ class Multiply(Op):
 
     ga = gy · b    gb = gy · a
 
-    Each side's gradient carries the other side as a factor. In a chain z₁ = w₁·x, z₂ = w₂·s(z₁), … these factors
-    multiply up, and the product vanishes or explodes.
+    Each side's gradient carries the other side as a factor, so that is what is saved, where someone asks for it. In a
+    chain z₁ = w₁·x, z₂ = w₂·s(z₁), … these factors multiply up, and the product vanishes or explodes.
     """
 
     def forward(self, a: Array, b: Array) -> Array:
-        self.saved = a, b
+        self.saved = a if self.needs[1] else None, b if self.needs[0] else None
         return a * b
 
     def backward(self, gy: Array) -> tuple[Array | None, Array | None]:

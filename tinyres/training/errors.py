@@ -6,7 +6,7 @@ class RunError(Exception):
 
 
 class Diverged(RunError):
-    """The loss is no longer a number."""
+    """The loss or a gradient is no longer a number."""
 
 
 class Interrupted(Exception):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -15,14 +17,14 @@ from tinyres import models, random
 from tinyres.autograd import Tensor
 from tinyres.data import Dataset, Loader, channel_statistics
 from tinyres.device import must_compile, to_device
-from tinyres.nn import functional as F
-from tinyres.training import checkpoint
+from tinyres.training import checkpoint, divergence
 from tinyres.training.checkpoint import Checkpoint
 from tinyres.training.errors import Diverged, Interrupted
 from tinyres.training.evaluate import Batches, Score, evaluate
 from tinyres.training.progress import Progress
 from tinyres.training.run_folder import RunFolder
-from tinyres.training.settings import Settings
+from tinyres.training.settings import RECIPES, Settings
+from tinyres.training.step import backpropagate
 from tinyres.viz.curves import draw_curves
 
 
@@ -74,6 +76,7 @@ class Trainer:
         self.optimizer = settings.make_optimizer(self.model)
         self.schedule = settings.make_schedule(self.optimizer, self.total_steps)
         self.position = Position()
+        self.losses: deque[float] = deque(maxlen=5)  # of the last batches that were learnt from
 
     def loader(self, dataset: Dataset, *, shuffle: bool = False, augment: bool = False) -> Loader:
         """A loader of any data set, normalised as this network learnt it."""
@@ -92,9 +95,9 @@ class Trainer:
     # ---- the loop ----------------------------------------------------------------------------------------------------
 
     def fit(self) -> None:
-        """Train to the last epoch. Raises Diverged if the loss becomes NaN or infinite."""
+        """Train to the last epoch. Raises Diverged if the loss or a gradient becomes NaN or infinite."""
         self.announce()
-        with np.errstate(over="ignore", invalid="ignore"):  # Diverged says it better than NumPy's warnings
+        with np.errstate(all="ignore"):  # Diverged says it better than NumPy's warnings
             while self.position.epoch < self.epochs:
                 self.train_epoch()
                 self.finish_epoch(self.validate())
@@ -121,21 +124,24 @@ class Trainer:
         started = perf_counter()
         for x, y in self.batches_to_come():
             images, labels = Tensor(x).to(self.settings.device), Tensor(y).to(self.settings.device)
-            random.set_step(self.position.epoch, self.position.batch)
             self.schedule.goto(self.step)
 
-            scores = self.model(images)
-            loss = F.cross_entropy(scores, labels, label_smoothing=self.settings.label_smoothing)
-            self.check(loss.item())
             self.optimizer.zero_grad()
-            loss.backward()
+            loss, scores = self.backpropagate(images, labels)
+            self.check(loss, again=partial(self.backpropagate, images, labels))
             self.optimizer.step()
 
             self.position.batch += 1
-            self.position.score.add(loss.item(), scores, labels)
+            self.position.score.add(loss, scores, labels)
+            self.losses.append(loss)
             self.position.seconds += perf_counter() - started
             started = perf_counter()
             self.progress.batch_done(self.position.score, self.position.seconds)
+
+    def backpropagate(self, images: Tensor, labels: Tensor) -> tuple[float, Tensor]:
+        """Give every parameter its gradient; return the loss and the scores (N, K)."""
+        random.set_step(self.position.epoch, self.position.batch)
+        return backpropagate(self.model, images, labels, self.settings.label_smoothing)
 
     def batches_to_come(self) -> Batches:
         batches = self.train_loader.epoch(self.position.epoch, start=self.position.batch)
@@ -151,12 +157,19 @@ class Trainer:
         """Batches learnt from since the run began."""
         return min(self.total_steps, self.position.epoch * len(self.train_loader) + self.position.batch)
 
-    def check(self, loss: float) -> None:
-        """Diverged: the loss is not finite, so nothing can come of this any more."""
-        if not math.isfinite(loss):
+    def check(self, loss: float, again: Callable[[], object]) -> None:
+        """Diverged: the loss or a gradient is NaN or Inf, so nothing can come of this any more.
+
+        again: does once more what led there, to be watched
+        """
+        if not divergence.is_sound(self.model, loss):
+            lower = min(self.settings.lr / 10, RECIPES[self.settings.recipe]["lr"])
+            or_else = "; or with one that begins low and rises, --schedule onecycle"
             raise Diverged(
-                f"training diverged: the loss is {loss} in epoch {self.position.epoch + 1}, after {self.step} steps, "
-                f"at learning rate {self.lr:.3g}; start anew with a lower one, such as --lr {self.settings.lr / 10:.1g}"
+                f"training diverged: the loss is {loss:.4g} in epoch {self.position.epoch + 1}, after {self.step} "
+                f"steps, at learning rate {self.lr:.3g}\n{divergence.findings(self.model, self.losses, again)}\n"
+                f"What to try: start anew with a lower learning rate, such as --lr {lower:.1g}"
+                f"{or_else if self.settings.schedule != 'onecycle' else ''}"
             )
 
     @property
@@ -166,9 +179,12 @@ class Trainer:
 
     def validate(self) -> Score:
         self.progress.validating()
-        score = evaluate(self.model, self.until_stopped(self.validation_loader.epoch(0)), self.settings.device)
-        self.check(score.loss)
+        score = self.score_validation()
+        self.check(score.loss, self.score_validation)
         return score
+
+    def score_validation(self) -> Score:
+        return evaluate(self.model, self.until_stopped(self.validation_loader.epoch(0)), self.settings.device)
 
     def until_stopped(self, batches: Batches) -> Batches:
         """These batches; when asked to stop, none any more, but everything saved and Interrupted raised."""

@@ -19,6 +19,8 @@ def max_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair, ceil_mode: b
     covered = cover(x, (P, Q), kernel, stride, padding, -np.inf)
     y = np.full_like(x, -np.inf, shape=(*x.shape[:2], P, Q))
     argmax = np.zeros_like(x, dtype=np.int32, shape=(*x.shape[:2], P, Q))
+    top, left = (np.maximum(0, padding[k] - stride[k] * np.arange(n, like=x)) for k, n in enumerate((P, Q)))
+    argmax += top[:, None] * kernel[1] + left  # the first place inside the image, in case all of them are −∞
     for i in range(kernel[0]):
         for j in range(kernel[1]):
             value = covered[place(i, j, (P, Q), stride)]

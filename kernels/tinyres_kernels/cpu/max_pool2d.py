@@ -48,7 +48,7 @@ def largest(x, kernel, stride, padding, y, argmax):
             top, left = p * stride[0] - padding[0], q * stride[1] - padding[1]
             best, where = y[n, p, q], argmax[n, p, q]
             best[:] = -np.inf
-            where[:] = 0
+            where[:] = max(0, -top) * kernel[1] + max(0, -left)  # the first place inside, in case all are −∞
             for i in range(max(0, -top), min(kernel[0], H - top)):
                 for j in range(max(0, -left), min(kernel[1], W - left)):
                     values = x[n, top + i, left + j]

@@ -2,8 +2,9 @@
 
     y[n,c,p,q] = the largest x[n,c, p·s+i−pad, q·s+j−pad] over the window's (i, j)      (x = −∞ outside)
 
-The first of several equal maxima wins, and a NaN wins over everything: as in torch. Only the winner mattered to y, so
-backward hands it the whole gy and the others nothing; overlapping windows may pick the same winner, so it is added.
+The first of several equal maxima wins, be they −∞, and a NaN wins over everything: as in torch. Only the winner
+mattered to y, so backward hands it the whole gy and the others nothing; overlapping windows may pick the same winner,
+so it is added.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ def max_pool2d(
     N, C, H, W = x.shape
     P, Q = (output_size(x.shape[2 + k], kernel[k], stride[k], padding[k], ceil_mode) for k in (0, 1))
     y = np.full((N, C, P, Q), -np.inf, x.dtype)
-    argmax = np.zeros((N, C, P, Q), np.int32)
+    argmax = np.full((N, C, P, Q), -1, np.int32)  # −1: nothing seen yet
     for n, c, p, q in np.ndindex(N, C, P, Q):
         for i, j in np.ndindex(kernel):
             row, column = p * stride[0] + i - padding[0], q * stride[1] + j - padding[1]
             if 0 <= row < H and 0 <= column < W:
                 value = x[n, c, row, column]
-                if value > y[n, c, p, q] or np.isnan(value):
+                if argmax[n, c, p, q] < 0 or value > y[n, c, p, q] or np.isnan(value):
                     y[n, c, p, q] = value
                     argmax[n, c, p, q] = i * kernel[1] + j
     return y, argmax

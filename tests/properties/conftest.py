@@ -1,0 +1,52 @@
+"""How many examples: 25 for every op and test, or 250 where slow tests are asked for (`pytest -m slow`, `-m ""`).
+
+The same tests run either way. How many cases that makes stands in pytest's summary.
+"""
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tinyres_kernels.cpu import elements
+
+EXAMPLES = pytest.StashKey[int]()
+CASES = pytest.StashKey[int]()
+
+
+def pytest_configure(config):
+    config.stash[EXAMPLES] = 25 if "not slow" in config.option.markexpr else 250
+    config.stash[CASES] = 0
+    # derandomize: the same examples every time, so that a failure is not a matter of luck. too_slow measures time, and
+    # a busy machine is no defect.
+    settings.register_profile(
+        "properties",
+        max_examples=config.stash[EXAMPLES],
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.load_profile("properties")
+
+
+def pytest_itemcollected(item):
+    if item.config.stash[EXAMPLES] > 25:
+        item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(autouse=True)
+def counted(request):
+    if hasattr(request.function, "hypothesis"):
+        request.config.stash[CASES] += request.config.stash[EXAMPLES]
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if config.stash[CASES]:
+        terminalreporter.write_line(f"tests/properties: {config.stash[CASES]:,} random cases")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compiled_kernels_take_small_arrays_too():
+    """Left to itself the cpu rung hands them to the array rung, and the arrays here are small."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(elements, "LEAST_BYTES", 1)
+        yield

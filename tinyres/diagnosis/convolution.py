@@ -1,0 +1,109 @@
+"""Convolution: from where does backward think that forward read?
+
+For the gradient of x, every output's gy puts the kernel down somewhere in x; for the gradient of the kernel, it
+multiplies a window of x. Both times the places can be found by looking for the kernel (the window) in what backward
+gave. Where output row p reads from row s·p − pad, s and pad of backward can be compared with those of forward.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyres.diagnosis.evidence import Facts, same
+
+Places = tuple[tuple[int, int], tuple[int, int]]  # ((s, pad) for rows, (s, pad) for columns)
+
+
+def wrong_convolution(facts: Facts) -> str | None:
+    found = setting(facts)
+    if found is None:
+        return None
+    x, w = found
+    kernel_wanted = facts.x is w
+    p, q = facts.y.shape[2:]
+    due, came = (placed(matrix, facts, x, w, kernel_wanted) for matrix in (facts.true, facts.claimed))
+    if due is None or came is None or due == came:
+        return None
+    if not same(facts.claimed, predicted(came, facts, x, w, kernel_wanted)):
+        return None
+    if not same(facts.true, predicted(due, facts, x, w, kernel_wanted)):
+        return None
+    parts = []
+    for axis, (right, wrong), length in zip(("row", "column"), zip(due, came, strict=True), (p, q), strict=True):
+        if right == wrong or (length == 1 and right[1] == wrong[1]):
+            continue
+        if right[0] != wrong[0] and length > 1:
+            what = "the stride is ignored" if wrong[0] == 1 else "the stride is wrong"
+            parts.append(f"{axis}s: {what}, {wrong[0]} in place of {right[0]}")
+        if right[1] != wrong[1]:
+            parts.append(
+                f"{axis}s: shifted by {right[1] - wrong[1]}, as with a padding of {wrong[1]} in place of {right[1]} "
+                "(padding forgotten, or cropped wrongly)".replace("-", "−")
+            )
+    return "backward assigns the outputs to wrong places of x: " + "; ".join(parts) + "." if parts else None
+
+
+def setting(facts: Facts) -> tuple[np.ndarray, np.ndarray] | None:
+    """(x, w), if this looks like a convolution (N,C,H,W), (O,C,KH,KW) -> (N,O,P,Q)."""
+    if len(facts.inputs) < 2 or facts.index > 1 or any(np.ndim(a) != 4 for a in (*facts.inputs[:2], facts.y)):
+        return None
+    x, w = facts.inputs[:2]
+    if x.shape[1] != w.shape[1] or facts.y.shape[:2] != (x.shape[0], w.shape[0]):
+        return None
+    return x, w
+
+
+def placed(matrix: np.ndarray, facts: Facts, x: np.ndarray, w: np.ndarray, kernel_wanted: bool) -> Places | None:
+    """Stride and padding that this Jacobian was made with."""
+    n_out = facts.y.shape
+    pairs = []
+    blocks = matrix.reshape(*n_out, *facts.x.shape)
+    kh, kw = w.shape[2:]
+    padded_x = padded(x, w)
+    for p, q in np.ndindex(*n_out[2:]):
+        block = blocks[0, 0, p, q]
+        pattern, image = (block[0], padded_x[0]) if kernel_wanted else (w[0], padded(block, w)[0])
+        if not np.any(pattern):
+            continue
+        views = np.lib.stride_tricks.sliding_window_view(image, (kh, kw), (1, 2))  # (C, rows, columns, kh, kw)
+        error = np.abs(views - pattern[:, None, None]).max((0, 3, 4))
+        hits = np.argwhere(error < 1e-7 * np.abs(pattern).max())
+        if len(hits) == 1:
+            pairs.append((p, q, int(hits[0][0]) - kh, int(hits[0][1]) - kw))
+    if not pairs:
+        return None
+    rows = line([(p, r) for p, _, r, _ in pairs])
+    columns = line([(q, c) for _, q, _, c in pairs])
+    return None if rows is None or columns is None else (rows, columns)
+
+
+def padded(image: np.ndarray, w: np.ndarray) -> np.ndarray:
+    kh, kw = w.shape[2:]
+    return np.pad(image, [(0, 0), (0, 0), (kh, kh), (kw, kw)])
+
+
+def line(points: list[tuple[int, int]]) -> tuple[int, int] | None:
+    """(s, pad) with origin = s·p − pad through all the points."""
+    (p0, r0), (p1, r1) = min(points), max(points)
+    s = (r1 - r0) // (p1 - p0) if p1 != p0 else 1
+    pad = s * p0 - r0
+    return (s, pad) if all(r == s * p - pad for p, r in points) else None
+
+
+def predicted(places: Places, facts: Facts, x: np.ndarray, w: np.ndarray, kernel_wanted: bool) -> np.ndarray:
+    """The whole Jacobian for this stride and padding; what falls outside is lost."""
+    (s, pad), (t, pad_t) = places
+    n, o, p, q = facts.y.shape
+    kh, kw = w.shape[2:]
+    far = max(abs(s) * p, abs(t) * q, abs(pad), abs(pad_t)) + max(kh, kw) + max(x.shape[2:])
+    out = np.zeros((*facts.y.shape, *facts.x.shape))
+    wide = np.pad(x, [(0, 0), (0, 0), (far, far), (far, far)])
+    for b, f, i, j in np.ndindex(n, o, p, q):
+        r, c = s * i - pad + far, t * j - pad_t + far
+        if kernel_wanted:
+            out[b, f, i, j, f] = wide[b, :, r : r + kh, c : c + kw]
+        else:
+            canvas = np.zeros(wide.shape[1:])
+            canvas[:, r : r + kh, c : c + kw] = w[f]
+            out[b, f, i, j, b] = canvas[:, far : far + x.shape[2], far : far + x.shape[3]]
+    return out.reshape(facts.claimed.shape)

@@ -1,0 +1,25 @@
+"""Plain and residual twins of one depth: the same layers, one with the additions, one without."""
+
+from __future__ import annotations
+
+from tinyres.data import Dataset
+from tinyres.models.plain import cifar_plain
+from tinyres.models.resnet import ResNet, cifar_resnet
+from tinyres.random import manual_seed
+
+KINDS = ("plain", "residual")
+
+
+def twin(kind: str, depth: int, classes: int, seed: int) -> ResNet:
+    """A CIFAR net of 6n + 2 layers with He's initial weights: of one seed and depth both kinds get the same ones."""
+    manual_seed(seed)
+    return cifar_resnet(depth, classes, "A") if kind == "residual" else cifar_plain(depth, classes)
+
+
+def learning_rate(depth: int) -> float:
+    """0.1; less for the deep ones, which the paper, too, starts lower (section 4.2: ResNet-110)."""
+    return 0.1 if depth < 100 else 0.05
+
+
+def sizes_of(train: Dataset, test: Dataset) -> str:
+    return f"{len(train):,} images of {train.name} to learn from, {len(test):,} to test on"
