@@ -14,7 +14,7 @@ ENGINE = (
         "devices.kernels_for(gx).add(gradients[x.node], gx)",
         "gx",
     ),
-    Planted("engine: sums into an array that two branches share", AUTOGRAD, "elif x.node in ours:", "elif True:"),
+    Planted("engine: sums into an array that two branches share", AUTOGRAD, "if x.node in ours:", "if True:"),
     Planted("engine: forgets which sums are its own", AUTOGRAD, "                    ours.add(x.node)\n", ""),
     Planted(
         "engine: a leaf's gradient is replaced, not added to",
@@ -125,9 +125,14 @@ ENGINE = (
     Planted("engine: detach() copies", AUTOGRAD, "return Tensor(self.data)\n", "return Tensor(self.data.copy())\n"),
     # ---- the checker itself ----
     Planted(
-        "gradcheck: seeded with ones", "tinyres.gradcheck", "gy = rng.standard_normal(y.shape)", "gy = np.ones(y.shape)"
+        "gradcheck: seeded with ones",
+        "tinyres.gradcheck",
+        "gy = rng.standard_normal(recorded.y.shape)",
+        "gy = np.ones(recorded.y.shape)",
     ),
-    Planted("gradcheck: NaN passes", "tinyres.gradcheck", "if not error <= tolerance:", "if error > tolerance:"),
+    Planted(
+        "gradcheck: NaN passes", "tinyres.slopes", "np.where(np.isnan(error), np.inf, error)", "np.nan_to_num(error)"
+    ),
     # ---- running statistics ----
     Planted(
         "batch_norm: the running variance is the biased one",

@@ -82,11 +82,12 @@ class Verdict:
         files = set[str]()
         signal.setitimer(signal.ITIMER_PROF, SECONDS_TO_COMPILE if self.rung == "cpu" or self.reach else SECONDS)
         if self.reach:
-            sys.setprofile(lambda frame, event, argument: files.add(frame.f_code.co_filename))
+            sys.settrace(lambda frame, event, argument: files.add(frame.f_code.co_filename))
         try:
             return (yield)
         finally:
-            sys.setprofile(None)
+            if self.reach:
+                sys.settrace(None)
             signal.setitimer(signal.ITIMER_PROF, 0)
             for file in files:
                 self.outcome.reached.setdefault(file, set()).add(item.nodeid)
