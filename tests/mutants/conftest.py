@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from string import ascii_lowercase
 
 import pytest
 
+from mutants.detectors import DETECTORS
 from mutants.equivalent import EQUIVALENT
 from mutants.mutant import Mutant
 from mutants.trial import CAN_FORK, first_kill, mirrored, trial
@@ -44,10 +46,16 @@ def tried(mutant: Mutant) -> Outcome:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """With `-m mutants` the kill matrix, as far as the first kills fill it. All of it stands in docs/mutants.md."""
     results = config.stash.get(RESULTS, {})
     if not results or "mutants" not in config.getoption("markexpr"):
         return
     terminalreporter.section("mutants, and the first kind of check that killed each")
+    for letter, kind in zip(ascii_lowercase, DETECTORS, strict=False):
+        count = sum(kind in outcome.kills for outcome in results.values())
+        terminalreporter.write_line(f"{letter}  {kind}: {count}")
+    terminalreporter.write_line(ascii_lowercase[: len(DETECTORS)])
     for name, outcome in results.items():
-        killer = ", ".join(outcome.kills) if outcome.imports else "does not import"
-        terminalreporter.write_line(f"{killer or 'survives':16} {name}")
+        cells = "".join("●" if kind in outcome.kills else "·" for kind in DETECTORS)
+        other = "" if outcome.kills.keys() <= DETECTORS.keys() else f"({', '.join(outcome.kills)}) "
+        terminalreporter.write_line(f"{cells} {other if outcome.imports else '(does not import) '}{name}")
