@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from html import escape
 
 from tinyres.autograd import RELEASED, Node, Tensor
-from tinyres.viz.layout import lay_out
+from tinyres.viz.layout import Point, lay_out
 
 BOX_HEIGHT = 40
 WIDTHS = {"op": 132, "leaf": 104, "block": 176, "outside": 120}
@@ -32,7 +32,7 @@ STYLE = """
 .tinyres-graph .outside rect { stroke-dasharray: 4 3; }
 .tinyres-graph .block rect { stroke-width: 2.5; }
 .tinyres-graph path { fill: none; stroke: var(--edge); stroke-width: 1.4; }
-.tinyres-graph marker path { fill: var(--edge); stroke: none; }
+.tinyres-graph .head { fill: var(--edge); stroke: none; }
 """
 
 
@@ -81,12 +81,10 @@ class Graph:
             f'<svg xmlns="http://www.w3.org/2000/svg" class="tinyres-graph" viewBox="0 0 {width} {height}" '
             f'width="{width}" height="{height}" role="img">',
             f"<title>{escape(self.description())}</title>{style}",
-            '<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" '
-            'orient="auto"><path d="M0 0 8 4 0 8z"/></marker></defs>',
         ]
         for (source, target), bends in layout.bends.items():
-            way = _arrow(layout.places[source], bends, layout.places[target])
-            parts.append(f'<path data-from="{source}" data-to="{target}" d="{way}" marker-end="url(#arrow)"/>')
+            ends = f'data-from="{escape(source)}" data-to="{escape(target)}"'
+            parts += _arrow(ends, layout.places[source], bends, layout.places[target])
         parts += [_box(v, *layout.places[v.key]) for v in self.vertices]
         return "\n".join([*parts, "</svg>"])
 
@@ -122,7 +120,7 @@ class Graph:
         shown = []
         for v in self.vertices:
             if v.key in members:
-                shown.append(v)
+                shown.append(replace(v, label=v.label.removeprefix(f"{block}.")))
             elif v.key in read:
                 shown.append(replace(v, kind="outside", inputs=(), label=f"from {v.block or v.label}"))
             elif members.intersection(v.inputs):
@@ -134,7 +132,7 @@ class Graph:
 def graph(loss: Tensor, names: Mapping[str, Tensor] | None = None) -> Graph:
     """The graph that hangs on loss. names: of leaves, such as dict(model.named_parameters())."""
     if loss.node.op is None or loss.node.op is RELEASED:
-        raise RuntimeError("graph: there is none: nothing required a gradient, or backward has run and freed it already")
+        raise RuntimeError("graph: there is none: nothing required a gradient, or backward has run and freed it")
     called = {x.node: name for name, x in (names or {}).items()}
     keys: dict[Node, str] = {}
     vertices = []
@@ -162,9 +160,14 @@ def shape_text(shape: tuple[int, ...]) -> str:
     return " × ".join(map(str, shape)) or "a number"
 
 
-def _arrow(start: tuple[float, float], bends: list[tuple[float, float]], end: tuple[float, float]) -> str:
-    points = [(start[0], start[1] + BOX_HEIGHT / 2), *bends, (end[0], end[1] - BOX_HEIGHT / 2)]
-    return "M" + " ".join(f"{x:.1f} {y:.1f}" for x, y in points)
+def _arrow(ends: str, start: Point, bends: list[Point], end: Point) -> list[str]:
+    """A line, upright where it passes a row of boxes, and its head."""
+    half = BOX_HEIGHT / 2
+    passing = [(x, y + side) for x, y in bends for side in (-half, half)]
+    points = [(start[0], start[1] + half), *passing, (end[0], end[1] - half)]
+    line = " ".join(f"{x:.1f} {y:.1f}" for x, y in points)
+    head = f"M{end[0]:.1f} {end[1] - half:.1f}l-4 -8h8z"
+    return [f'<path {ends} d="M{line}"/>', f'<path {ends} class="head" d="{head}"/>']
 
 
 def _box(v: Vertex, x: float, y: float) -> str:
@@ -172,7 +175,7 @@ def _box(v: Vertex, x: float, y: float) -> str:
     longest = width // 7
     label = v.label if len(v.label) <= longest else "…" + v.label[1 - longest :]
     return (
-        f'<g data-key="{v.key}" class="{v.kind}"><title>{escape(v.label)}: {shape_text(v.shape)}</title>'
+        f'<g data-key="{escape(v.key)}" class="{v.kind}"><title>{escape(v.label)}: {shape_text(v.shape)}</title>'
         f'<rect x="{x - width / 2:.1f}" y="{y - BOX_HEIGHT / 2:.1f}" width="{width}" height="{BOX_HEIGHT}" '
         f'rx="{4 if v.kind in ("op", "block") else 14}"/>'
         f'<text x="{x:.1f}" y="{y - 3:.1f}">{escape(label)}</text>'

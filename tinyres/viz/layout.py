@@ -8,10 +8,12 @@ everything is drawn towards the middle of its neighbours, a few times over.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 
-ROW_HEIGHT, GAP, SWEEPS = 68.0, 14.0, 8
+ROW_HEIGHT, GAP, SWEEPS = 68.0, 14.0, 24
 BEND_WIDTH = 4.0
+Point = tuple[float, float]
 
 
 @dataclass
@@ -20,8 +22,8 @@ class Layout:
 
     width: float
     height: float
-    places: dict[str, tuple[float, float]]
-    bends: dict[tuple[str, str], list[tuple[float, float]]] = field(default_factory=dict)  # by (from, to)
+    places: dict[str, Point]
+    bends: dict[tuple[str, str], list[Point]]  # of every arrow, by (from, to)
 
 
 def lay_out(inputs: Mapping[str, Sequence[str]], widths: Mapping[str, float]) -> Layout:
@@ -74,7 +76,7 @@ def _with_bends(
                 neighbours[bend] = []
             chains[source, key] = chain
             way = [source, *chain, key]
-            for above, below in zip(way, way[1:], strict=False):
+            for above, below in pairwise(way):
                 neighbours[above].append(below)
                 neighbours[below].append(above)
     return neighbours, chains

@@ -14,7 +14,7 @@ from typing import Any
 from tinyres.anomaly.origin import Origin, origin
 from tinyres.autograd import Array, Node, Observer, Op, Tensor
 from tinyres.nn import Module, Sequential
-from tinyres.viz.arrays import describe
+from tinyres.viz.arrays import describe, number
 from tinyres.viz.graph import Graph, Vertex
 from tinyres.viz.residual import Ways, residual_ways
 
@@ -53,9 +53,10 @@ class Recorder(Observer):
         self._learn_names(where)
         for x in self._inputs:
             if x.node not in self._vertex_of:
+                # What a block is given is no part of it; its weights are, and constants that it makes on the way.
                 comes_in = not x.requires_grad and not begun
-                leaf = Vertex(self._key(), self.names.get(x.node, "input"), x.shape, (), "leaf", self._block)
-                self._new(x.node, leaf if not comes_in else leaf_outside(leaf), x.data)
+                block = "" if comes_in else self._block
+                self._new(x.node, Vertex(self._key(), self._name(x), x.shape, (), "leaf", block), x.data)
         sources = [self._vertex_of[x.node] for x in self._inputs]
         keys = tuple(f"v{source}" for source in sources)
         self._vertex_of[op] = self._new(y.node, Vertex(self._key(), op.name, y.shape, keys, "op", self._block), y.data)
@@ -82,6 +83,10 @@ class Recorder(Observer):
         self.vertices.append(vertex)
         self.boxes.append({"label": vertex.label, "block": vertex.block, "value": self._array(value)})
         return self._vertex_of[node]
+
+    def _name(self, leaf: Tensor) -> str:
+        constant = leaf.numel() == 1 and not leaf.requires_grad
+        return self.names.get(leaf.node, number(leaf.item()) if constant else "input")
 
     def _learn_names(self, where: Origin) -> None:
         for module in where.modules[:1]:
@@ -148,11 +153,6 @@ class Recorder(Observer):
 
     def graph(self) -> Graph:
         return Graph(tuple(self.vertices))
-
-
-def leaf_outside(leaf: Vertex) -> Vertex:
-    """What a block is given is no part of it."""
-    return Vertex(leaf.key, leaf.label, leaf.shape, kind="leaf")
 
 
 def block_path(where: Origin) -> str:

@@ -68,7 +68,7 @@ class Recording:
         }
         page = files("tinyres.viz").joinpath("stepper.html").read_text(encoding="utf-8")
         for name, text in parts.items():
-            page = page.replace(f"{{{{{name}}}}}", text, 1)
+            page = page.replace(f"{{{{{name}}}}}", text)
         return page
 
     def _repr_html_(self) -> str:
@@ -88,7 +88,9 @@ def _figure(block: str, caption: str, graph: Graph) -> str:
 
 
 @contextmanager
-def record(title: str = "A computation, step by step", names: Mapping[str, Tensor] | None = None) -> Iterator[Recording]:
+def record(
+    title: str = "A computation, step by step", names: Mapping[str, Tensor] | None = None
+) -> Iterator[Recording]:
     """Inside, every op of this thread is written down, forward and backward.
 
     names: of tensors that no module holds, {"x": x, "w": w}; a module's parameters are called what it calls them.
