@@ -33,11 +33,13 @@ def describe(array: Array) -> dict[str, Any]:
     figures = {"not finite": int(a.size - finite.size)}
     if finite.size == 0:
         return described | figures
+    with np.errstate(over="ignore"):  # a sum that float64 cannot hold is shown as inf
+        mean, size = finite.mean(), np.linalg.norm(finite)
     texts = {
         "least": number(finite.min()),
         "greatest": number(finite.max()),
-        "mean": number(finite.mean()),
-        "size": number(np.linalg.norm(finite)),
+        "mean": number(mean),
+        "size": number(size),
     }
     return described | figures | texts | {"bins": histogram(finite), "picture": picture(wide)}
 
@@ -89,5 +91,6 @@ def thinned(a: np.ndarray, most: int) -> np.ndarray:
 
 def levels(a: np.ndarray, scale: float) -> np.ndarray:
     """−scale … scale as 1 … 255."""
-    level = 128 + np.round(127 * np.nan_to_num(a) / (scale or 1.0)).clip(-127, 127)
-    return np.where(np.isfinite(a), level, NOT_FINITE).astype(np.uint8)
+    finite = np.isfinite(a)
+    level = 128 + np.round(127 * (np.where(finite, a, 0) / (scale or 1.0)))
+    return np.where(finite, level, NOT_FINITE).astype(np.uint8)

@@ -35,7 +35,7 @@ INLINE_HEIGHT = 760  # pixels of a notebook's cell
 class Recording:
     """What was computed. `save` writes the page; at the end of a notebook's cell it is shown there."""
 
-    def __init__(self, title: str = "A computation, step by step", names: Mapping[str, Tensor] | None = None):
+    def __init__(self, title: str = "A computation, op by op", names: Mapping[str, Tensor] | None = None):
         self.title = title
         self.recorder = Recorder({x.node: name for name, x in (names or {}).items()})
 
@@ -88,9 +88,7 @@ def _figure(block: str, caption: str, graph: Graph) -> str:
 
 
 @contextmanager
-def record(
-    title: str = "A computation, step by step", names: Mapping[str, Tensor] | None = None
-) -> Iterator[Recording]:
+def record(title: str = "A computation, op by op", names: Mapping[str, Tensor] | None = None) -> Iterator[Recording]:
     """Inside, every op of this thread is written down, forward and backward.
 
     names: of tensors that no module holds, {"x": x, "w": w}; a module's parameters are called what it calls them.
