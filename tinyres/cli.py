@@ -164,7 +164,7 @@ def step(arguments: argparse.Namespace) -> int:
     announce_compiling()
     path = arguments.out or Path(f"step-{arguments.example}.html")
     EXAMPLES[arguments.example]().save(path)
-    print(f"{path} ({path.stat().st_size / 1e6:.1f} MB): open it in a browser")
+    print(f"{path} ({path.stat().st_size / 1e3:,.0f} kB): open it in a browser")
     return 0
 
 

@@ -164,6 +164,28 @@ def test_forward_alone_and_what_began_before():
     recording.html()
 
 
+def test_a_gradient_from_before_the_recording_makes_no_false_sum():
+    x = Tensor(2.0, requires_grad=True)
+    before = x * x
+    with viz.record() as recording:
+        (before + x.relu()).backward()
+    data = recording.data()
+    assert kinds(data, "backward") == ["Add", "ReLU"]
+    assert [summed for step in steps(data, "backward") for summed in step["sums"]] == []
+    (x_box,) = [box for box in data["boxes"] if box["label"] == "input" and "kind" not in box and box["value"] == 1]
+    assert values(data, x_box["grad"]) == shown(x.grad)
+
+
+def test_a_sweep_from_the_middle():
+    x = Tensor(3.0, requires_grad=True)
+    with viz.record() as recording:
+        y = x + x
+        y.relu().backward(retain_graph=True)
+        y.backward()
+    sums = [summed for step in steps(recording.data(), "backward") for summed in step["sums"]]
+    assert [len(summed["parts"]) for summed in sums] == [2, 2]
+
+
 def test_bad_use_is_explained():
     with pytest.raises(TypeError, match="expected a function that computes it"):
         viz.stepper(Tensor(1.0))

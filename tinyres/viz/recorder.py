@@ -1,6 +1,6 @@
 """An observer that writes down a computation for the stepper's page: what each op did, forward and backward.
 
-Arrays are described at once (viz/arrays.py) and not kept, so recording a step needs little more memory than the step.
+Arrays are described at once (viz/arrays.py) and not kept. What the ops save lives until the recording ends.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ class Recorder(Observer):
         self.steps: list[Record] = []
         self.arrays: list[Record] = []
         self.kinds: dict[str, Record] = {}  # by the op's name: formula, docstring, backward
-        self.sums: list[tuple[int, Record]] = []  # (where, the sum) of gradients, for naming their parts in the end
         self._place_of: dict[str, int] = {}
         self._vertex_of: dict[Node | Op, int] = {}
         self._arrived: dict[int, list[Record]] = {}  # by vertex: the gradients that this sweep brought so far
@@ -96,30 +95,33 @@ class Recorder(Observer):
     # ---- backward ----------------------------------------------------------------------------------------------------
 
     def sweeping(self, op: Op, gy: Array) -> None:
-        if op in self._vertex_of and self._vertex_of[op] not in self._arrived:  # nothing led here: a sweep begins
+        if op in self._vertex_of and self._arrived.pop(self._vertex_of[op], None) is None:
+            # Nothing led here: a sweep begins.
             self._arrived, self._added = {}, {}
 
     def swept(self, op: Op, gy: Array, grads: tuple[Array | None, ...]) -> None:
-        if op not in self._vertex_of:
-            return  # it was applied before the recording began
-        box, described = self._vertex_of[op], [None if gx is None else self._array(gx) for gx in grads]
-        self.steps.append({"phase": "backward", "box": box, "gy": self._array(gy), "grads": described, "sums": []})
-        self.boxes[box]["grad"] = self._array(gy)
+        box = self._vertex_of.get(op)
+        described = [None if gx is None else self._array(gx) for gx in grads]
+        if box is not None:
+            self.boxes[box]["grad"] = self._array(gy)
+            step = {"phase": "backward", "box": box, "gy": self._array(gy), "grads": described, "sums": []}
+            self.steps.append(step)
         for x, gx in zip(op.inputs, described, strict=True):
-            if gx is not None:
-                to = self._vertex_of[x.node]
+            to = self._vertex_of.get(x.node)
+            if gx is not None and to is not None:
                 self._arrived.setdefault(to, []).append({"from": box, "array": gx})
                 self.boxes[to]["grad"] = gx
 
     def added(self, node: Node, gx: Array, total: Array) -> None:
         to = self._vertex_of.get(node)
-        if to not in self._arrived or to is None:
+        if to is None:
             return
-        self._added[to] = self._added.get(to, 1) + 1
-        parts = [dict(part) for part in self._arrived[to][: self._added[to]]]
-        summed = {"to": to, "parts": parts, "total": self._array(total)}
-        self.boxes[to]["grad"] = summed["total"]
-        self.steps[-1]["sums"].append(summed)
+        self._added[to] = count = self._added.get(to, 1) + 1
+        self.boxes[to]["grad"] = self._array(total)
+        arrived = self._arrived[to]
+        if all(part["from"] is not None for part in arrived):  # none from an op that ran before the recording
+            parts = [dict(part) for part in arrived[:count]]
+            self.steps[-1]["sums"].append({"to": to, "parts": parts, "total": self.boxes[to]["grad"]})
 
     def _array(self, array: Array) -> int:
         described = describe(array)

@@ -94,9 +94,11 @@ def record(title: str = "A computation, op by op", names: Mapping[str, Tensor] |
     names: of tensors that no module holds, {"x": x, "w": w}; a module's parameters are called what it calls them.
     """
     recording = Recording(title, names)
-    with unfused(), observe(recording.recorder):
-        yield recording
-    recording.recorder.finish()
+    try:
+        with unfused(), observe(recording.recorder):
+            yield recording
+    finally:
+        recording.recorder.finish()
 
 
 def stepper(
