@@ -25,6 +25,7 @@ from tinyres.summary import summary
 from tinyres.training import Interrupted, RunError, RunFolder, Settings
 from tinyres.training.seeds import plan_file, read_plan
 from tinyres.training.settings import PRECISIONS, RECIPES, SCHEDULES
+from tinyres.viz.examples import EXAMPLES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -90,8 +91,7 @@ def summarise(arguments: argparse.Namespace) -> int:
     shape = arguments.input or models.input_shape(arguments.model)
     print(summary(model, shape, arguments.model))
     if arguments.batch_size:
-        if must_compile():
-            print("compiling the kernels for this machine: half a minute, and not again", file=sys.stderr)
+        announce_compiling()
         print(f"\n{memory_table(model, shape, arguments.batch_size)}")
     return 0
 
@@ -123,8 +123,7 @@ def check_gradients(arguments: argparse.Namespace) -> int:
     from tinyres.proof import prove, report, steps
     from tinyres.viz.step_sizes import draw_step_sizes
 
-    if must_compile():
-        print("compiling the kernels for this machine: half a minute, and not again", file=sys.stderr)
+    announce_compiling()
     cases = prove.all_cases()
     if arguments.op:
         names = list(dict.fromkeys(case.subject for case in cases))
@@ -158,6 +157,20 @@ def lab(arguments: argparse.Namespace) -> int:
     report = labs.perform(labs.find(arguments.name), bench)
     show({"folder": str(bench.folder), **report}, arguments, lab_text)
     return 0
+
+
+def step(arguments: argparse.Namespace) -> int:
+    """`tinyres step`: a page to follow a computation on."""
+    announce_compiling()
+    path = arguments.out or Path(f"step-{arguments.example}.html")
+    EXAMPLES[arguments.example]().save(path)
+    print(f"{path} ({path.stat().st_size / 1e3:,.0f} kB): open it in a browser")
+    return 0
+
+
+def announce_compiling() -> None:
+    if must_compile():
+        print("compiling the kernels for this machine: half a minute, and not again", file=sys.stderr)
 
 
 # ---- from arguments to settings --------------------------------------------------------------------------------------
@@ -338,6 +351,16 @@ the claim was reproduced; what that means stands at the top of its file. One tha
 was stopped goes on where it was when it is started again with the same settings.
 """
 
+STEP_EXAMPLES = """\
+examples:
+  tinyres step chain                  three sigmoids: numbers to follow by hand
+  tinyres step block                  a residual block, and its two ways
+  tinyres step resnet20 --out step.html
+
+Writes one HTML file that needs no network. From Python, and for networks of
+your own: tinyres.viz.stepper.
+"""
+
 
 def parser() -> argparse.ArgumentParser:
     main_parser = argparse.ArgumentParser(
@@ -353,6 +376,7 @@ def parser() -> argparse.ArgumentParser:
     add_bench(commands)
     add_gradcheck(commands)
     add_lab(commands)
+    add_step(commands)
     return main_parser
 
 
@@ -468,6 +492,13 @@ def add_lab(commands: Any) -> None:
     command.add_argument("--threads", metavar="N", type=positive, help="how many compute (default: every core)")
     command.add_argument("--quiet", action="store_true", help="the result and nothing else")
     command.add_argument("--json", action="store_true", help="the result as JSON; all else goes to stderr")
+
+
+def add_step(commands: Any) -> None:
+    text = "Follow a computation op by op, forward and backward, in a browser."
+    command = add_command(commands, "step", "EXAMPLE [options]", step, text, STEP_EXAMPLES)
+    command.add_argument("example", metavar="EXAMPLE", type=one_of("example", EXAMPLES), help="one of those below")
+    command.add_argument("--out", metavar="HTML", type=Path, help="default: step-EXAMPLE.html")
 
 
 def add_model_arguments(group: Any, name: str, text: str, metavar: str = "NAME") -> None:
