@@ -160,6 +160,19 @@ def lab(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def course(arguments: argparse.Namespace) -> int:
+    """`tinyres course`: what is solved of the exercises, or the task of one."""
+    from tinyres.course import check
+
+    if arguments.name is None:
+        print(check)
+    elif arguments.name in dir(check):
+        print(getattr(check, arguments.name))
+    else:
+        arguments.parser.error(unknown("exercise", arguments.name, dir(check)))
+    return 0
+
+
 # ---- from arguments to settings --------------------------------------------------------------------------------------
 
 
@@ -338,6 +351,16 @@ the claim was reproduced; what that means stands at the top of its file. One tha
 was stopped goes on where it was when it is started again with the same settings.
 """
 
+COURSE_EXAMPLES = """\
+examples:
+  tinyres course                      all exercises, lesson by lesson
+  tinyres course relu_backward        what is to be done
+
+They are answered in Python: from tinyres.course import check, then
+check.relu_backward(my_relu_backward). What is solved is kept in course.json in
+tinyres/ in the user's data folder, or in the file that $TINYRES_COURSE names.
+"""
+
 
 def parser() -> argparse.ArgumentParser:
     main_parser = argparse.ArgumentParser(
@@ -353,6 +376,7 @@ def parser() -> argparse.ArgumentParser:
     add_bench(commands)
     add_gradcheck(commands)
     add_lab(commands)
+    add_course(commands)
     return main_parser
 
 
@@ -468,6 +492,12 @@ def add_lab(commands: Any) -> None:
     command.add_argument("--threads", metavar="N", type=positive, help="how many compute (default: every core)")
     command.add_argument("--quiet", action="store_true", help="the result and nothing else")
     command.add_argument("--json", action="store_true", help="the result as JSON; all else goes to stderr")
+
+
+def add_course(commands: Any) -> None:
+    text = "Show the exercises, and which of them are solved."
+    command = add_command(commands, "course", "[NAME]", course, text, COURSE_EXAMPLES)
+    command.add_argument("name", metavar="NAME", nargs="?", help="an exercise: show its task")
 
 
 def add_model_arguments(group: Any, name: str, text: str, metavar: str = "NAME") -> None:
