@@ -171,9 +171,9 @@ def g_recursion(h, ws, slopes, g_last):
 
     -> [∂C/∂w_1, …, ∂C/∂w_n], where z_i = w_i·h_i, h_{i+1} = f(z_i), and g_i = ∂C/∂z_i. Compute each g_i once.
     """
-    g, gradients = g_last, []
+    g, gradients = g_last, [0.0] * len(ws)
     for i in reversed(range(len(ws))):
-        gradients.insert(0, g * h[i])
+        gradients[i] = g * h[i]
         g = g * ws[i] * slopes[i - 1]
     return gradients
 

@@ -99,7 +99,7 @@ def _draw_convolution(rng):
 )
 def conv2d_loops(x, w, stride, padding):
     """x (N, C, H, W), w (O, C, KH, KW), two numbers -> y (N, O, P, Q), zeros around x; loops are welcome."""
-    N, C, H, W = x.shape
+    N, _, H, W = x.shape
     O, _, KH, KW = w.shape
     padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
     P, Q = (H + 2 * padding - KH) // stride + 1, (W + 2 * padding - KW) // stride + 1
@@ -148,7 +148,7 @@ def _rows(x, k, order, pixels=3):
         ),
         (
             lambda x, k: _windows(x, k).reshape(-1, x.shape[1] * k * k),
-            "reshaped without moving the channel axis: the windows are (N, C, P, Q, k, k), and C must go behind Q first.",
+            "reshaped without moving the channel axis: (N, C, P, Q, k, k), and C must go behind Q first.",
         ),
     ),
     library=(windows_of, array_im2col),
@@ -158,7 +158,7 @@ def im2col(x, k):
 
     The rows in the order (n, p, q), the columns in the order (c, i, j).
     """
-    N, C, H, W = x.shape
+    N, _, H, W = x.shape
     P, Q = H - k + 1, W - k + 1
     rows = [x[n, :, p : p + k, q : q + k].ravel() for n, p, q in np.ndindex(N, P, Q)]
     return np.stack(rows)
@@ -167,6 +167,14 @@ def im2col(x, k):
 def _draw_gradient(rng):
     stride, padding = ((1, 0), (1, 1), (2, 1), (2, 0))[int(rng.integers(4))]
     return rng.standard_normal((2, 2, 6, 5)), rng.standard_normal((3, 2, 3, 3)), stride, padding
+
+
+def _stride_ignored(gy, x, w, stride, padding):
+    (H, W), (KH, KW) = x.shape[2:], w.shape[2:]
+    g = np.zeros((*x.shape[:2], H + 2 * padding + KH, W + 2 * padding + KW))
+    for n, o, p, q in np.ndindex(gy.shape):
+        g[n, :, p : p + KH, q : q + KW] += gy[n, o, p, q] * w[o]
+    return g[:, :, padding : padding + H, padding : padding + W]
 
 
 @lesson.backward(
@@ -179,12 +187,18 @@ def _draw_gradient(rng):
         "gpadded[n, :, p*stride : p*stride + KH, q*stride : q*stride + KW] += gy[n, o, p, q] * w[o], for all (n, o, p, "
         "q).",
     ),
+    mistakes=(
+        (
+            _stride_ignored,
+            "the stride is ignored: y[p, q] had seen the rows from p·stride on, and the columns from q·stride on.",
+        ),
+    ),
     library=(Conv2d.backward, reference_grad_x, array_grad_x),
 )
 def conv2d_grad_x(gy, x, w, stride, padding):
     """y = conv2d(x, w), as in conv2d_loops. gy (N, O, P, Q), x (N, C, H, W), w (O, C, KH, KW) -> gx (N, C, H, W)"""
     N, C, H, W = x.shape
-    O, _, KH, KW = w.shape
+    KH, KW = w.shape[2:]
     gpadded = np.zeros((N, C, H + 2 * padding, W + 2 * padding))
     for n, o, p, q in np.ndindex(gy.shape):
         gpadded[n, :, p * stride : p * stride + KH, q * stride : q * stride + KW] += gy[n, o, p, q] * w[o]
@@ -203,7 +217,7 @@ def conv2d_grad_x(gy, x, w, stride, padding):
 )
 def conv2d_grad_w(gy, x, w, stride, padding):
     """y = conv2d(x, w), as in conv2d_loops. gy (N, O, P, Q), x (N, C, H, W), w (O, C, KH, KW) -> gw (O, C, KH, KW)"""
-    O, C, KH, KW = w.shape
+    KH, KW = w.shape[2:]
     padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
     gw = np.zeros(w.shape)
     for n, o, p, q in np.ndindex(gy.shape):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,8 @@ class Text(str):
         return str(self)
 
 
-class Result(NamedTuple):
+@dataclass(frozen=True, repr=False)
+class Result:
     """What came of an answer. True where it is right; prints as its text.
 
     attempted: False where there was nothing to examine yet, only the stub.
@@ -34,7 +36,8 @@ class Result(NamedTuple):
     def __str__(self) -> str:
         return self.text
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return self.text
 
 
 class Exercise:

@@ -59,7 +59,7 @@ def _draw_scores(rng):
     mistakes=(
         (
             lambda x: np.exp(x) / np.exp(x).sum(1, keepdims=True),
-            "right for small scores, but exp overflows at 710 (and is 0 below −745): subtract each row's largest first.",
+            "right for small scores, but exp overflows at 710 and is 0 below −745: subtract each row's largest.",
         ),
         (lambda x: _softmax(x, 0), "normalised over the batch: each *row* must sum to 1, so axis 1."),
         (lambda x: np.exp(x - x.max(1, keepdims=True)), "not divided by the row's sum: the rows do not sum to 1."),

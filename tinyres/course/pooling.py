@@ -56,6 +56,13 @@ def max_pool_backward(gy, x, k, stride):
         "Each x of a window had the same part in the mean. Which?",
         "gy / k², repeated k times along both axes: np.repeat, or gy.repeat(k, 2).repeat(k, 3).",
     ),
+    mistakes=(
+        (
+            lambda gy, x, k: np.tile(gy / k**2, (k, k)),
+            "np.tile sets whole copies of gy side by side, so that values arrive at the wrong places: each one must be "
+            "repeated where its window lies (np.repeat).",
+        ),
+    ),
     library=(AvgPool2d.backward, avg_pool2d_grad_x),
 )
 def avg_pool_backward(gy, x, k):

@@ -28,7 +28,7 @@ def progress_file() -> Path:
 
 
 def read() -> dict[str, Record]:
-    """Every exercise that was tried. A file that is damaged counts as none; it is put aside when the next is written."""
+    """Every exercise that was tried. A damaged file counts as none, and is put aside when the next is written."""
     try:
         raw = json.loads(progress_file().read_text(encoding="utf-8"))
         return {name: Record(bool(entry["solved"]), int(entry["failures"])) for name, entry in raw.items()}

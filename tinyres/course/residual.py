@@ -30,6 +30,32 @@ def residual_add_backward(gy, f, x):
         "Two ways lead from y to x: through the layer, and around it. Their gradients add up.",
         "g = gy * (x @ w.T > 0); gx = gy + g @ w; gw = g.T @ x.",
     ),
+    mistakes=(
+        (
+            lambda gy, x, w: (gy + gy @ w, gy.T @ x),
+            "ReLU's mask is missing in both: what goes back into the layer is gy where x @ w.T > 0, and 0 elsewhere.",
+        ),
+        (
+            lambda gy, x, w: (gy + (gy * (x @ w.T > 0)) @ w.T, (gy * (x @ w.T > 0)).T @ x),
+            "w is used transposed in gx: forward has x @ w.T, so backward has g @ w.",
+        ),
+        (
+            lambda gy, x, w: (gy + (gy * (x > 0)) @ w, (gy * (x > 0)).T @ x),
+            "the mask is of x; ReLU saw x @ w.T, so it must be of that (x @ w.T > 0).",
+        ),
+        (
+            lambda gy, x, w: (gy + (gy @ w) * (x @ w.T > 0), (gy * (x @ w.T > 0)).T @ x),
+            "in gx the mask comes after w: on the way back ReLU is met first, then w: (gy * mask) @ w.",
+        ),
+        (
+            lambda gy, x, w: ((gy + gy * (x @ w.T > 0)) @ w, (gy * (x @ w.T > 0)).T @ x),
+            "the shortcut's gy goes through w, too: gx = gy + g @ w.",
+        ),
+        (
+            lambda gy, x, w: (gy * (x @ w.T > 0) + (gy * (x @ w.T > 0)) @ w, (gy * (x @ w.T > 0)).T @ x),
+            "the shortcut's gy is masked, too: it goes around the ReLU and arrives whole.",
+        ),
+    ),
     library=(Add, ReLU.backward),
 )
 def residual_block_backward(gy, x, w):

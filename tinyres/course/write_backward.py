@@ -22,6 +22,7 @@ class WriteBackward(Exercise):
     """solution: gy and forward's inputs -> a gradient, or a tuple of them; its docstring is the task.
 
     forward: the inputs -> y. inputs: rng -> arrays in float64 first, then what has no gradient (labels, a stride).
+    mistakes: (a wrong backward, what to say of it), for those that the gradient checker has no words for.
     gradients: whose gradients are asked for, by the parameters' names, in the order in which they are returned.
     """
 
@@ -33,25 +34,31 @@ class WriteBackward(Exercise):
         gradients: str,
         inputs: Callable[[np.random.Generator], tuple],
         hints: tuple[str, str],
+        mistakes: Sequence[tuple[Callable[..., Any], str]] = (),
         library: Sequence[Any] = (),
     ):
         super().__init__(function.__name__, lesson, f"Write {function.__name__}.", stub_of(function), hints)
         self.function, self.forward, self.inputs, self.library = function, forward, inputs, library
+        self.mistakes = mistakes
         self.parameters = list(inspect.signature(function).parameters)
         self.asked = [self.parameters[1:].index(name) for name in gradients.split()]
 
     def examine(self, answer: Any) -> str | None:
         expect_function(answer, self.name, self.parameters)
-        for draw in range(DRAWS):
-            rng = np.random.default_rng([self.lesson, draw])
-            inputs = self.inputs(rng)
-            gy = np.asarray(rng.standard_normal(np.shape(self.forward(*inputs))))
-            right = as_tuple(self.function(gy, *inputs))
-            mine = self.gradients(answer, gy, inputs)
-            for index, g, expected in zip(self.asked, mine, right, strict=True):
-                if g is None or not agree(as_array(g, f"g{self.parameters[1 + index]}"), np.asarray(expected)):
-                    return self.explained(answer, inputs, index, g, np.asarray(expected))
+        draws = [self.draw(np.random.default_rng([self.lesson, k])) for k in range(DRAWS)]
+        answers = [self.gradients(answer, *arguments) for arguments in draws]
+        for (gy, inputs), mine in zip(draws, answers, strict=True):
+            for index, g, right in zip(self.asked, mine, as_tuple(self.function(gy, *inputs)), strict=True):
+                right = np.asarray(right)
+                if g is None or not agree(as_array(g, f"g{self.parameters[1 + index]}"), right):
+                    text = self.known(draws, answers) or self.diagnosis(answer, inputs, index)
+                    return self.explained(index, g, right, text)
         return None
+
+    def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, tuple]:
+        """gy, and forward's inputs."""
+        inputs = self.inputs(rng)
+        return np.asarray(rng.standard_normal(np.shape(self.forward(*inputs)))), inputs
 
     def gradients(self, answer: Callable[..., Any], gy: np.ndarray, inputs: tuple) -> tuple:
         """What the learner's backward returns: as many gradients as were asked for."""
@@ -61,14 +68,24 @@ class WriteBackward(Exercise):
             raise Complaint(f"it returns {len(returned)} gradients, expected {len(self.asked)}: return {wanted}")
         return returned
 
-    def explained(self, answer: Callable[..., Any], inputs: tuple, index: int, mine: Any, right: np.ndarray) -> str:
-        """The first wrong element, and what the gradient checker makes of it all."""
+    def known(self, draws: Sequence[tuple], answers: Sequence[tuple]) -> str | None:
+        """What is to be said of the mistake of our own list that explains every draw in every element."""
+        for wrong, text in self.mistakes:
+            guesses = [as_tuple(wrong(gy, *inputs)) for gy, inputs in draws]
+            pairs = [
+                pair for mine, guess in zip(answers, guesses, strict=True) for pair in zip(mine, guess, strict=True)
+            ]
+            if all(g is not None and agree(np.asarray(g), np.asarray(guess)) for g, guess in pairs):
+                return text
+        return None
+
+    def explained(self, index: int, mine: Any, right: np.ndarray, text: str | None) -> str:
+        """The first wrong element, and what is known of the mistake."""
         name = self.parameters[1 + index]
         if mine is None:
             found = f"g{name} is None: the gradient of {name} is missing"
         else:
             found = difference(f"g{name}", as_array(mine, f"g{name}"), right)
-        text = self.diagnosis(answer, inputs, index)
         return f"{found.splitlines()[0]}\ndiagnosis: {text}" if text else found
 
     def diagnosis(self, answer: Callable[..., Any], inputs: tuple, index: int) -> str | None:
