@@ -97,12 +97,10 @@ def test_the_solution_is_right(exercise):
 def test_the_solution_is_shown(exercise):
     shown = str(exercise.solution())
     if isinstance(exercise, (WriteFunction, WriteBackward, WriteOrder)):
-        namespace = {"np": np, **{name: value for name, value in vars(np).items() if name in ("ndarray",)}}
         assert shown.startswith(f"def {exercise.name}(")
         compile(shown.split("\n\n# in the library")[0], exercise.name, "exec")
         for thing in exercise.library:
             assert f"# in the library: {thing.__module__}.{thing.__qualname__}\n" in shown
-        assert namespace
     else:
         assert shown
 

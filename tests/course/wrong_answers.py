@@ -72,7 +72,7 @@ def in_place(gy, x):
 
 
 WRONG = (
-    ("multiply_backward", lambda gy, a, b: (gy * a, gy * b), "swapped|b"),
+    ("multiply_backward", lambda gy, a, b: (gy * a, gy * b), "come_as_gb,_ga"),
     ("multiply_backward", lambda gy, a, b: (b, a), "ignores gy"),
     ("multiply_backward", lambda gy, a, b: (gy * b, gy), "a"),
     ("multiply_backward", lambda gy, a, b: gy * b, "1_gradients expected_2"),
@@ -89,6 +89,8 @@ WRONG = (
     ("relu_backward", lambda gy, x: gy * np.maximum(x, 0), "x|y"),
     ("relu_backward", lambda gy, x: np.maximum(gy, 0), "gy"),
     ("relu_backward", lambda gy, x: gy * (gy > 0), "gy"),
+    ("relu_backward", lambda gy, x: np.where(x > 0, 1, 0), "ignores gy"),
+    ("relu_backward", lambda gy, x: gy if x > 0 else 0, "raises mask np.where"),
     ("relu_backward", in_place, "writes into gy"),
     ("relu_backward", lambda gy, x: (gy * (x > 0)).astype(np.float32), "float32"),
     ("relu_backward", lambda x, gy: gy * (x > 0), "order"),
@@ -97,6 +99,7 @@ WRONG = (
     ("linear_backward", lambda gy, x, w, b: (gy @ w, gy.T @ x, gy), "gb summed axis_0"),
     ("linear_backward", lambda gy, x, w, b: (gy @ w, gy.T @ x, gy.sum(1)), "gb axis"),
     ("linear_backward", lambda gy, x, w, b: (gy @ w, gy.T @ x / 4, gy.sum(0)), "gw 4"),
+    ("linear_backward", lambda gy, x, w, b: (gy.T @ x, gy @ w, gy.sum(0)), "come_as_gw,_gx,_gb"),
     ("linear_backward", lambda gy, x, w, b: (gy @ w, gy.T @ x), "2_gradients expected_3"),
     ("linear_backward", lambda gy, x, w, b: (gy @ w, gy.T @ x, None), "gb None missing"),
     ("softmax_backward", lambda gy, x: gy * softmax(x), "missing Σ"),
@@ -165,12 +168,13 @@ WRONG = (
         "gw transposed",
     ),
     ("highway_backward", lambda gy, H, T, x: (gy * T, gy * H, gy * (1 - T)), "gT"),
-    ("highway_backward", lambda gy, H, T, x: (gy * (1 - T), gy * (H - x), gy * T), "gH"),
+    ("highway_backward", lambda gy, H, T, x: (gy * (1 - T), gy * (H - x), gy * T), "come_as_gx,_gT,_gH"),
+    ("highway_backward", lambda gy, H, T, x: (gy * T, gy * (H - x) * T * (1 - T), gy * (1 - T)), "T·(1_−_T)"),
     ("highway_backward", lambda gy, H, T, x: (gy * T, gy * (H + x), gy * (1 - T)), "gT"),
     ("highway_backward", lambda gy, H, T, x: (gy * T, gy * (x - H), gy * (1 - T)), "gT sign"),
     ("highway_backward", lambda gy, H, T, x: (gy * T, gy * (H - x), gy), "gx"),
-    ("concat_backward", lambda gy, a, b: (gy, gy), "shape"),
-    ("concat_backward", lambda gy, a, b: (gy[:, 2:], gy[:, :2]), "ga wrong|shifted|place"),
+    ("concat_backward", lambda gy, a, b: (gy, gy), "handed_to_both"),
+    ("concat_backward", lambda gy, a, b: (gy[:, 2:], gy[:, :2]), "wrong_ends a_comes_first"),
     ("concat_backward", lambda gy, a, b: (gy[:, :3], gy[:, 2:4]), "gb shifted|place"),
     ("concat_backward", lambda gy, a, b: (gy[:, :3] / 2, gy[:, 3:] / 2), "1/2"),
 )

@@ -37,8 +37,10 @@ class Predict(Exercise):
             raise Unsolved
         try:
             number = float(answer)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise Complaint(f"expected a number, got {shown(answer)}") from None
+        if number != number:
+            return "NaN is no number."
         if self.near(number, self.value):
             return None
         for value, text in self.mistakes:

@@ -33,7 +33,7 @@ def difference(what: str, mine: np.ndarray, right: np.ndarray, tolerance: float 
     wrong = wrong_places(mine, right, tolerance)
     first = tuple(int(n) for n in np.argwhere(wrong)[0])
     at = f"{what}[{', '.join(map(str, first))}]" if first else what
-    text = f"{at} is {mine[first]:.6g}, expected {right[first]:.6g}"
+    text = f"{at} is {mine[first] + 0.0:.6g}, expected {right[first] + 0.0:.6g}"
     if right.size > 1:
         text += f"; {int(wrong.sum())} of {right.size} elements differ"
     return f"{text}\n{rule}" if rule else text

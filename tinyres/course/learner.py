@@ -13,6 +13,8 @@ import numpy as np
 from tinyres.autograd import Tensor
 from tinyres.diagnosis.calls import said
 
+OF_ARRAYS = "`if` asks one question, an array has many values: use a mask, gy * (x > 0), or np.where"
+
 
 class Unsolved(Exception):
     """There is nothing to examine yet. The text says why, if it could be a surprise."""
@@ -81,9 +83,9 @@ def failure(error: BaseException) -> Exception:
     frames = traceback.extract_tb(error.__traceback__)[1:]  # without our own
     if frames:
         line = linecache.getline(frames[0].filename, frames[0].lineno or 0).strip()
-        lines.append(f"in line {frames[0].lineno}" + (f": {line}" if line else ""))
-    meaning = said(text)
-    if meaning:
+        lines.append(f"in line {frames[0].lineno}" + (f": {line[:80]}" if line else ""))
+    meaning = OF_ARRAYS if "truth value of an array" in text else said(text)
+    if meaning and "self.saved" not in meaning:  # there is no self here
         lines.append(f"diagnosis: {meaning.split('. (It said')[0].removeprefix('backward fails: ')}.")
     return Complaint("\n".join(lines))
 
@@ -102,11 +104,11 @@ def as_array(value: Any, what: str) -> np.ndarray:
         value = value.data
     try:
         array = np.asarray(value)
-    except (ValueError, TypeError) as error:
+    except Exception as error:  # a ragged list, or an object of the learner's own that says it is an array
         raise Complaint(f"{what}: expected numbers, got {shown(value)} ({error})") from None
-    if array.dtype.kind not in "fiubc":
+    if array.dtype.kind not in "fiub":
         raise Complaint(f"{what}: expected numbers, got {shown(value)}")
-    return array
+    return array.astype(float) if array.dtype.kind == "b" else array
 
 
 def shown(value: Any) -> str:

@@ -97,6 +97,17 @@ def softmax(x):
         "Every output of a row depends on every input of it, by way of the sum below the line. So gx needs a sum.",
         "gx = y·(gy − Σ_k gy[k]·y[k]), the sum over the row: (gy * y).sum(1, keepdims=True).",
     ),
+    mistakes=(
+        (
+            lambda gy, x: x * (gy - (gy * x).sum(1, keepdims=True)),
+            "the formula is right, but x stands where y = softmax(x) is due.",
+        ),
+        (
+            lambda gy, x: gy * _softmax(x) * (1 - _softmax(x)) * 1.0,
+            "this is only the diagonal, y·(1 − y), as for a sigmoid: the outputs of a row depend on all of its inputs. "
+            "The sum over the row is missing.",
+        ),
+    ),
     library=(Softmax.backward,),
 )
 def softmax_backward(gy, x):
@@ -104,6 +115,10 @@ def softmax_backward(gy, x):
     e = np.exp(x - x.max(1, keepdims=True))
     y = e / e.sum(1, keepdims=True)
     return y * (gy - (gy * y).sum(1, keepdims=True))
+
+
+def _onehot(x, labels):
+    return np.eye(x.shape[1])[labels]
 
 
 def _cross_entropy(x, labels):
@@ -117,6 +132,29 @@ def _cross_entropy(x, labels):
     hints=(
         "What was said minus what is right: the softmax, less 1 at each row's label. And the loss is a mean.",
         "p = softmax(x); p[np.arange(N), labels] -= 1; gx = gy * p / N.",
+    ),
+    mistakes=(
+        (
+            lambda gy, x, labels: -gy * _onehot(x, labels) / _softmax(x) / len(x),
+            "this is the gradient for the probabilities, −onehot/p; the softmax lies between, and together they give "
+            "p − onehot.",
+        ),
+        (
+            lambda gy, x, labels: -gy * _onehot(x, labels) * (1 - _softmax(x)) / len(x),
+            "right at each row's label, and 0 elsewhere: a wrong class's score matters too, by its softmax p.",
+        ),
+        (
+            lambda gy, x, labels: gy * (_softmax(x) - _onehot(x, labels)) * _softmax(x) * (1 - _softmax(x)) / len(x),
+            "the softmax's slope p·(1 − p) is a factor too many: p − onehot has it in it already.",
+        ),
+        (
+            lambda gy, x, labels: gy * (_softmax(x) - _onehot(x, labels)) / x.size,
+            "divided by all N·K elements: the mean is over the N rows.",
+        ),
+        (
+            lambda gy, x, labels: gy * (_softmax(x) - labels[:, None]) / len(x),
+            "the label's *number* is subtracted: subtract its one-hot, 1 at the label and 0 elsewhere.",
+        ),
     ),
     library=(CrossEntropy.backward,),
 )

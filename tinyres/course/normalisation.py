@@ -94,6 +94,16 @@ def batch_norm_forward(x, gamma, beta):
     return gamma[:, None, None] * (x - mean) / np.sqrt(var + 1e-5) + beta[:, None, None]
 
 
+def _norm_gradients(gy, x, gamma, *, gamma_in_ggamma=False, columns=True):
+    """Batch norm's gradients, with a mistake."""
+    xhat = _centred(x)
+    gbeta, ggamma, M = gy.sum((0, 2, 3)), (gy * xhat).sum((0, 2, 3)), x.size / len(gamma)
+    at = np.s_[:, None, None] if columns else np.s_[:]
+    inner = gy - gbeta[at] / M - xhat * ggamma[at] / M
+    gx = gamma[:, None, None] / np.sqrt(x.var((0, 2, 3), keepdims=True) + EPS) * inner
+    return gx, ggamma * gamma if gamma_in_ggamma else ggamma, gbeta
+
+
 @lesson.backward(
     forward=lambda x, gamma, beta: _scaled(_centred(x), gamma, beta),
     gradients="x gamma beta",
@@ -103,6 +113,17 @@ def batch_norm_forward(x, gamma, beta):
         "subtracted from gy: its mean, and x̂ times the mean of gy·x̂.",
         "gx = gamma/std · (gy − mean(gy) − x̂·mean(gy·x̂)), the means over (0, 2, 3) with keepdims=True; "
         "ggamma = Σ gy·x̂, gbeta = Σ gy.",
+    ),
+    mistakes=(
+        (
+            lambda gy, x, gamma, beta: _norm_gradients(gy, x, gamma, gamma_in_ggamma=True),
+            "in ggamma, gamma is a factor too many: Σ gy·x̂.",
+        ),
+        (
+            lambda gy, x, gamma, beta: _norm_gradients(gy, x, gamma, columns=False),
+            "in gx, the sums (C) are used without [:, None, None], so that NumPy sets them beside the last axis (W), "
+            "not beside the channels.",
+        ),
     ),
     library=(BatchNorm.backward, batch_norm_grad_sums, batch_norm_grad_x),
 )

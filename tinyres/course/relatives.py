@@ -47,6 +47,24 @@ highway_gate = lesson.choose(
         "Nothing is computed, values only stand side by side. Cut gy where forward glued.",
         "A = a.shape[1]; gy[:, :A] and gy[:, A:].",
     ),
+    mistakes=(
+        (
+            lambda gy, a, b: (gy, gy),
+            "all of gy is handed to both: each gets only the channels that it gave. (An addition would hand on all.)",
+        ),
+        (
+            lambda gy, a, b: (gy[: len(a)], gy[len(a) :]),
+            "gy is cut along axis 0, the images: the channels are axis 1.",
+        ),
+        (
+            lambda gy, a, b: (gy[:, : b.shape[1]], gy[:, b.shape[1] :]),
+            "gy is cut after b's number of channels; a comes first, so after a.shape[1].",
+        ),
+        (
+            lambda gy, a, b: (gy[:, -a.shape[1] :], gy[:, : b.shape[1]]),
+            "the two are taken from the wrong ends: a comes first.",
+        ),
+    ),
     library=(Cat.backward,),
 )
 def concat_backward(gy, a, b):

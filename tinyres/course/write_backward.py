@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Sequence
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -70,14 +71,20 @@ class WriteBackward(Exercise):
 
     def known(self, draws: Sequence[tuple], answers: Sequence[tuple]) -> str | None:
         """What is to be said of the mistake of our own list that explains every draw in every element."""
-        for wrong, text in self.mistakes:
-            guesses = [as_tuple(wrong(gy, *inputs)) for gy, inputs in draws]
-            pairs = [
-                pair for mine, guess in zip(answers, guesses, strict=True) for pair in zip(mine, guess, strict=True)
-            ]
-            if all(g is not None and agree(np.asarray(g), np.asarray(guess)) for g, guess in pairs):
-                return text
-        return None
+        names = [f"g{self.parameters[1 + index]}" for index in self.asked]
+        for order in permutations(range(len(self.asked))):
+            if self.explain(lambda *a, o=order: [as_tuple(self.function(*a))[k] for k in o], draws, answers):
+                came = ", ".join(names[k] for k in order)
+                return f"each gradient is right, but they come as {came}; return {', '.join(names)}, in this order."
+        return next((text for wrong, text in self.mistakes if self.explain(wrong, draws, answers)), None)
+
+    def explain(self, wrong: Callable[..., Any], draws: Sequence[tuple], answers: Sequence[tuple]) -> bool:
+        """Whether `wrong` gives what the learner's backward gave, in every draw."""
+        for (gy, inputs), mine in zip(draws, answers, strict=True):
+            pairs = zip(mine, as_tuple(wrong(gy, *inputs)), strict=True)
+            if not all(g is not None and agree(np.asarray(g), np.asarray(guess)) for g, guess in pairs):
+                return False
+        return True
 
     def explained(self, index: int, mine: Any, right: np.ndarray, text: str | None) -> str:
         """The first wrong element, and what is known of the mistake."""
@@ -96,7 +103,8 @@ class WriteBackward(Exercise):
         def backward(gy: np.ndarray) -> tuple:
             returned: list[Any] = [None] * count
             for k, g in zip(self.asked, as_tuple(answer(gy, *inputs)), strict=True):
-                returned[k] = None if g is None else as_array(g, "")
+                g = None if g is None else as_array(g, "")
+                returned[k] = g if g is None or g.dtype.kind == "f" else g.astype(float)  # np.where(x > 0, 1, 0)
             return tuple(returned)
 
         evidence = Evidence(self.name, lambda *a: self.forward(*a, *constants), backward, inputs[:count], index)
@@ -116,7 +124,8 @@ def as_tuple(returned: Any) -> tuple:
 
 def named(text: str, names: Sequence[str], index: int) -> str:
     """The diagnosis numbers the inputs, and calls the one it looks at x: here they have names."""
-    text = re.sub(r"\binput (\d+)\b", lambda found: names[int(found[1])], text)
-    if names[index] != "x" and re.search(r"(?<![\w.])x(?![\w.̂])", text):
-        text += f" (x stands for {names[index]} here.)"
-    return text
+    text = re.sub(r"(?<![\w.])x(?![\w\u0302])", names[index], text)  # not in x̂, which is an x and U+0302
+    text = re.sub(
+        r"\binputs (\d+) and (\d+)\b", lambda found: f"{names[int(found[1])]} and {names[int(found[2])]}", text
+    )
+    return re.sub(r"\b[Ii]nput (\d+)\b", lambda found: names[int(found[1])], text)
