@@ -150,6 +150,10 @@ def _times_h(g, h):
             lambda h, ws, slopes, g_last: _times_h(_recursion(h, ws, slopes, g_last, use_weight=False), h),
             "the weight w_{i+1} is missing from g_i = g_{i+1}·w_{i+1}·f'(z_i).",
         ),
+        (
+            lambda h, ws, slopes, g_last: [g_last * one for one in h],
+            "g_last is used for every layer: g changes on its way back, g_i = g_{i+1}·w_{i+1}·f'(z_i).",
+        ),
         (_recursion, "these are the g_i; ∂C/∂w_i = g_i·h_i needs the layer's input h_i as well."),
         (
             lambda h, ws, slopes, g_last: _times_h(_recursion(h, ws, slopes, g_last), ws),

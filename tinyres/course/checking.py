@@ -51,6 +51,10 @@ def _element_by_element(f, x):
     ),
     mistakes=(
         (
+            lambda f, x: np.array((f(x + 1e-5) - f(x - 1e-5)) / 2e-5),
+            "all elements are moved at once, which gives one number, the sum of all the slopes. Move one at a time.",
+        ),
+        (
             lambda f, x: np.full(x.shape, _element_by_element(f, x).sum()),
             "all elements are moved at once: each entry is the sum of all the slopes. Move one at a time.",
         ),

@@ -36,6 +36,7 @@ paths = lesson.predict(
         "n over k: math.comb(n, k), for k = 0, …, n.",
     ),
     mistakes=(
+        (lambda n: 2**n, "that is all paths together; how many are there of each length, 0 to n?"),
         (lambda n: [1] * (n + 1), "there are many ways to choose which k blocks a path goes through."),
         (lambda n: [comb(n, k) for k in range(1, n + 1)], "the path of length 0, around every block, is missing."),
         (lambda n: [comb(n, k) for k in range(n)], "the path of length n, through every block, is missing."),
