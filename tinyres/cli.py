@@ -173,6 +173,19 @@ def announce_compiling() -> None:
         print("compiling the kernels for this machine: half a minute, and not again", file=sys.stderr)
 
 
+def course(arguments: argparse.Namespace) -> int:
+    """`tinyres course`: what is solved of the exercises, or the task of one."""
+    from tinyres.course import check
+
+    if arguments.name is None:
+        print(check)
+    elif arguments.name in dir(check):
+        print(getattr(check, arguments.name))
+    else:
+        arguments.parser.error(unknown("exercise", arguments.name, dir(check)))
+    return 0
+
+
 # ---- from arguments to settings --------------------------------------------------------------------------------------
 
 
@@ -360,6 +373,15 @@ examples:
 Writes one HTML file that needs no network. From Python, and for networks of
 your own: tinyres.viz.stepper.
 """
+COURSE_EXAMPLES = """\
+examples:
+  tinyres course                      all exercises, lesson by lesson
+  tinyres course relu_backward        what is to be done
+
+They are answered in Python: from tinyres.course import check, then
+check.relu_backward(my_relu_backward). What is solved is kept in course.json in
+tinyres/ in the user's data folder, or in the file that $TINYRES_COURSE names.
+"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -377,6 +399,7 @@ def parser() -> argparse.ArgumentParser:
     add_gradcheck(commands)
     add_lab(commands)
     add_step(commands)
+    add_course(commands)
     return main_parser
 
 
@@ -499,6 +522,12 @@ def add_step(commands: Any) -> None:
     command = add_command(commands, "step", "EXAMPLE [options]", step, text, STEP_EXAMPLES)
     command.add_argument("example", metavar="EXAMPLE", type=one_of("example", EXAMPLES), help="one of those below")
     command.add_argument("--out", metavar="HTML", type=Path, help="default: step-EXAMPLE.html")
+
+
+def add_course(commands: Any) -> None:
+    text = "Show the exercises, and which of them are solved."
+    command = add_command(commands, "course", "[NAME]", course, text, COURSE_EXAMPLES)
+    command.add_argument("name", metavar="NAME", nargs="?", help="an exercise: show its task")
 
 
 def add_model_arguments(group: Any, name: str, text: str, metavar: str = "NAME") -> None:
