@@ -116,7 +116,7 @@ def test_gradients_that_pile_up():
 
 def test_too_large_to_be_measured():
     x = np.ones((60, 100))
-    assert diagnosed(np.exp, lambda gy: 2 * gy * np.exp(x), x) is None
+    assert "smaller input" in diagnosed(np.exp, lambda gy: 2 * gy * np.exp(x), x)
 
 
 @pytest.mark.parametrize(

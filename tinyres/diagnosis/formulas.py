@@ -7,7 +7,7 @@ from itertools import combinations, product
 
 import numpy as np
 
-from tinyres.diagnosis.evidence import constant, fit, number
+from tinyres.diagnosis.evidence import constant, distinct, fit, number
 
 Known = dict[str, np.ndarray]  # name -> values; all arrays of one length
 Powers = dict[str, float]  # name -> exponent
@@ -47,7 +47,7 @@ def simple(c: float) -> bool:
 
 def monomial(values: np.ndarray, known: Known) -> tuple[float, Powers] | None:
     """(c, {name: exponent}) with values = c·Π name^exponent, exponents in halves up to 4, as few names as possible."""
-    if np.any(values == 0) or not np.all(np.isfinite(values)):
+    if np.any(values == 0) or not np.all(np.isfinite(values)) or distinct(values) < 4:
         return None
     names = [n for n, v in known.items() if np.all(v != 0) and len(np.unique(np.round(np.abs(v), 9))) > 3]
     for count in range(1, min(len(names), MOST_NAMES) + 1):
@@ -106,7 +106,14 @@ def written(factor: float, powers: Powers) -> str:
 
 
 def expressions(known: Known) -> Iterator[tuple[str, np.ndarray]]:
-    """What derivatives are made of. y first: where it will do, a backward is mostly written with it."""
+    """What derivatives are made of. Two or three values tell a condition, but no other formula."""
+    for name, term in candidates(known):
+        if distinct(term) > 3 or name.startswith("sign(") or " > " in name:
+            yield name, term
+
+
+def candidates(known: Known) -> Iterator[tuple[str, np.ndarray]]:
+    """y first: where it will do, a backward is mostly written with it."""
     several = {name for name, a in known.items() if len(np.unique(a)) > 2}  # fewer do not tell functions apart
     if "x" in known and len(np.unique(known["x"])) < 4:
         known = {name: a for name, a in known.items() if name != "x"}
@@ -138,6 +145,7 @@ def expressions(known: Known) -> Iterator[tuple[str, np.ndarray]]:
 def polynomials(n: str, v: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     yield n, v
     yield f"{n}·(1 − {n})", v * (1 - v)
+    yield f"{n}·(1 + {n})", v * (1 + v)
     yield f"(1 − {n}²)", 1 - v**2
     yield f"(1 − {n})", 1 - v
     yield f"(1 + {n})", 1 + v

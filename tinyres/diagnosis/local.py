@@ -8,17 +8,29 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyres.diagnosis.evidence import Facts, constant, number, same
-from tinyres.diagnosis.formulas import expressions, monomial, ratio, simple, spelled, times, written
+from tinyres.diagnosis.evidence import Facts, constant, distinct, number, same
+from tinyres.diagnosis.formulas import candidates, expressions, monomial, ratio, simple, spelled, times, written
 from tinyres.diagnosis.pairs import Pairs, pairs
+from tinyres.diagnosis.regimes import beyond_a_border
+from tinyres.diagnosis.sums import wrong_term
 
 
 def wrong_formula(facts: Facts) -> str | None:
     p = pairs(facts)
     if p is None or same(p.claimed, p.true):
         return None
-    answers = (masked(p, facts), one_sided(p), path(p, facts), passed_on(p, facts), described(p), by_sign(p))
-    return next(filter(None, answers), None)
+    return (
+        masked(p, facts)
+        or one_sided(p)
+        or beyond_a_border(p)
+        or another_mask(p, facts)
+        or (by_sign(p) if steps(p.true) and steps(p.claimed) else None)
+        or wrong_term(p)
+        or path(p, facts)
+        or passed_on(p, facts)
+        or described(p)
+        or by_sign(p)
+    )
 
 
 def masked(p: Pairs, facts: Facts) -> str | None:
@@ -38,6 +50,15 @@ def masked(p: Pairs, facts: Facts) -> str | None:
     complete = len(t) == max(facts.x.size, facts.y.size)  # else some are 0 in both, and not among the pairs
     if complete and not np.any(a[on]) and constant(a[~on]) is not None:
         return f"{kind} is inverted: the gradient passes exactly where it must be 0, and not where it must pass."
+    return None
+
+
+def another_mask(p: Pairs, facts: Facts) -> str | None:
+    """Two conditions, that of forward and that of backward."""
+    t, a = p.true, p.claimed
+    on = t != 0
+    if on.all() or not on.any() or constant(np.abs(t[on])) is None:
+        return None
     aligned = facts.x.shape == facts.y.shape  # else it may be the places that are wrong, not the mask
     if aligned and len(np.unique(np.round(a, 9))) == 2 and not a.all() and not np.array_equal(a != 0, on):
         return (
@@ -95,7 +116,7 @@ def described(p: Pairs) -> str | None:
         exchanged = came.translate(str.maketrans("xy", "yx"))
         swap = " (x stands where y is due)" if exchanged == due and "x" in came else ""
         return f"The local derivative must be {due}, but backward uses {came}{swap}.{remark}"
-    term = by_one_term(p)
+    term = by_one_term(p) or by_one_factor(p)
     if came and constant(t) is None and constant(a) is None:
         return (
             f"Backward uses {came} as local derivative, which is not the derivative of "
@@ -103,7 +124,7 @@ def described(p: Pairs) -> str | None:
         )
     if remark:
         return f"The local derivative is wrong.{remark}"
-    return term or by_one_factor(p)
+    return term
 
 
 def held_constant(p: Pairs) -> str:
@@ -156,7 +177,7 @@ def by_one_term(p: Pairs) -> str | None:
 
 
 def by_one_factor(p: Pairs) -> str | None:
-    for name, term in expressions(p.values):
+    for name, term in candidates(p.values):
         if constant(np.abs(term)) is not None or len(np.unique(term)) < 3:
             continue
         factor = ratio(p.claimed, term * p.true)
@@ -178,19 +199,27 @@ def one_sided(p: Pairs) -> str | None:
     return by_sign(p)
 
 
-def few_values(t: np.ndarray) -> bool:
-    return 1 < len(np.unique(np.round(t, 7))) <= 2
+def steps(t: np.ndarray) -> bool:
+    """Two values, as of a slope left and right of 0."""
+    return distinct(t) == 2
+
+
+def uniform(values: np.ndarray) -> float:
+    """The one value that all of these are, or NaN."""
+    c = constant(values)
+    return float("nan") if c is None else c
 
 
 def by_sign(p: Pairs) -> str | None:
     """Told apart for x > 0 and x < 0: leaky ReLU, ELU, abs, clamp."""
-    x, sides = p.values["x"], []
+    x, sides, slopes = p.values["x"], [], []
     for name, side in (("x > 0", x > 0), ("x < 0", x < 0)):
         t, a = p.true[side], p.claimed[side]
         if len(t) < 3 or len(np.unique(x[side])) < 3:
             return None
         known = {n: v[side] for n, v in p.values.items()}
         due, came = spelled(t, known), spelled(a, known)
+        slopes.append((uniform(t), uniform(a)))
         if same(a, t):
             sides.append(f"right where {name}")
         elif due and came:
@@ -202,8 +231,11 @@ def by_sign(p: Pairs) -> str | None:
     if all(s.startswith("right") for s in sides):
         return None
     hint = ""
-    if few_values(p.true) and constant(np.abs(p.true)) is not None:
+    (due_above, came_above), (due_below, came_below) = slopes
+    if steps(p.true) and constant(np.abs(p.true)) is not None:
         hint = " The sign of x is missing, or wrong."
-    elif few_values(p.true) and len(np.unique(np.round(p.claimed, 7))) <= 2:
+    elif steps(p.true) and same([came_above, came_below], [due_below, due_above]):
+        hint = " The two slopes are exchanged."
+    elif steps(p.true) and distinct(p.claimed) <= 2:
         hint = " A slope (the leak) was forgotten, inverted, or put on the wrong side."
     return f"The gradient is {' and '.join(sides)}.{hint}"

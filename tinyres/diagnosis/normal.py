@@ -183,6 +183,7 @@ def one_change(facts: Facts, norm: Norm, right: list[np.ndarray]) -> Iterator[tu
         for k in range(1, len(right)):
             name = NAMES[k + 3 - len(right)]
             yield [*right[:k], other[k], *right[k + 1 :]], f"In {name} the mean is {text}"
+    yield from astray(facts, norm, right)
     x, average = facts.x.ravel(), average_over(norm.labels)
     u = norm.gamma * facts.gys.reshape(6, -1)
     stand_ins = {"x̂": norm.xhat, "x": x, "(x − mean)": x - average(x), "y": facts.y.ravel()}
@@ -195,8 +196,35 @@ def one_change(facts: Facts, norm: Norm, right: list[np.ndarray]) -> Iterator[tu
                 )
 
 
-def extent(facts: Facts, norm: Norm) -> str:
-    """Over which axes forward's groups reach."""
+def astray(facts: Facts, norm: Norm, right: list[np.ndarray]) -> Iterator[tuple[list[np.ndarray], str]]:
+    """The means over the right axes, but without keepdims, so that they are spread along others."""
+    shape, axes = facts.x.shape, reach(facts, norm)
+
+    def spread(a: np.ndarray) -> np.ndarray:
+        means = np.asarray(a.reshape(-1, *shape).mean(tuple(k + 1 for k in axes)))
+        wide = np.stack([np.broadcast_to(m, shape) for m in means])
+        return wide.reshape(a.shape)
+
+    try:
+        r = spread(norm.r)
+    except ValueError:  # they fit nowhere else: numpy would have refused
+        return
+    u = norm.gamma * facts.gys.reshape(6, -1)
+    means = [-norm.r * spread(u)] if norm.centred else []
+    wrong = [right[0], *means, -norm.r * norm.xhat * spread(u * norm.xhat)]
+    keep = f"over axis {', '.join(map(str, axes))} of x are spread along other axes: keepdims=True is missing"
+    yield wrong, f"The means {keep}."
+    for k in range(1, len(right)):
+        yield [*right[:k], wrong[k], *right[k + 1 :]], f"In {NAMES[k + 3 - len(right)]}, the means {keep}."
+    yield [t / norm.r * r for t in right], f"std's values {keep}."
+    yield [t / norm.r * r for t in wrong], f"The means and std {keep}."
+
+
+def reach(facts: Facts, norm: Norm) -> tuple[int, ...]:
+    """The axes over which forward's groups reach."""
     members = np.stack(np.unravel_index(np.flatnonzero(norm.labels == 0), facts.x.shape))
-    axes = tuple(a for a in range(facts.x.ndim) if len(np.unique(members[a])) > 1)
-    return f"the axes {axes}"
+    return tuple(a for a in range(facts.x.ndim) if len(np.unique(members[a])) > 1)
+
+
+def extent(facts: Facts, norm: Norm) -> str:
+    return f"the axes {reach(facts, norm)}"

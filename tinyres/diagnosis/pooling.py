@@ -32,7 +32,7 @@ def wrong_pooling(facts: Facts) -> str | None:
         if same(facts.claimed, matrix) and not same(matrix, facts.true):
             return mistake
         kept = last_only(matrix, windows)
-        if same(facts.claimed, kept) and not same(kept, matrix):
+        if windows.sum(0).max() > 1 and same(facts.claimed, kept) and not same(kept, matrix):
             return f"{mistake} Moreover, {OVERWRITTEN}"
     return None
 
@@ -87,6 +87,11 @@ def wrong_maximum(facts: Facts, windows: np.ndarray) -> Iterator[tuple[np.ndarra
     whole = np.zeros(windows.shape)
     whole[:, facts.x.argmax()] = 1
     yield whole, "gy goes to the maximum of all of x instead of to that of each window (argmax without its axis)."
+    yield (
+        whole * windows,
+        "gy arrives only at the maximum of all of x, but each window has a maximum of its own (x.max() without its "
+        "axis, and its keepdims=True).",
+    )
 
 
 def wrong_mean(facts: Facts, windows: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:

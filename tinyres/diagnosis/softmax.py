@@ -32,6 +32,14 @@ def total(a: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     return a.sum(tuple(k + 1 for k in axes), keepdims=True)
 
 
+def astray(a: np.ndarray, axes: tuple[int, ...]) -> np.ndarray | None:
+    """The same sum without keepdims, where numpy spreads it along another axis; None if it does not fit there."""
+    short = a.sum(tuple(k + 1 for k in axes))
+    if a.ndim - 1 == len(axes) or short.shape[1:] != a.shape[-short.ndim + 1 :]:
+        return None
+    return np.broadcast_to(short.reshape(len(a), *(1,) * len(axes), *short.shape[1:]), a.shape)
+
+
 def softmax(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     e = np.exp(x - x.max(axes, keepdims=True))
     return e / e.sum(axes, keepdims=True)
@@ -98,6 +106,8 @@ def mistaken(facts: Facts, axes: tuple[int, ...], family: object) -> Iterator[tu
         yield 1, ("−y·Σ gy", -y * total(g, axes)), "gy is summed without its weights y"
         yield 1, ("−Σ(gy·y)", -total(g * y, axes) * np.ones(g.shape)), "the factor y before the sum is missing"
         yield 1, ("−x·Σ(gy·y)", -x * total(g * y, axes)), "x stands where y is due"
+        if (spread := astray(g * y, axes)) is not None:
+            yield 1, ("−y·Σ(gy·y), spread along another axis", -y * spread), "keepdims=True is missing in the sum"
         for other in subsets(x.ndim):
             if other != axes:
                 text = f"the sum runs over axis {other}, but forward's softmax over {axes}"
@@ -112,6 +122,8 @@ def mistaken(facts: Facts, axes: tuple[int, ...], family: object) -> Iterator[tu
         yield 1, ("−exp(x)·Σ gy", -np.exp(x) * total(g, axes)), "exp(x) is not divided by its sum"
         yield 1, ("−Σ gy", -total(g, axes) * np.ones(g.shape)), "the factor softmax = exp(y) is missing"
         yield 1, ("−Σ gy/n", -total(g, axes) * np.ones(g.shape) / n), "the mean of gy stands where softmax·Σ gy is due"
+        if (spread := astray(g, axes)) is not None:
+            yield 1, ("−exp(y)·Σ gy, spread along another axis", -p * spread), "keepdims=True is missing in the sum"
         for other in subsets(x.ndim):
             if other != axes:
                 text = f"the sum runs over axis {other}, but forward's softmax over {axes}"

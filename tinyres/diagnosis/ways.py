@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinyres.diagnosis.evidence import Facts, same, subsets
+from tinyres.diagnosis.formulas import spelled
 
 
 def paths(facts: Facts) -> str | None:
@@ -22,12 +23,32 @@ def paths(facts: Facts) -> str | None:
             "The gradient is too large by exactly gy: gy is added once too often, as for a skip connection "
             "counted twice."
         )
+    rest = facts.true - facts.claimed
+    if not np.any(np.abs(rest[skip == 0]) > 1e-7 * np.max(np.abs(facts.true))) and np.any(facts.true[skip == 0]):
+        lost = np.diag(rest)
+        amount = gate(lost, facts)
+        if amount:
+            return (
+                f"The gradient is too small by exactly gy·{amount}: the direct way of x (the skip connection, which "
+                f"passes {amount} too) is not accumulated. Add that to what comes back through the branch."
+            )
+        if amount := gate(-lost, facts):
+            return f"The gradient is too large by exactly gy·{amount}: the direct way of x is counted twice."
     if same(facts.claimed, skip):
         return (
             "gy is passed on unchanged, as if y were x: what forward does is left out. For a residual x + f(x), only "
             "the path of x is counted, and what comes back through the branch f is not accumulated."
         )
     return None
+
+
+def gate(values: np.ndarray, facts: Facts) -> str | None:
+    """What gy is multiplied by on the direct way: a mask, or a formula."""
+    for name, a in (("(y > 0)", facts.y), ("(x > 0)", facts.x)):
+        if values.any() and not values.all() and same(values, (a.ravel() > 0) * 1.0, 1e-6):
+            return name
+    others = {n: a.ravel() for n, a in facts.others if a.shape == facts.x.shape}
+    return spelled(values, {"x": facts.x.ravel(), **others, "y": facts.y.ravel()}) if np.any(values) else None
 
 
 def mixed(facts: Facts) -> str | None:

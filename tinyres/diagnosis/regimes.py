@@ -1,0 +1,76 @@
+"""The gradient is wrong only beyond a border: where |x − t| > 1, where x < −0.5, where a < b."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import comb
+
+import numpy as np
+
+from tinyres.diagnosis.evidence import constant, distinct, number
+from tinyres.diagnosis.formulas import Known, spelled
+from tinyres.diagnosis.pairs import Pairs
+
+BORDERS = (0, 1, -1, 0.5, -0.5, 2, -2, 3, -3, 6, -6, 1.5, -1.5, 2.5, -2.5, 0.1, -0.1)  # as one would write them
+
+
+def beyond_a_border(p: Pairs) -> str | None:
+    """Some pairs are right, and the wrong ones are those beyond some value of x, y, another input, or a difference."""
+    wrong = np.abs(p.claimed - p.true) > 1e-6 * np.max(np.abs(p.true))
+    if not wrong.any() or wrong.all():
+        return None
+    for name, q in quantities(p.values):
+        where = condition(name, q, wrong)
+        if where is None:
+            continue
+        what = explained(p.true[wrong], p.claimed[wrong], {n: v[wrong] for n, v in p.values.items()})
+        if what:
+            return f"The gradient is right except where {where}: there {what}."
+    return None
+
+
+def quantities(values: Known) -> Iterator[tuple[str, np.ndarray]]:
+    """What a condition may ask for."""
+    inputs = {n: v for n, v in values.items() if n == "x" or n.startswith("input")}
+    for n, v in inputs.items():
+        yield n, v
+        yield f"|{n}|", np.abs(v)
+    for n, v in inputs.items():
+        if n != "x":
+            yield f"x − {n}", values["x"] - v
+            yield f"|x − {n}|", np.abs(values["x"] - v)
+            yield f"x·{n}", values["x"] * v
+    yield "y", values["y"]
+    yield "|y|", np.abs(values["y"])
+
+
+def condition(name: str, q: np.ndarray, wrong: np.ndarray) -> str | None:
+    """x < −1, if a border divides the wrong ones from the right ones, and hardly by chance."""
+    right_values, wrong_values = distinct(q[~wrong]), distinct(q[wrong])
+    if min(right_values, wrong_values) < 3 or comb(right_values + wrong_values, wrong_values) < 1000:
+        return None
+    for sign, inner, outer in (
+        (">", np.max(q[~wrong]), np.min(q[wrong])),
+        ("<", np.max(q[wrong]), np.min(q[~wrong])),
+    ):
+        if inner < outer:
+            fits = [b for b in BORDERS if inner <= b <= outer]
+            if fits:
+                return f"{name} {sign} {number(fits[0])}"
+            return f"{name} {sign} c, with a c between {inner:.3g} and {outer:.3g}".replace("-", "−")
+    return None
+
+
+def explained(true: np.ndarray, claimed: np.ndarray, known: Known) -> str | None:
+    if not np.any(claimed):
+        return "it is 0, though the derivative is not"
+    if not np.any(true):
+        passed = constant(claimed)
+        return "the derivative is 0, but gy is passed on" + ("" if passed == 1 else " (times something)")
+    due, came = spelled(true, known), spelled(claimed, known)
+    if due and came:
+        return f"the local derivative must be {due}, but backward uses {came}"
+    factor = constant(claimed / true) if np.all(true) else None
+    if factor is not None:
+        return f"it is {number(factor)} times the true one"
+    return None
