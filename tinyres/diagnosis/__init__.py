@@ -21,7 +21,7 @@ from tinyres.diagnosis.factor import named_factor, unnamed_factor
 from tinyres.diagnosis.linearity import Backward, is_linear, not_linear
 from tinyres.diagnosis.local import wrong_formula
 from tinyres.diagnosis.naming import named
-from tinyres.diagnosis.normal import wrong_normalisation
+from tinyres.diagnosis.norm_mistakes import wrong_normalisation
 from tinyres.diagnosis.parts import wrong_part
 from tinyres.diagnosis.places import moved, scattered, wrong_input
 from tinyres.diagnosis.pooling import wrong_pooling

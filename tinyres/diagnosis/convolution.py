@@ -7,6 +7,8 @@ gave. Where output row p reads from row s·p − pad, s and pad of backward can 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from tinyres.diagnosis.evidence import Facts, same
@@ -18,15 +20,13 @@ def wrong_convolution(facts: Facts) -> str | None:
     found = setting(facts)
     if found is None:
         return None
-    x, w = found
-    kernel_wanted = facts.x is w
-    p, q = facts.y.shape[2:]
-    due, came = (placed(matrix, facts, x, w, kernel_wanted) for matrix in (facts.true, facts.claimed))
+    p, q = found.y_shape[2:]
+    due, came = (placed(matrix, found) for matrix in (facts.true, facts.claimed))
     if due is None or came is None or due == came:
         return None
-    if not same(facts.claimed, predicted(came, facts, x, w, kernel_wanted)):
+    if not same(facts.claimed, predicted(came, found)):
         return None
-    if not same(facts.true, predicted(due, facts, x, w, kernel_wanted)):
+    if not same(facts.true, predicted(due, found)):
         return None
     parts = []
     for axis, (right, wrong), length in zip(("row", "column"), zip(due, came, strict=True), (p, q), strict=True):
@@ -43,21 +43,35 @@ def wrong_convolution(facts: Facts) -> str | None:
     return "backward assigns the outputs to wrong places of x: " + "; ".join(parts) + "." if parts else None
 
 
-def setting(facts: Facts) -> tuple[np.ndarray, np.ndarray] | None:
-    """(x, w), if this looks like a convolution (N,C,H,W), (O,C,KH,KW) -> (N,O,P,Q)."""
-    if len(facts.inputs) < 2 or facts.index > 1 or any(np.ndim(a) != 4 for a in (*facts.inputs[:2], facts.y)):
+class Setting(NamedTuple):
+    """Of a convolution (N,C,H,W), (O,C,KH,KW) -> (N,O,P,Q), or of one in one dimension, with H = KH = P = 1."""
+
+    x: np.ndarray
+    w: np.ndarray
+    y_shape: tuple[int, ...]
+    kernel_wanted: bool
+
+
+def setting(facts: Facts) -> Setting | None:
+    """None if this is no convolution."""
+    if len(facts.inputs) < 2 or facts.index > 1:
         return None
     x, w = facts.inputs[:2]
-    if x.shape[1] != w.shape[1] or facts.y.shape[:2] != (x.shape[0], w.shape[0]):
+    y_shape = facts.y.shape
+    if {x.ndim, w.ndim, len(y_shape)} == {3}:
+        x, w, y_shape = x[:, :, None], w[:, :, None], (*y_shape[:2], 1, y_shape[2])
+    if {x.ndim, w.ndim, len(y_shape)} != {4}:
         return None
-    return x, w
+    if x.shape[1] != w.shape[1] or y_shape[:2] != (x.shape[0], w.shape[0]):
+        return None
+    return Setting(x, w, y_shape, facts.index == 1)
 
 
-def placed(matrix: np.ndarray, facts: Facts, x: np.ndarray, w: np.ndarray, kernel_wanted: bool) -> Places | None:
+def placed(matrix: np.ndarray, found: Setting) -> Places | None:
     """Stride and padding that this Jacobian was made with."""
-    n_out = facts.y.shape
+    x, w, n_out, kernel_wanted = found
     pairs = []
-    blocks = matrix.reshape(*n_out, *facts.x.shape)
+    blocks = matrix.reshape(*n_out, *(w if kernel_wanted else x).shape)
     kh, kw = w.shape[2:]
     padded_x = padded(x, w)
     for p, q in np.ndindex(*n_out[2:]):
@@ -90,13 +104,13 @@ def line(points: list[tuple[int, int]]) -> tuple[int, int] | None:
     return (s, pad) if all(r == s * p - pad for p, r in points) else None
 
 
-def predicted(places: Places, facts: Facts, x: np.ndarray, w: np.ndarray, kernel_wanted: bool) -> np.ndarray:
+def predicted(places: Places, found: Setting) -> np.ndarray:
     """The whole Jacobian for this stride and padding; what falls outside is lost."""
     (s, pad), (t, pad_t) = places
-    n, o, p, q = facts.y.shape
+    x, w, (n, o, p, q), kernel_wanted = found
     kh, kw = w.shape[2:]
     far = max(abs(s) * p, abs(t) * q, abs(pad), abs(pad_t)) + max(kh, kw) + max(x.shape[2:])
-    out = np.zeros((*facts.y.shape, *facts.x.shape))
+    out = np.zeros((n, o, p, q, *(w if kernel_wanted else x).shape))
     wide = np.pad(x, [(0, 0), (0, 0), (far, far), (far, far)])
     for b, f, i, j in np.ndindex(n, o, p, q):
         r, c = s * i - pad + far, t * j - pad_t + far
@@ -106,4 +120,4 @@ def predicted(places: Places, facts: Facts, x: np.ndarray, w: np.ndarray, kernel
             canvas = np.zeros(wide.shape[1:])
             canvas[:, r : r + kh, c : c + kw] = w[f]
             out[b, f, i, j, b] = canvas[:, far : far + x.shape[2], far : far + x.shape[3]]
-    return out.reshape(facts.claimed.shape)
+    return out.reshape(n * o * p * q, -1)

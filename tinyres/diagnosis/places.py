@@ -100,14 +100,21 @@ def rearrangements(shape: tuple[int, ...]) -> Iterator[tuple[np.ndarray, np.ndar
             everything,
             f"reshaped where it should have been transposed (axes in the order {order})",
         )
-        yield turned, everything, f"transposed and then reshaped where neither was due (axes in the order {order})"
+        due = f"transpose{order} before the reshape is missing"
+        yield turned, everything, f"in another order: it is merely reshaped, and a {due} (or is there and not due)"
     for turned_axes in subsets(len(shape)):
         hint = ", as with a kernel rotated by 180°" if turned_axes == (2, 3) else ""
         yield np.flip(places, turned_axes).ravel(), everything, f"flipped along axis {listed(turned_axes)}{hint}"
+    yield from slid(shape)
     for axis, length in enumerate(shape):
         for by in range(1, length):
             signed = by - length if by > length // 2 else by
             yield np.roll(places, by, axis).ravel(), everything, f"shifted by {signed} along axis {axis}, going round"
+
+
+def slid(shape: tuple[int, ...]) -> Iterator[tuple[np.ndarray, np.ndarray, str]]:
+    """Shifted along some axes, with zeros coming in."""
+    places = np.arange(np.prod(shape, dtype=int)).reshape(shape)
     for moved_axes in subsets(len(shape)):
         for signs in np.ndindex(*(2,) * len(moved_axes)):
             steps = tuple(1 - 2 * s for s in signs)
