@@ -28,6 +28,7 @@ from tinyres.diagnosis.pooling import wrong_pooling
 from tinyres.diagnosis.precision import noisy, rounded
 from tinyres.diagnosis.reductions import wrong_axes
 from tinyres.diagnosis.softmax import wrong_softmax
+from tinyres.diagnosis.two import besides_a_factor
 from tinyres.diagnosis.ways import divisor_constant, elementwise, mixed, overwritten, paths, transposed_map
 from tinyres.diagnosis.where import at_kinks, only_some
 
@@ -48,11 +49,13 @@ MISTAKES = (  # each: what is known of a linear backward -> a sentence, or None
     transposed_map,
     scattered,
 )
+REARRANGED = (overwritten, wrong_axes, moved, wrong_convolution, wrong_ingredient, transposed_map)
 HYPOTHESES = (
     at_kinks,
     *MISTAKES,
     unnamed_factor,
     lambda facts: wrong_part(facts, MISTAKES),
+    lambda facts: besides_a_factor(facts, REARRANGED),
     elementwise,
     only_some,
     noisy,

@@ -144,7 +144,13 @@ def listed(name: str, chosen: np.ndarray, axis: int) -> str:
         gap = int(np.flatnonzero(~chosen)[0])
         word = {0: "the first", n - 1: "the last"}.get(gap)
         return f"every {name} but {word or gap}{axis_}"
-    return f"{name}{'' if name.startswith('axis') else 's'} {', '.join(map(str, places))}{axis_}"
+    steps = set(np.diff(places).tolist())
+    ordinals = {2: "second", 3: "third", 4: "fourth"}
+    if steps <= set(ordinals) and len(steps) == 1 and places[-1] + min(steps) >= n:
+        start = "" if places[0] == 0 else f" from {places[0]} on"
+        return f"every {ordinals[min(steps)]} {name}{start}{axis_}"
+    spelled = f"{places[0]} to {places[-1]}" if steps == {1} and len(places) > 2 else ", ".join(map(str, places))
+    return f"{name}{'' if name.startswith('axis') else 's'} {spelled}{axis_}"
 
 
 def border(bad: np.ndarray) -> str:
