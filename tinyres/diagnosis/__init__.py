@@ -23,14 +23,14 @@ from tinyres.diagnosis.local import wrong_formula
 from tinyres.diagnosis.naming import named
 from tinyres.diagnosis.norm_mistakes import wrong_normalisation
 from tinyres.diagnosis.parts import wrong_part
-from tinyres.diagnosis.places import moved, scattered, wrong_input
+from tinyres.diagnosis.places import misdirected, moved, scattered, wrong_input
 from tinyres.diagnosis.pooling import wrong_pooling
 from tinyres.diagnosis.precision import noisy, rounded
 from tinyres.diagnosis.reductions import wrong_axes
 from tinyres.diagnosis.softmax import wrong_softmax
 from tinyres.diagnosis.two import besides_a_factor
-from tinyres.diagnosis.ways import divisor_constant, elementwise, mixed, overwritten, paths, transposed_map
-from tinyres.diagnosis.where import at_kinks, only_some
+from tinyres.diagnosis.ways import divisor_constant, elementwise, length_constant, mixed, overwritten, paths, transposed_map
+from tinyres.diagnosis.where import at_kinks, only_some, unmasked
 
 MISTAKES = (  # each: what is known of a linear backward -> a sentence, or None
     named_factor,
@@ -45,6 +45,7 @@ MISTAKES = (  # each: what is known of a linear backward -> a sentence, or None
     paths,
     mixed,
     divisor_constant,
+    length_constant,
     wrong_ingredient,
     transposed_map,
     scattered,
@@ -57,6 +58,7 @@ HYPOTHESES = (
     lambda facts: wrong_part(facts, MISTAKES),
     lambda facts: besides_a_factor(facts, REARRANGED),
     elementwise,
+    unmasked,
     only_some,
     noisy,
 )
@@ -109,7 +111,8 @@ def wrong_values(evidence: Evidence) -> str | None:
     if same(facts.claimed, facts.true):
         return noisy(facts)
     answer = wrong_input(facts, [gradient_of(evidence, j) for j in range(len(evidence.inputs))])
-    return answer or next(filter(None, (hypothesis(facts) for hypothesis in HYPOTHESES)), None)
+    answer = answer or next(filter(None, (hypothesis(facts) for hypothesis in HYPOTHESES)), None)
+    return answer or misdirected(facts)
 
 
 def gradient_of(evidence: Evidence, j: int) -> Backward:

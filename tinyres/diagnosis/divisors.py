@@ -40,12 +40,24 @@ def averaged(facts: Facts) -> tuple[int, str] | None:
 
 def losses(facts: Facts) -> tuple[int, str] | None:
     """A loss is a mean over all elements (an error for each), or over the batch (an error for each sample)."""
-    x = facts.x
+    x, used = facts.x, facts.true != 0
     if x.ndim < 2:
         return None
-    one_sample = np.abs(facts.true.reshape(x.shape)[0])
-    alone = x.ndim == 2 and isclose(facts.true.sum(), 0, abs_tol=1e-9) and np.any(one_sample)  # softmax − onehot
-    return (x.shape[0], "the batch size") if alone else (x.size, "the number of elements of x")
+    share = constant(np.abs(facts.true[used]))
+    if used.sum() == len(x) or (share is None and coupled(facts)):
+        return len(x), "the batch size"
+    return x.size, "the number of elements of x"
+
+
+def coupled(facts: Facts) -> bool:
+    """Whether the elements of a sample influence each other's derivative, as by a softmax."""
+    h, last = 0.01, facts.x[0].size - 1
+    both = facts.x.copy()
+    both.flat[[0, last]] += h
+    inputs = [both if j == facts.index else a for j, a in enumerate(facts.inputs)]
+    alone = [facts.y_with(j, float(facts.x.flat[j]) + h) for j in (0, last)]
+    curvature = np.abs(facts.forward(*inputs) - alone[0] - alone[1] + facts.y)
+    return bool(np.max(curvature) > 1e-12 + 1e-11 * np.max(np.abs(facts.y)))
 
 
 def origins(facts: Facts) -> Iterator[tuple[int, str]]:

@@ -27,7 +27,8 @@ def named_factor(facts: Facts) -> str | None:
     if abs(factor + 1) < 1e-6:
         return f"{start}: the sign is wrong (a minus is missing, or one too many)."
     sign = "; the sign is wrong (flipped) as well" if factor < 0 else ""
-    for family in (wrong_divisor, roots_and_twos, counts, scales, far_fetched):
+    first = (scales,) if facts.x.shape == facts.y.shape else ()  # else a number of elements is the better guess
+    for family in (wrong_divisor, *first, roots_and_twos, counts, scales, far_fetched):
         origins = list(family(facts, abs(factor)))
         if family is roots_and_twos and len(origins) < 2:
             origins += list(counts(facts, abs(factor)))
@@ -62,9 +63,11 @@ def roots_and_twos(facts: Facts, factor: float) -> Iterator[str]:
         )
     for name, a in facts.others:
         for axis, length in enumerate(a.shape):
-            if length in facts.x.shape and length > 1 and is_(factor, length**0.5) and is_product(facts):
-                yield f"1/√{length} is missing, if forward divides by √d: {length} is the size of axis {axis} of {name}"
-                break
+            if length not in facts.x.shape or length < 2 or not is_product(facts):
+                continue
+            for power, says in ((0.5, "is missing"), (-0.5, "enters once too often (or √d where d is due)")):
+                if is_(factor, length**power):
+                    yield f"1/√{length} {says}, if forward divides by √d: {length} is the size of axis {axis} of {name}"
     if is_(factor, 2):
         yield "a factor 2 is too many (accumulated twice, or 1/2 forgotten)"
 

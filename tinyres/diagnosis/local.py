@@ -48,7 +48,7 @@ def masked(p: Pairs, facts: Facts) -> str | None:
             f"{', and so is its scale' if scaled else ''}. Multiply gy by it."
         )
     complete = len(t) == max(facts.x.size, facts.y.size)  # else some are 0 in both, and not among the pairs
-    if complete and not np.any(a[on]) and constant(a[~on]) is not None:
+    if complete and not np.any(a[on]) and constant(np.abs(a[~on])) is not None:
         return f"{kind} is inverted: the gradient passes exactly where it must be 0, and not where it must pass."
     return None
 
@@ -97,6 +97,11 @@ def passed_on(p: Pairs, facts: Facts) -> str | None:
         return None
     due = spelled(p.true, p.values)
     start = "gy is passed on unchanged: the local derivative is forgotten"
+    if np.array_equal(np.round(p.true, 6), np.round(p.true)) and np.min(p.true) > 0:
+        return (
+            f"gy arrives once at each element, but forward uses some of them several times (up to {np.max(p.true):.0f}): "
+            "what comes back from each use must be added up (np.add.at for index arrays, += in a loop)."
+        )
     if due:
         return f"{start}. Multiply gy by {due} (chain rule)."
     if facts.x.shape != facts.y.shape:
@@ -111,7 +116,7 @@ def described(p: Pairs) -> str | None:
     """What stands there and what should; else by what they differ."""
     t, a = p.true, p.claimed
     due, came = spelled(t, p.values), spelled(a, p.values)
-    remark = held_constant(p) or inverted_or_squared(t, a) or by_powers(p)
+    remark = held_constant(p) or inverted_or_squared(t, a) or by_powers(p, 1 if due and came else 3)
     if due and came:
         exchanged = came.translate(str.maketrans("xy", "yx"))
         swap = " (x stands where y is due)" if exchanged == due and "x" in came else ""
@@ -145,13 +150,13 @@ def inverted_or_squared(t: np.ndarray, a: np.ndarray) -> str:
     return ""
 
 
-def by_powers(p: Pairs) -> str:
-    """claimed / true as a product of powers of x, y and the other inputs."""
+def by_powers(p: Pairs, most: int) -> str:
+    """claimed / true as a product of powers of x, y and the other inputs, at most so many of them."""
     with np.errstate(all="ignore"):
         found = monomial(p.claimed / p.true, {n: v for n, v in p.values.items() if n != "y"}) or monomial(
             p.claimed / p.true, p.values
         )
-    if not found or not found[1]:
+    if not found or not 1 <= len(found[1]) <= most:
         return ""
     factor, powers = found
     many, few = [n for n, e in powers.items() if e > 0], [n for n, e in powers.items() if e < 0]

@@ -33,11 +33,21 @@ def wrong_input(facts: Facts, backwards: list[Backward]) -> str | None:
                 f"The gradients of inputs {facts.index} and {j} are swapped: return them in the order of forward's "
                 f"parameters.{hint}"
             )
-        if not same(theirs, -facts.true):
+        own = np.isin(np.round(np.abs(theirs[theirs != 0]), 6), np.round(np.abs(facts.x), 6)).all()
+        if own and not same(theirs, -facts.true):
             return (
-                f"Input {facts.index} is given the gradient that belongs to input {j}. In a product this means that it "
-                "is multiplied by its own value where the other's is due."
+                f"The gradient of input {facts.index} is the one that belongs to input {j}: in a product, it is "
+                "multiplied by its own value where the other's is due."
             )
+    return None
+
+
+def misdirected(facts: Facts) -> str | None:
+    """Another input's gradient, if nothing better is known."""
+    for j, x in enumerate(facts.inputs):
+        if j != facts.index and x.shape == facts.x.shape and x.dtype.kind == "f":
+            if same(facts.claimed, jacobian(facts.forward, facts.inputs, j)):
+                return f"The gradient returned for input {facts.index} is the one that belongs to input {j}."
     return None
 
 
@@ -109,7 +119,10 @@ def rearrangements(shape: tuple[int, ...]) -> Iterator[tuple[np.ndarray, np.ndar
     for axis, length in enumerate(shape):
         for by in range(1, length):
             signed = by - length if by > length // 2 else by
-            yield np.roll(places, by, axis).ravel(), everything, f"shifted by {signed} along axis {axis}, going round"
+            what = f"shifted by {signed} along axis {axis}, going round"
+            if 2 * by == length > 2:
+                what = f"in another order: its two halves along axis {axis} are exchanged"
+            yield np.roll(places, by, axis).ravel(), everything, what
 
 
 def slid(shape: tuple[int, ...]) -> Iterator[tuple[np.ndarray, np.ndarray, str]]:

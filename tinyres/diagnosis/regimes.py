@@ -20,7 +20,7 @@ def beyond_a_border(p: Pairs) -> str | None:
     if not wrong.any() or wrong.all():
         return None
     for name, q in quantities(p.values):
-        where = condition(name, q, wrong)
+        where = condition(name, q, wrong) or (one_of_two(name, q, wrong) if name.startswith("input") else None)
         if where is None:
             continue
         what = explained(p.true[wrong], p.claimed[wrong], {n: v[wrong] for n, v in p.values.items()})
@@ -61,13 +61,26 @@ def condition(name: str, q: np.ndarray, wrong: np.ndarray) -> str | None:
     return None
 
 
+def one_of_two(name: str, q: np.ndarray, wrong: np.ndarray) -> str | None:
+    """A target, say, that is 0 or 1: wrong for one of them."""
+    values = np.unique(q)
+    if len(values) == 2 and comb(len(q), int(wrong.sum())) > 200:
+        for value in values:
+            if np.array_equal(wrong, q == value):
+                return f"{name} = {number(value)}"
+    return None
+
+
 def explained(true: np.ndarray, claimed: np.ndarray, known: Known) -> str | None:
     if not np.any(claimed):
-        return "it is 0, though the derivative is not"
+        due = spelled(true, known)
+        return f"it is 0, but must be {due}" if due else "it is 0, though the derivative is not"
     if not np.any(true):
-        passed = constant(claimed)
-        return "the derivative is 0, but gy is passed on" + ("" if passed == 1 else " (times something)")
+        passed = spelled(claimed, known)
+        return "the derivative is 0, but gy is passed on" + {"1": "", None: " all the same"}.get(passed, f", times {passed}")
     due, came = spelled(true, known), spelled(claimed, known)
+    if due is None and (size := constant(np.abs(true))) is not None:
+        due = f"±{number(size)}"
     if due and came:
         return f"the local derivative must be {due}, but backward uses {came}"
     factor = constant(claimed / true) if np.all(true) else None

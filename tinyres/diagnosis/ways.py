@@ -87,6 +87,19 @@ def divisor_constant(facts: Facts) -> str | None:
     )
 
 
+def length_constant(facts: Facts) -> str | None:
+    """y depends on x/|x| alone, linearly (a cosine, a weight norm), and |x| is treated as a constant."""
+    x, y = facts.x, facts.y.reshape(-1, 1)
+    for axes in subsets(x.ndim):
+        along = (x / (x**2).sum(axes, keepdims=True)).ravel()
+        if same(facts.claimed - facts.true, y * along * (facts.claimed != 0)):
+            return (
+                f"The length |x| (over axis {', '.join(map(str, axes))}), by which forward divides, is treated as a "
+                "constant, but it depends on x: the term −gy·y·x/|x|² is missing."
+            )
+    return None
+
+
 def transposed_map(facts: Facts) -> str | None:
     """The Jacobian itself in place of its transpose."""
     if facts.true.shape[0] != facts.true.shape[1] or not same(facts.claimed, facts.true.T) or facts.true.size == 1:

@@ -80,6 +80,19 @@ def some_outputs(facts: Facts) -> str | None:
     return f"The gradient is right for all outputs except {where}: for gy there {what}.{hint}"
 
 
+def unmasked(facts: Facts) -> str | None:
+    """All that is due arrives, and something on top."""
+    due = facts.true != 0
+    extra = differs(facts) & ~due
+    if np.any(differs(facts) & due) or not extra.any() or due.sum() < 4:
+        return None
+    return (
+        f"All contributions that are due arrive, but backward adds {np.sum(extra)} others (from outputs to elements of "
+        "x that they do not depend on here). As when a mask is missing on the way: of a ReLU (or what stood before it "
+        "was saved in place of what came out), a dropout, a clamp, a causal mask."
+    )
+
+
 def vague(where: str, what: str) -> bool:
     """Any error in what a ReLU lets through is an error where x > 0, and a few random places soon form a rectangle."""
     return what == OTHER and (where.startswith("where") or where.count("(axis") > 1)
