@@ -29,8 +29,17 @@ from tinyres.diagnosis.precision import noisy, rounded
 from tinyres.diagnosis.reductions import wrong_axes
 from tinyres.diagnosis.softmax import wrong_softmax
 from tinyres.diagnosis.two import besides_a_factor
-from tinyres.diagnosis.ways import divisor_constant, elementwise, length_constant, mixed, overwritten, paths, transposed_map
-from tinyres.diagnosis.where import at_kinks, only_some, unmasked
+from tinyres.diagnosis.ways import (
+    divisor_constant,
+    elementwise,
+    length_constant,
+    mixed,
+    overwritten,
+    paths,
+    paths_of_several,
+    transposed_map,
+)
+from tinyres.diagnosis.where import at_kinks, factor_of_each, only_some, unmasked
 
 MISTAKES = (  # each: what is known of a linear backward -> a sentence, or None
     named_factor,
@@ -45,6 +54,7 @@ MISTAKES = (  # each: what is known of a linear backward -> a sentence, or None
     paths,
     mixed,
     divisor_constant,
+    paths_of_several,
     length_constant,
     wrong_ingredient,
     transposed_map,
@@ -58,6 +68,7 @@ HYPOTHESES = (
     lambda facts: wrong_part(facts, MISTAKES),
     lambda facts: besides_a_factor(facts, REARRANGED),
     elementwise,
+    factor_of_each,
     unmasked,
     only_some,
     noisy,

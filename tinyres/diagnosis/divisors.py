@@ -27,6 +27,8 @@ def wrong_divisor(facts: Facts, factor: float) -> Iterator[str]:
             if isclose(wrong, size, rel_tol=1e-6):
                 yield f"it is divided by {size} in place of {n}: {size} is {origin}, {n} is {what}"
                 return
+        if averaged(facts) and isclose(wrong, round(wrong), rel_tol=1e-6) and not isclose(abs(wrong - n), 1):
+            yield f"as if divided by {round(wrong)} in place of {n}, {what}"
 
 
 def averaged(facts: Facts) -> tuple[int, str] | None:

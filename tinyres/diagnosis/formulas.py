@@ -177,6 +177,10 @@ def polynomials(n: str, v: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 def transcendental(n: str, v: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     s, bell = 1 / (1 + np.exp(-v)), np.exp(-(v**2) / 2)
     yield f"exp({n})", np.exp(v)
+    yield f"log(1 − {n})", np.log(1 - v)
+    yield f"1/(1 − {n})", 1 / (1 - v)
+    yield f"{n}·log({n})", v * np.log(v)
+    yield f"(1 − {n})·log({n})", (1 - v) * np.log(v)
     yield f"exp(−{n})", np.exp(-v)
     yield f"log({n})", np.log(v)
     yield f"sigmoid({n})", s

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinyres.diagnosis.evidence import Facts
 from tinyres.diagnosis.naming import named
-from tinyres.diagnosis.where import OTHER, box, compared, differs, region
+from tinyres.diagnosis.where import OTHER, box, compared, differs, is_data, region
 
 Hypothesis = Callable[[Facts], str | None]
 Selection = tuple[np.ndarray, ...]  # for each axis, which of its indices
@@ -20,7 +20,7 @@ def wrong_part(facts: Facts, hypotheses: Iterable[Hypothesis]) -> str | None:
     of_x = np.asarray(bad.any(0)).reshape(facts.x.shape)
     of_y = np.asarray(bad.any(1)).reshape(facts.y.shape)
     for wrong, a, name in ((of_x, facts.x, "x"), (of_y, facts.y, "y")):
-        where, inside = region(wrong, a, name), selection(wrong)
+        where, inside = region(wrong, a, name, name == "y" or is_data(a, facts)), selection(wrong)
         if where is None or inside is None or wrong.sum() < 4 or not where.startswith("in "):
             continue
         flat = wrong.ravel()

@@ -72,7 +72,7 @@ def moved(facts: Facts) -> str | None:
             if same(claimed_row, row[places] * kept, 1e-6):
                 matrix = true.take(places, axis) * (kept if axis == 1 else kept[:, None])
                 if same(claimed, matrix):
-                    return says.format(what)
+                    return says.format(what.replace("by -", "by −"))
     return None
 
 
@@ -139,6 +139,13 @@ def slid(shape: tuple[int, ...]) -> Iterator[tuple[np.ndarray, np.ndarray, str]]
             hint = "(the padding, or the start of a slice, is off by one)"
             what = f"shifted by {listed(steps)} along axis {listed(moved_axes)} {hint}"
             yield np.roll(places, steps, moved_axes).ravel(), kept.ravel(), what
+    for axis, length in enumerate(shape):
+        for by in (2, -2, 3, -3):
+            if 2 * abs(by) <= length:
+                kept = np.ones(shape)
+                kept.swapaxes(0, axis)[slice(by) if by > 0 else slice(by, None)] = 0
+                what = f"shifted by {by} along axis {axis} (the padding, or the start of a slice, is wrong)"
+                yield np.roll(places, by, axis).ravel(), kept.ravel(), what
 
 
 def listed(numbers: tuple[int, ...]) -> str:

@@ -64,7 +64,7 @@ def condition(name: str, q: np.ndarray, wrong: np.ndarray) -> str | None:
 def one_of_two(name: str, q: np.ndarray, wrong: np.ndarray) -> str | None:
     """A target, say, that is 0 or 1: wrong for one of them."""
     values = np.unique(q)
-    if len(values) == 2 and comb(len(q), int(wrong.sum())) > 200:
+    if len(values) == 2 and np.array_equal(np.round(values), values) and comb(len(q), int(wrong.sum())) > 200:
         for value in values:
             if np.array_equal(wrong, q == value):
                 return f"{name} = {number(value)}"

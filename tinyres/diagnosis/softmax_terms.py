@@ -26,6 +26,9 @@ def compared(facts: Facts, right: list[Term], wrong: list[tuple[int, Term, str]]
             return stands + "".join(f" Also, {t}." for t in (others, own) if t)
     if names[0] == "softmax(x)" and same(claimed, (terms[0] + terms[1]) * terms[0] / spread_weight(facts, terms)):
         return f"{due}; backward multiplies that by softmax(x) once more, though its derivative is contained already."
+    at_the_label = (terms[0] + terms[1]) * (terms[1] != 0)
+    if names[0] == "softmax(x)" and same(claimed, at_the_label):
+        return f"{due}; backward fills in the label's own element only: the other classes get softmax(x)."
     if names[0] == "softmax(x)" and (answer := wrong_onehot(facts, terms)):
         return answer
     weighted = fit(claimed, [terms[0] * facts.y, terms[1] * facts.y]) if facts.x.shape == facts.y.shape else None

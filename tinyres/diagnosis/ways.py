@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyres.diagnosis.evidence import Facts, same, subsets
+from tinyres.diagnosis.evidence import Facts, constant, same, subsets
 from tinyres.diagnosis.formulas import spelled
 
 
@@ -74,6 +74,22 @@ def mixed(facts: Facts) -> str | None:
     return None
 
 
+def paths_of_several(facts: Facts) -> str | None:
+    """y is of degree k in x, so that Σ x·dy/dx = k·y; with m for k, only m of the ways from x to y are there."""
+    y, x = facts.y.ravel(), facts.x.ravel()
+    if len(y) < 3 or np.any(y == 0):
+        return None
+    degree, counted = (constant(m @ x / y, 1e-6) for m in (facts.true, facts.claimed))
+    if degree is None or counted is None or abs(degree - round(degree)) > 1e-6 or abs(counted - round(counted)) > 1e-6:
+        return None
+    if not 0 < round(counted) < round(degree):
+        return None
+    return (
+        f"Forward multiplies x by itself (y is of degree {degree:.0f} in x), so that x reaches y along {degree:.0f} ways, "
+        f"but only {counted:.0f} of them counted: by the product rule, a term is missing."
+    )
+
+
 def divisor_constant(facts: Facts) -> str | None:
     """y = x·s(x), with s a norm, a sum, a mean over x: s is treated as a constant."""
     if facts.x.shape != facts.y.shape or np.any(facts.x == 0):
@@ -137,10 +153,17 @@ def overwritten(facts: Facts) -> str | None:
 
 def one_slice(facts: Facts, step: np.ndarray, looped: tuple[int, ...]) -> str:
     """Only the very last step of the loop arrives: a slice gy[-1] looks the same."""
-    arrives = facts.claimed.any(1)
-    if not np.array_equal(arrives, step[:, 0] == step.max()):
+    arrives = facts.claimed.any(1).reshape(facts.y.shape)
+    axes = [a for a in looped if np.array_equal(arrives, last_along(a, arrives))]
+    if not axes and np.array_equal(arrives.ravel(), step[:, 0] == step.max()):
+        axes = list(looped)
+    if not axes:
         return ""
-    return f" (Taking only the last of gy along axis {', '.join(map(str, looped))}, gy[-1], would look the same.)"
+    return f" (Taking only the last of gy along axis {', '.join(map(str, axes))}, gy[-1], would look the same.)"
+
+
+def last_along(axis: int, places: np.ndarray) -> np.ndarray:
+    return np.indices(places.shape)[axis] == places.shape[axis] - 1
 
 
 def elementwise(facts: Facts) -> str | None:
