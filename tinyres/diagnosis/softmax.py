@@ -13,14 +13,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tinyres.diagnosis.evidence import Facts, fit, same, subsets
-from tinyres.diagnosis.softmax_terms import Term, compared, spread_gy
+from tinyres.diagnosis.evidence import Facts, fit, jacobian, same, subsets
+from tinyres.diagnosis.softmax_terms import Term, compared, softmax, spread_gy
 
 
 def wrong_softmax(facts: Facts) -> str | None:
     true = facts.gradients(facts.true)
     for axes in subsets(facts.x.ndim):
-        for family in (softmax_terms, log_softmax_terms, cross_entropy_terms):
+        for family in (softmax_terms, log_softmax_terms, cross_entropy_terms, soft_target_terms):
             right = family(facts, axes)
             scale = None if right is None else fit(true, [right[0][1] + right[1][1]])
             if right is not None and scale is not None:  # scale: what forward multiplies x by before, 1/temperature
@@ -41,11 +41,6 @@ def astray(a: np.ndarray, axes: tuple[int, ...]) -> np.ndarray | None:
     if a.ndim - 1 == len(axes) or short.shape[1:] != a.shape[-short.ndim + 1 :]:
         return None
     return np.broadcast_to(short.reshape(len(a), *(1,) * len(axes), *short.shape[1:]), a.shape)
-
-
-def softmax(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    e = np.exp(x - x.max(axes, keepdims=True))
-    return e / e.sum(axes, keepdims=True)
 
 
 def softmax_terms(facts: Facts, axes: tuple[int, ...]) -> list[Term] | None:
@@ -81,6 +76,24 @@ def cross_entropy_terms(facts: Facts, axes: tuple[int, ...]) -> list[Term] | Non
         return None
     right = [("softmax(x)", p * scale * gy), ("−onehot", -onehot * scale * gy)]
     return right if same(sum(t for _, t in right), facts.gradients(facts.true), 1e-8) else None
+
+
+def soft_target_terms(facts: Facts, axes: tuple[int, ...]) -> list[Term] | None:
+    """A cross-entropy with targets that are no one-hot: labels smoothed, or probabilities; its slopes at two x tell."""
+    if facts.y.size != 1 or len(axes) != 1 or facts.x.shape[axes[0]] < 2:
+        return None
+    elsewhere = [a * 0.5 if j == facts.index else a for j, a in enumerate(facts.inputs)]
+    here, there = softmax(facts.x, axes), softmax(facts.x * 0.5, axes)
+    slopes = facts.true.reshape(facts.x.shape)
+    change = slopes - jacobian(facts.forward, elsewhere, facts.index).reshape(facts.x.shape)
+    scale = fit(change, [here - there])
+    if scale is None or not scale[0]:
+        return None
+    target = here - slopes / scale[0]
+    if not same(target.sum(axes), np.ones_like(target.sum(axes)), 1e-6) or not target.any():
+        return None
+    weight = scale[0] * facts.gys.reshape(6, *(1,) * facts.x.ndim)
+    return [("softmax(x)", here * weight), ("−target", -target * weight)]
 
 
 def mistaken(facts: Facts, axes: tuple[int, ...], family: object) -> Iterator[tuple[int, Term, str]]:
@@ -123,7 +136,7 @@ def mistaken(facts: Facts, axes: tuple[int, ...], family: object) -> Iterator[tu
                 yield 1, (f"−exp(y)·Σ gy over {other}", -p * total(g, other)), text
         yield 0, ("exp(y)·gy", p * g), "it has a factor softmax = exp(y) too many"
     else:
-        right = cross_entropy_terms(facts, axes)
+        right = cross_entropy_terms(facts, axes) or soft_target_terms(facts, axes)
         assert right is not None
         weight = right[0][1] / softmax(x, axes)  # scale·gy
         yield 0, ("x", x * weight), "the softmax is missing: the bare logits x stand where softmax(x) is due"

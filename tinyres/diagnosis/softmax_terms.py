@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyres.diagnosis.evidence import Facts, fit, number, same
+from tinyres.diagnosis.evidence import Facts, constant, fit, number, same, subsets
 
 Term = tuple[str, np.ndarray]
+
+
+def softmax(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    e = np.exp(x - x.max(axes, keepdims=True))
+    return e / e.sum(axes, keepdims=True)
 
 
 def compared(facts: Facts, right: list[Term], wrong: list[tuple[int, Term, str]]) -> str | None:
@@ -38,10 +43,11 @@ def compared(facts: Facts, right: list[Term], wrong: list[tuple[int, Term, str]]
 
 
 def spread_weight(facts: Facts, terms: list[np.ndarray]) -> np.ndarray:
-    """scale·gy at each x: with it, terms[0] is softmax(x) and terms[1] −onehot."""
+    """scale·gy at each x: with it, terms[0] is softmax(x) and terms[1] −onehot, or −target."""
     gy = spread_gy(facts)
     assert gy is not None
-    return np.max(np.abs(terms[1] / gy)) * gy
+    found = (constant(terms[0] / gy / softmax(facts.x, axes), 1e-6) for axes in subsets(facts.x.ndim))
+    return next((scale for scale in found if scale is not None), 1.0) * gy
 
 
 def wrong_onehot(facts: Facts, terms: list[np.ndarray]) -> str | None:
@@ -53,6 +59,8 @@ def wrong_onehot(facts: Facts, terms: list[np.ndarray]) -> str | None:
     ):
         return None
     due = np.argwhere(terms[1][0])[0].tolist()
+    if not same(np.round(terms[1] / spread_weight(facts, terms)), terms[1] / spread_weight(facts, terms), 1e-6):
+        return "The softmax is right, but a one-hot is subtracted, where forward's target is smoothed, or soft."
     return (
         "The softmax is right, but the one-hot is not: 1 must be subtracted at each sample's own label and "
         "nowhere else "

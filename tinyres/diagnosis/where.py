@@ -153,7 +153,7 @@ def region(bad: np.ndarray, a: np.ndarray, name: str, named: bool = True) -> str
         if np.array_equal(bad, holds):
             return f"where {condition}"
     names = NAMES.get(a.ndim, ()) if named else ()
-    names = names or tuple(f"axis {k}" for k in range(a.ndim))
+    names = names or ("index",) * a.ndim
     inside, outside = box(bad), box(~bad)
     if inside is not None:
         return "in " + " of ".join(listed(names[axis], c, axis) for axis, c in reversed(inside)) + f" of {name}"
@@ -186,7 +186,7 @@ def at_an_end(chosen: np.ndarray) -> bool:
 def listed(name: str, chosen: np.ndarray, axis: int) -> str:
     """the last row (axis 2)"""
     places, n = np.flatnonzero(chosen), len(chosen)
-    axis_ = "" if name.startswith("axis") else f" (axis {axis})"
+    axis_, several = f" (axis {axis})", "indices" if name == "index" else f"{name}s"
     if len(places) == 1:
         word = {0: "the first", n - 1: "the last"}.get(int(places[0]))
         return f"{word} {name}{axis_}" if word else f"{name} {places[0]}{axis_}"
@@ -200,7 +200,7 @@ def listed(name: str, chosen: np.ndarray, axis: int) -> str:
         start = "" if places[0] == 0 else f" from {places[0]} on"
         return f"every {ordinals[min(steps)]} {name}{start}{axis_}"
     spelled = f"{places[0]} to {places[-1]}" if steps == {1} and len(places) > 2 else ", ".join(map(str, places))
-    return f"{name}{'' if name.startswith('axis') else 's'} {spelled}{axis_}"
+    return f"{several} {spelled}{axis_}"
 
 
 def border(bad: np.ndarray) -> str:
