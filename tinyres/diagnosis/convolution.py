@@ -32,7 +32,7 @@ def wrong_convolution(facts: Facts) -> str | None:
     if due[2] != came[2]:
         what = "the dilation is ignored" if came[2] == 1 else "the dilation is wrong"
         parts.append(f"{what}, {came[2]} in place of {due[2]}")
-    for axis, (right, wrong), length in zip(("row", "column"), zip(due[:2], came[:2], strict=True), (p, q), strict=True):
+    for axis, right, wrong, length in zip(("row", "column"), due[:2], came[:2], (p, q), strict=True):
         if right == wrong or (length == 1 and right[1] == wrong[1]):
             continue
         if right[0] != wrong[0] and length > 1:

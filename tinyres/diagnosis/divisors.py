@@ -66,14 +66,17 @@ def origins(facts: Facts) -> Iterator[tuple[int, str]]:
     """Numbers that stand there instead: a part of the window, an axis, everything."""
     x, y = facts.x, facts.y
     window = (facts.true[0] != 0).reshape(x.shape)
-    lengths = {
-        a: int(window.any(tuple(k for k in range(x.ndim) if k != a)).sum()) for a in range(x.ndim) if y.size > 1
-    }
+    lengths = {a: int(window.any(tuple(k for k in range(x.ndim) if k != a)).sum()) for a in range(x.ndim) if y.size > 1}
     for a, n in lengths.items():
-        yield n, f"its length along axis {a} alone"
+        yield n, f"the window's length along axis {a} alone"
     for (a, n), (b, m) in combinations_with_replacement(lengths.items(), 2):
         if min(n, m) > 1:
-            yield n * m, f"its length along axis {a} squared" if a == b else f"its extent along axes {a} and {b} alone"
+            yield (
+                n * m,
+                f"the window's length along axis {a}, squared"
+                if a == b
+                else f"its extent along axes {a} and {b} alone",
+            )
     yield x.size, "the number of all elements of x"
     for a, n in enumerate(x.shape):
         yield n, f"the size of axis {a} of x{' (the batch)' if a == 0 and x.ndim > 1 else ''}"

@@ -92,7 +92,9 @@ def counts(facts: Facts, factor: float) -> Iterator[str]:
             yield f"{count} is {what}; it is not divided by it (a sum stands where a mean is due), or multiplied by it"
         if is_(factor, 1 / count):
             if "batch" in what and facts.x.shape[:1] != (count,):
-                yield f"averaged over the batch of {count} where it must be summed (or divided by {count} once too often)"
+                yield (
+                    f"averaged over the batch of {count} where it must be summed (or divided by {count} once too often)"
+                )
             else:
                 yield f"{count} is {what}; it is averaged over them where it must be summed (or not multiplied by it)"
 

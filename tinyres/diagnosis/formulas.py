@@ -161,6 +161,7 @@ def polynomials(n: str, v: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     yield f"(1 + {n}²)", 1 + v**2
     yield f"1/(1 + {n}²)", 1 / (1 + v**2)
     yield f"{n}²", v**2
+    yield f"1/(1 + {n})", 1 / (1 + v)
     yield f"1/(1 + |{n}|)", 1 / (1 + np.abs(v))
     yield f"1/(1 + |{n}|)²", 1 / (1 + np.abs(v)) ** 2
     yield f"1/{n}", 1 / v

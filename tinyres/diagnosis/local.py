@@ -10,7 +10,7 @@ import numpy as np
 
 from tinyres.diagnosis.evidence import Facts, constant, number, same
 from tinyres.diagnosis.formulas import spelled
-from tinyres.diagnosis.masks import another_mask, by_sign, masked, one_sided, steps
+from tinyres.diagnosis.masks import another_mask, by_sign, is_mask, masked, one_sided, steps
 from tinyres.diagnosis.pairs import Pairs, pairs
 from tinyres.diagnosis.regimes import beyond_a_border
 from tinyres.diagnosis.remarks import by_one_factor, by_one_term, by_powers, held_constant, inverted_or_squared
@@ -23,6 +23,7 @@ def wrong_formula(facts: Facts) -> str | None:
         return None
     return (
         masked(p, facts)
+        or (beyond_a_border(p) if is_mask(p.true) else None)
         or one_sided(p)
         or beyond_a_border(p)
         or another_mask(p, facts)
@@ -64,8 +65,9 @@ def passed_on(p: Pairs, facts: Facts) -> str | None:
     start = "gy is passed on unchanged: the local derivative is forgotten"
     if np.array_equal(np.round(p.true, 6), np.round(p.true)) and np.min(p.true) > 0:
         return (
-            f"gy arrives once at each element, but forward uses some of them several times (up to {np.max(p.true):.0f}): "
-            "what comes back from each use must be added up (np.add.at for index arrays, += in a loop)."
+            "gy arrives once at each element, but forward uses some of them several times (up to "
+            f"{np.max(p.true):.0f}): what comes back from each use must be added up (np.add.at for index arrays, += in "
+            "a loop)."
         )
     if due:
         return f"{start}. Multiply gy by {due} (chain rule)."

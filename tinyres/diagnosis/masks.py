@@ -13,7 +13,7 @@ def masked(p: Pairs, facts: Facts) -> str | None:
     """Derivatives that are one constant here and zero there: ReLU, dropout, clamp, max."""
     t, a = p.true, p.claimed
     on = t != 0
-    if on.all() or not on.any() or constant(np.abs(t[on])) is None:
+    if not is_mask(t):
         return None
     kind = "the mask (x > 0, as in ReLU)" if np.array_equal(on, p.values["x"] > 0) else "the mask"
     passed = constant(a)
@@ -29,11 +29,17 @@ def masked(p: Pairs, facts: Facts) -> str | None:
     return None
 
 
+def is_mask(t: np.ndarray) -> bool:
+    """Nothing but 0 and a constant, with either sign."""
+    on = t != 0
+    return not on.all() and bool(on.any()) and constant(np.abs(t[on])) is not None
+
+
 def another_mask(p: Pairs, facts: Facts) -> str | None:
     """Two conditions, that of forward and that of backward."""
     t, a = p.true, p.claimed
     on = t != 0
-    if on.all() or not on.any() or constant(np.abs(t[on])) is None:
+    if not is_mask(t):
         return None
     aligned = facts.x.shape == facts.y.shape  # else it may be the places that are wrong, not the mask
     if aligned and len(np.unique(np.round(a, 9))) == 2 and not a.all() and not np.array_equal(a != 0, on):
@@ -78,7 +84,7 @@ def by_sign(p: Pairs) -> str | None:
     (due_above, came_above), (due_below, came_below) = slopes
     if steps(p.true) and constant(np.abs(p.true)) is not None:
         hint = " The sign of x is missing, or wrong."
-    elif steps(p.true) and same([came_above, came_below], [due_below, due_above]):
+    elif steps(p.true) and np.allclose((came_above, came_below), (due_below, due_above), rtol=1e-6):
         hint = " The two slopes are exchanged."
     elif steps(p.true) and distinct(p.claimed) <= 2:
         hint = " A slope (the leak) was forgotten, inverted, or put on the wrong side."

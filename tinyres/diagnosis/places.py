@@ -45,9 +45,10 @@ def wrong_input(facts: Facts, backwards: list[Backward]) -> str | None:
 def misdirected(facts: Facts) -> str | None:
     """Another input's gradient, if nothing better is known."""
     for j, x in enumerate(facts.inputs):
-        if j != facts.index and x.shape == facts.x.shape and x.dtype.kind == "f":
-            if same(facts.claimed, jacobian(facts.forward, facts.inputs, j)):
-                return f"The gradient returned for input {facts.index} is the one that belongs to input {j}."
+        if j == facts.index or x.shape != facts.x.shape or x.dtype.kind != "f":
+            continue
+        if same(facts.claimed, jacobian(facts.forward, facts.inputs, j)):
+            return f"The gradient returned for input {facts.index} is the one that belongs to input {j}."
     return None
 
 

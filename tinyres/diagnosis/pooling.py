@@ -115,11 +115,15 @@ def unravelled(facts: Facts, windows: np.ndarray) -> Iterator[tuple[np.ndarray, 
             )
     start = first.copy()
     start[:, -2:] = 0
-    yield at_places(facts, start, inside), "gy goes to the place of the maximum within its window; where it begins is lost."
+    yield (
+        at_places(facts, start, inside),
+        "gy goes to the maximum's place within its window, counted from the image's corner: where each window begins "
+        "is lost.",
+    )
     flat_places = np.stack([flat // shape[-1], flat % shape[-1]], 1)
     yield (
         at_places(facts, start, flat_places),
-        "the argmax within a window is used as an index into the whole image: the window's own row and column are lost.",
+        "the argmax within a window is used as an index into the whole image: where each window begins is lost.",
     )
 
 

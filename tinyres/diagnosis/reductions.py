@@ -22,18 +22,16 @@ def spread_along_others(facts: Facts) -> str | None:
         kept = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
         if np.prod(kept) != facts.y.size or not same(facts.gys.reshape(6, *kept) * local, right, 1e-9):
             continue
-        short = tuple(n for a, n in enumerate(x.shape) if a not in axes)
         for other in subsets(x.ndim):
             wide = tuple(1 if a in other else n for a, n in enumerate(x.shape))
-            if other != axes and np.prod(wide) == facts.y.size and tuple(n for n in wide if n != 1) == tuple(
-                n for n in short if n != 1
-            ):
-                if same(claimed, facts.gys.reshape(6, *wide) * local) and not same(claimed, right):
-                    return (
-                        f"gy is spread along axis {listed(other)} of x, but forward reduced axis {listed(axes)}: the "
-                        "reduced axis must be put back where it was (keepdims=True, np.expand_dims, or [:, None]) "
-                        "before gy is broadcast."
-                    )
+            if other == axes or squeezed(wide) != squeezed(kept):
+                continue
+            if same(claimed, facts.gys.reshape(6, *wide) * local) and not same(claimed, right):
+                return (
+                    f"gy is spread along axis {listed(other)} of x, but forward reduced axis {listed(axes)}: the "
+                    "reduced axis must be put back where it was (keepdims=True, np.expand_dims, or [:, None]) "
+                    "before gy is broadcast."
+                )
     return None
 
 
@@ -53,6 +51,10 @@ def summed_over_others(facts: Facts) -> str | None:
         f"It is summed over axis {listed(came[0])}, but the sum must run over axis {listed(due[0])}: those along which "
         "forward broadcasts x."
     )
+
+
+def squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(n for n in shape if n != 1)
 
 
 def total(a: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:

@@ -54,11 +54,20 @@ def condition(name: str, q: np.ndarray, wrong: np.ndarray) -> str | None:
         ("<", np.max(q[wrong]), np.min(q[~wrong])),
     ):
         if inner < outer:
-            fits = [b for b in BORDERS if inner <= b <= outer]
-            if fits:
-                return f"{name} {sign} {number(fits[0])}"
+            if border := nice(inner, outer):
+                return f"{name} {sign} {border}"
             return f"{name} {sign} c, with a c between {inner:.3g} and {outer:.3g}".replace("-", "−")
+    first, last = np.min(q[wrong]), np.max(q[wrong])
+    below, above = q[q < first], q[q > last]
+    if np.all(wrong[(q >= first) & (q <= last)]) and below.size and above.size:
+        lower, upper = nice(np.max(below), first), nice(last, np.min(above))
+        return f"{lower} < {name} < {upper}" if lower and upper else None
     return None
+
+
+def nice(low: float, high: float) -> str | None:
+    """A number between these two as one would write it."""
+    return next((number(b) for b in BORDERS if low <= b <= high), None)
 
 
 def one_of_two(name: str, q: np.ndarray, wrong: np.ndarray) -> str | None:
@@ -77,7 +86,8 @@ def explained(true: np.ndarray, claimed: np.ndarray, known: Known) -> str | None
         return f"it is 0, but must be {due}" if due else "it is 0, though the derivative is not"
     if not np.any(true):
         passed = spelled(claimed, known)
-        return "the derivative is 0, but gy is passed on" + {"1": "", None: " all the same"}.get(passed, f", times {passed}")
+        how = {"1": "", None: " all the same"}.get(passed, f", times {passed}")
+        return f"the derivative is 0, but gy is passed on{how}"
     due, came = spelled(true, known), spelled(claimed, known)
     if due is None and (size := constant(np.abs(true))) is not None:
         due = f"±{number(size)}"

@@ -65,10 +65,8 @@ def by_one_term(p: Pairs) -> str | None:
         if factor is not None and simple(factor):
             if factor < 0:
                 return f"A term of the local derivative is missing: {times(-factor, name)}. The rest is right."
-            return (
-                f"The local derivative has a term too many (or its sign wrong): {times(factor, name)}. The "
-                "rest is right."
-            )
+            much, opposite = times(factor, name), times(-factor, name)
+            return f"The local derivative is too large by {much} ({opposite} is missing, or {much} is too many)."
     return None
 
 
@@ -89,9 +87,7 @@ def by_one_factor(p: Pairs) -> str | None:
 
 def by_another_factor(p: Pairs) -> str | None:
     """One factor of the local derivative stands where another is due: claimed·due = true·came."""
-    terms = [
-        (name, a) for n in p.values for name, a in [*polynomials(n, p.values[n]), *transcendental(n, p.values[n])]
-    ]
+    terms = [(name, a) for n in p.values for name, a in [*polynomials(n, p.values[n]), *transcendental(n, p.values[n])]]
     terms = [(name, a) for name, a in terms if np.all(np.isfinite(a)) and len(np.unique(a)) > 5]
     due = {fingerprint(p.claimed * a): (name, a) for name, a in reversed(terms)}
     for came, a in terms:

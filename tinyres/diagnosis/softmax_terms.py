@@ -80,7 +80,7 @@ def told(facts: Facts, names: list[str], c: np.ndarray) -> str | None:
         gone = int(c[1] == 0)
         factor = told_factor(facts, names[1 - gone], c[1 - gone])
         return f"{due}, but the term {names[gone]} is missing." + (f" Also, {factor}." if factor else "")
-    if same(np.abs(c), np.full(2, np.abs(c[0])), 1e-6) and not same(abs(c[0]), 1.0, 1e-6):
+    if same(np.abs(c), np.full(2, np.abs(c[0])), 1e-6) and abs(abs(c[0]) - 1) > 1e-6:
         much = f"all of it is {number(abs(c[0]))} times too large: a constant that forward multiplies by is forgotten"
         signs = [f"the sign of {n} is wrong" for n, v in zip(names, c, strict=True) if v < 0]
         return f"{due} (times a constant), but {'; '.join([much, *signs])} (1/temperature, or 1/N)."

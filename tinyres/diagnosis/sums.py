@@ -10,7 +10,7 @@ from math import erf, pi, sqrt
 
 import numpy as np
 
-from tinyres.diagnosis.evidence import fit, number, same
+from tinyres.diagnosis.evidence import fit, number
 from tinyres.diagnosis.pairs import Pairs
 
 Term = tuple[str, np.ndarray]
@@ -25,17 +25,18 @@ def wrong_term(p: Pairs) -> str | None:
             c = None if scale is None else fit(p.claimed, [scale[0] * t for t in right])
             if c is None:
                 continue
-            faults = [fault(f"{n}{gate}", v) for (n, _), v in zip(terms, c, strict=True) if not same(v, 1.0, 1e-6)]
-            return f"By the product rule the derivative of {name} is {' + '.join(n for n, _ in terms)}. There, {'; '.join(faults)}."
+            names = [n for n, _ in terms]
+            wrong = [fault(n + gate, v) for n, v in zip(names, c, strict=True) if abs(v - 1) > 1e-6]
+            return f"By the product rule the derivative of {name} is {' + '.join(names)}. There, {'; '.join(wrong)}."
     return None
 
 
 def fault(term: str, c: float) -> str:
     if c == 0:
         return f"the term {term} is missing"
-    if same(c, -1.0, 1e-6):
+    if abs(c + 1) < 1e-6:
         return f"the sign of the term {term} is wrong"
-    if abs(c) < 1 and same(1 / c, np.round(1 / c), 1e-6):
+    if 0 < c < 1:
         return f"the term {term} lacks a factor {number(1 / c)}"
     return f"the term {term} has a factor {number(c)} too many"
 

@@ -85,8 +85,8 @@ def paths_of_several(facts: Facts) -> str | None:
     if not 0 < round(counted) < round(degree):
         return None
     return (
-        f"Forward multiplies x by itself (y is of degree {degree:.0f} in x), so that x reaches y along {degree:.0f} ways, "
-        f"but only {counted:.0f} of them counted: by the product rule, a term is missing."
+        f"Forward multiplies x by itself (y is of degree {degree:.0f} in x), so that x reaches y along "
+        f"{degree:.0f} ways, but only {counted:.0f} of them counted: by the product rule, a term is missing."
     )
 
 
@@ -153,7 +153,7 @@ def overwritten(facts: Facts) -> str | None:
 
 def one_slice(facts: Facts, step: np.ndarray, looped: tuple[int, ...]) -> str:
     """Only the very last step of the loop arrives: a slice gy[-1] looks the same."""
-    arrives = facts.claimed.any(1).reshape(facts.y.shape)
+    arrives = np.asarray(facts.claimed.any(1)).reshape(facts.y.shape)
     axes = [a for a in looped if np.array_equal(arrives, last_along(a, arrives))]
     if not axes and np.array_equal(arrives.ravel(), step[:, 0] == step.max()):
         axes = list(looped)

@@ -99,18 +99,14 @@ def factor_of_each(facts: Facts) -> str | None:
         for along in range(a.ndim):
             if not 2 < a.shape[along] < a.size:
                 continue
-            factors = []
-            for claimed, true in zip(*(slices(m, axis, a.shape, along) for m in (facts.claimed, facts.true)), strict=True):
-                energy = np.vdot(true, true)
-                factors.append(float(np.vdot(true, claimed) / energy) if energy else 0.0)
-                if not factors[-1] or not same(claimed, factors[-1] * true):
-                    factors = []
-                    break
-            if factors and all("." not in number(f) for f in factors):
+            claimed, true = (slices(m, axis, a.shape, along) for m in (facts.claimed, facts.true))
+            factors = [np.vdot(t, c) / (np.vdot(t, t) or 1.0) for c, t in zip(claimed, true, strict=True)]
+            exact = all(f and same(c, f * t) for f, c, t in zip(factors, claimed, true, strict=True))
+            if exact and all("." not in number(f) for f in factors):  # any numbers at all would be too easy
                 numbers = ", ".join(number(f) for f in factors[:5]) + (", …" if len(factors) > 5 else "")
                 return (
-                    f"Along axis {along} of {name}, each index has a wrong factor of its own ({numbers}): something that "
-                    "differs from one to the next (a weight, a scale, a std, a count) is missing, or too many."
+                    f"Along axis {along} of {name}, each index has a wrong factor of its own ({numbers}): something "
+                    "that differs from one to the next (a weight, a scale, a std, a count) is missing, or too many."
                 )
     return None
 
