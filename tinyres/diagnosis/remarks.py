@@ -88,7 +88,7 @@ def by_one_factor(p: Pairs) -> str | None:
 def by_another_factor(p: Pairs) -> str | None:
     """One factor of the local derivative stands where another is due: claimed·due = true·came."""
     terms = [(name, a) for n in p.values for name, a in [*polynomials(n, p.values[n]), *transcendental(n, p.values[n])]]
-    terms = [(name, a) for name, a in terms if np.all(np.isfinite(a)) and len(np.unique(a)) > 5]
+    terms = [(name, a) for name, a in terms if np.all(np.isfinite(a)) and np.all(a) and len(np.unique(a)) > 5]
     due = {fingerprint(p.claimed * a): (name, a) for name, a in reversed(terms)}
     for came, a in terms:
         name, b = due.get(fingerprint(p.true * a), ("", a))
