@@ -15,7 +15,7 @@ PACKAGES = [Path(package.__file__).parent for package in (tinyres, tinyres_kerne
 # From the top down. A module may import from its own line and from those below.
 LAYERS = (
     ("tinyres.cli", "tinyres.__main__"),
-    ("tinyres.bench", "tinyres.labs"),
+    ("tinyres.bench", "tinyres.course", "tinyres.labs"),
     ("tinyres.training", "tinyres.viz"),
     ("tinyres.models", "tinyres.proof", "tinyres.step_memory", "tinyres.summary"),
     ("tinyres",),  # the front door: what a user imports

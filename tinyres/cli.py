@@ -173,6 +173,19 @@ def announce_compiling() -> None:
         print("compiling the kernels for this machine: half a minute, and not again", file=sys.stderr)
 
 
+def course(arguments: argparse.Namespace) -> int:
+    """`tinyres course`: what is solved of the exercises, or the task of one."""
+    from tinyres.course import check
+
+    if arguments.name is None:
+        print(check)
+    elif arguments.name in dir(check):
+        print(getattr(check, arguments.name))
+    else:
+        arguments.parser.error(unknown("exercise", arguments.name, dir(check)))
+    return 0
+
+
 # ---- from arguments to settings --------------------------------------------------------------------------------------
 
 
@@ -351,6 +364,7 @@ the claim was reproduced; what that means stands at the top of its file. One tha
 was stopped goes on where it was when it is started again with the same settings.
 """
 
+<<<<<<< HEAD
 STEP_EXAMPLES = """\
 examples:
   tinyres step chain                  three sigmoids: numbers to follow by hand
@@ -359,6 +373,16 @@ examples:
 
 Writes one HTML file that needs no network. From Python, and for networks of
 your own: tinyres.viz.stepper.
+=======
+COURSE_EXAMPLES = """\
+examples:
+  tinyres course                      all exercises, lesson by lesson
+  tinyres course relu_backward        what is to be done
+
+They are answered in Python: from tinyres.course import check, then
+check.relu_backward(my_relu_backward). What is solved is kept in course.json in
+tinyres/ in the user's data folder, or in the file that $TINYRES_COURSE names.
+>>>>>>> 7491285a78f48bbc2524fea1d50b9ea1c783926b
 """
 
 
@@ -376,7 +400,11 @@ def parser() -> argparse.ArgumentParser:
     add_bench(commands)
     add_gradcheck(commands)
     add_lab(commands)
+<<<<<<< HEAD
     add_step(commands)
+=======
+    add_course(commands)
+>>>>>>> 7491285a78f48bbc2524fea1d50b9ea1c783926b
     return main_parser
 
 
@@ -494,11 +522,18 @@ def add_lab(commands: Any) -> None:
     command.add_argument("--json", action="store_true", help="the result as JSON; all else goes to stderr")
 
 
+<<<<<<< HEAD
 def add_step(commands: Any) -> None:
     text = "Follow a computation op by op, forward and backward, in a browser."
     command = add_command(commands, "step", "EXAMPLE [options]", step, text, STEP_EXAMPLES)
     command.add_argument("example", metavar="EXAMPLE", type=one_of("example", EXAMPLES), help="one of those below")
     command.add_argument("--out", metavar="HTML", type=Path, help="default: step-EXAMPLE.html")
+=======
+def add_course(commands: Any) -> None:
+    text = "Show the exercises, and which of them are solved."
+    command = add_command(commands, "course", "[NAME]", course, text, COURSE_EXAMPLES)
+    command.add_argument("name", metavar="NAME", nargs="?", help="an exercise: show its task")
+>>>>>>> 7491285a78f48bbc2524fea1d50b9ea1c783926b
 
 
 def add_model_arguments(group: Any, name: str, text: str, metavar: str = "NAME") -> None:
