@@ -8,6 +8,7 @@ import pytest
 import tinyres
 import tinyres_kernels.reference
 from tinyres import Observer, Op, Tensor, no_grad
+from tinyres.nn import functional as F
 
 
 def leaf(*values):
@@ -404,7 +405,8 @@ def test_observers_are_given_the_op_its_gy_and_its_gradients():
     x = leaf(3.0)
     with tinyres.observe(Keep()):
         (x * Tensor(np.array([5.0]))).backward()
-    assert seen == [("Multiply", [1], [[5], None])]
+        F.mse_loss(x, Tensor(np.array([5.0])), reduction="none").backward()  # its backward returns both gradients
+    assert seen == [("Multiply", [1], [[5], None]), ("MSELoss", [1], [[-4], None])]
 
 
 class Everything(Recorder):

@@ -184,3 +184,31 @@ def test_the_diagnosis_hears_of_what_was_raised(monkeypatch):
 def test_a_right_function_needs_no_blame(monkeypatch):
     monkeypatch.setattr(blame, "diagnose", lambda evidence: pytest.fail("asked for a diagnosis"))
     assert gradcheck(lambda x: F.softmax(x, 1), [random(2, 3)]) < 1e-8
+
+
+def test_an_op_with_a_generator_of_its_own_is_not_blamed_for_another():
+    class Dropout(Op):
+        """Right; but each forward moves its generator on, so that to run it again takes a copy from before."""
+
+        def __init__(self, seed):
+            self.draws = np.random.default_rng(seed)
+
+        def forward(self, x):
+            self.saved = (2.0 * (self.draws.random(x.shape) < 0.5),)
+            return x * self.saved[0]
+
+        def backward(self, gy):
+            return gy * self.saved[0]
+
+    class Square(Op):
+        def forward(self, x):
+            self.saved = (x,)
+            return x**2
+
+        def backward(self, gy):
+            return 2.02 * gy * self.saved[0]
+
+    for seed in range(20):
+        with pytest.raises(GradientError) as error:
+            gradcheck(lambda x, seed=seed: Dropout(seed)(Square()(x)), [random(4, 5)])
+        assert error.value.op == "Square"

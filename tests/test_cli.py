@@ -265,6 +265,17 @@ def test_gradcheck_draws_the_steps():
     assert Path("steps.png").read_bytes().startswith(b"\x89PNG")
 
 
+# ---- step ------------------------------------------------------------------------------------------------------------
+
+
+def test_step(capsys):
+    assert main(["step", "chain"]) == 0
+    size = Path("step-chain.html").stat().st_size
+    assert capsys.readouterr().out == f"step-chain.html ({size / 1e3:.0f} kB): open it in a browser\n"
+    assert main(["step", "chain", "--out", "mine.html"]) == 0
+    assert Path("mine.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
 # ---- what is wrong ---------------------------------------------------------------------------------------------------
 
 
@@ -290,6 +301,7 @@ def test_gradcheck_draws_the_steps():
         (["bench", "--model", "resnet5"], "argument --model: unknown model 'resnet5'; did you mean resnet"),
         (["bench", "--repeats", "0"], "argument --repeats: expected 1 or more, got 0"),
         (["gradcheck", "--op", "Conv"], "argument --op: unknown op 'Conv'; did you mean Conv2d? There are: "),
+        (["step", "resnet"], "argument EXAMPLE: unknown example 'resnet'; did you mean resnet20"),
         (["eval"], "the following arguments are required: RUN_DIR"),
         (["trian"], "invalid choice: 'trian'"),
         ([], "the following arguments are required: COMMAND"),
@@ -327,7 +339,7 @@ def test_ctrl_c_before_training(capsys, monkeypatch):
 # ---- the program itself ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["eval"], ["summary"], ["bench"], ["gradcheck"]], ids=str)
+@pytest.mark.parametrize("command", [[], ["train"], ["eval"], ["summary"], ["bench"], ["gradcheck"], ["step"]], ids=str)
 def test_help(capsys, monkeypatch, command):
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as stop:

@@ -25,6 +25,7 @@ from tinyres.summary import summary
 from tinyres.training import Interrupted, RunError, RunFolder, Settings
 from tinyres.training.seeds import plan_file, read_plan
 from tinyres.training.settings import PRECISIONS, RECIPES, SCHEDULES
+from tinyres.viz.examples import EXAMPLES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -90,8 +91,7 @@ def summarise(arguments: argparse.Namespace) -> int:
     shape = arguments.input or models.input_shape(arguments.model)
     print(summary(model, shape, arguments.model))
     if arguments.batch_size:
-        if must_compile():
-            print("compiling the kernels for this machine: half a minute, and not again", file=sys.stderr)
+        announce_compiling()
         print(f"\n{memory_table(model, shape, arguments.batch_size)}")
     return 0
 
@@ -123,8 +123,7 @@ def check_gradients(arguments: argparse.Namespace) -> int:
     from tinyres.proof import prove, report, steps
     from tinyres.viz.step_sizes import draw_step_sizes
 
-    if must_compile():
-        print("compiling the kernels for this machine: half a minute, and not again", file=sys.stderr)
+    announce_compiling()
     cases = prove.all_cases()
     if arguments.op:
         names = list(dict.fromkeys(case.subject for case in cases))
@@ -157,6 +156,33 @@ def lab(arguments: argparse.Namespace) -> int:
     bench = labs.Workbench(arguments.name, settings, arguments.out or Path("runs", f"lab-{arguments.name}"), console)
     report = labs.perform(labs.find(arguments.name), bench)
     show({"folder": str(bench.folder), **report}, arguments, lab_text)
+    return 0
+
+
+def step(arguments: argparse.Namespace) -> int:
+    """`tinyres step`: a page to follow a computation on."""
+    announce_compiling()
+    path = arguments.out or Path(f"step-{arguments.example}.html")
+    EXAMPLES[arguments.example]().save(path)
+    print(f"{path} ({path.stat().st_size / 1e3:,.0f} kB): open it in a browser")
+    return 0
+
+
+def announce_compiling() -> None:
+    if must_compile():
+        print("compiling the kernels for this machine: half a minute, and not again", file=sys.stderr)
+
+
+def course(arguments: argparse.Namespace) -> int:
+    """`tinyres course`: what is solved of the exercises, or the task of one."""
+    from tinyres.course import check
+
+    if arguments.name is None:
+        print(check)
+    elif arguments.name in dir(check):
+        print(getattr(check, arguments.name))
+    else:
+        arguments.parser.error(unknown("exercise", arguments.name, dir(check)))
     return 0
 
 
@@ -338,6 +364,27 @@ the claim was reproduced; what that means stands at the top of its file. One tha
 was stopped goes on where it was when it is started again with the same settings.
 """
 
+<<<<<<< HEAD
+STEP_EXAMPLES = """\
+examples:
+  tinyres step chain                  three sigmoids: numbers to follow by hand
+  tinyres step block                  a residual block, and its two ways
+  tinyres step resnet20 --out step.html
+
+Writes one HTML file that needs no network. From Python, and for networks of
+your own: tinyres.viz.stepper.
+=======
+COURSE_EXAMPLES = """\
+examples:
+  tinyres course                      all exercises, lesson by lesson
+  tinyres course relu_backward        what is to be done
+
+They are answered in Python: from tinyres.course import check, then
+check.relu_backward(my_relu_backward). What is solved is kept in course.json in
+tinyres/ in the user's data folder, or in the file that $TINYRES_COURSE names.
+>>>>>>> 7491285a78f48bbc2524fea1d50b9ea1c783926b
+"""
+
 
 def parser() -> argparse.ArgumentParser:
     main_parser = argparse.ArgumentParser(
@@ -353,6 +400,11 @@ def parser() -> argparse.ArgumentParser:
     add_bench(commands)
     add_gradcheck(commands)
     add_lab(commands)
+<<<<<<< HEAD
+    add_step(commands)
+=======
+    add_course(commands)
+>>>>>>> 7491285a78f48bbc2524fea1d50b9ea1c783926b
     return main_parser
 
 
@@ -468,6 +520,20 @@ def add_lab(commands: Any) -> None:
     command.add_argument("--threads", metavar="N", type=positive, help="how many compute (default: every core)")
     command.add_argument("--quiet", action="store_true", help="the result and nothing else")
     command.add_argument("--json", action="store_true", help="the result as JSON; all else goes to stderr")
+
+
+<<<<<<< HEAD
+def add_step(commands: Any) -> None:
+    text = "Follow a computation op by op, forward and backward, in a browser."
+    command = add_command(commands, "step", "EXAMPLE [options]", step, text, STEP_EXAMPLES)
+    command.add_argument("example", metavar="EXAMPLE", type=one_of("example", EXAMPLES), help="one of those below")
+    command.add_argument("--out", metavar="HTML", type=Path, help="default: step-EXAMPLE.html")
+=======
+def add_course(commands: Any) -> None:
+    text = "Show the exercises, and which of them are solved."
+    command = add_command(commands, "course", "[NAME]", course, text, COURSE_EXAMPLES)
+    command.add_argument("name", metavar="NAME", nargs="?", help="an exercise: show its task")
+>>>>>>> 7491285a78f48bbc2524fea1d50b9ea1c783926b
 
 
 def add_model_arguments(group: Any, name: str, text: str, metavar: str = "NAME") -> None:

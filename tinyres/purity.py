@@ -23,7 +23,11 @@ def expect_pure_forward(recorded: Recorded, again: Recorded) -> None:
         pairs = zip(recorded.calls, again.calls, strict=False)
         op = next((one.name for one, two in pairs if not same(one.y.numpy(), two.y.numpy())), "")
         first = f"the first to differ is the output of {op}" if op else "no op's output differs, so fn itself does"
-        raise GradientError(f"fn gives another y when it is called again with the same inputs; {first}", op=op)
+        raise GradientError(
+            f"fn gives another y when it is called again with the same inputs; {first}. "
+            "If it draws random numbers, let it begin with the same seed in every call",
+            op=op,
+        )
 
 
 def expect_pure_backward(recorded: Recorded, again: Recorded, gy: Array) -> None:

@@ -23,6 +23,8 @@ class Call:
 
     def __init__(self, op: Op, inputs: tuple[Tensor, ...]):
         self.op = op
+        # As it is before forward: an op may have a random generator of its own, which every forward moves on.
+        self.settings = copy.deepcopy({name: value for name, value in vars(op).items() if name != "inputs"})
         self.given = tuple(x.data for x in inputs)
         self.inputs = tuple(a.copy() for a in self.given)  # as they were: a careless op may write into them
         self.position = random.position()  # dropout must draw the same when it runs again
@@ -62,6 +64,7 @@ class Call:
         before = random.position()
         random.rewind(self.position)
         op = copy.copy(self.op)
+        vars(op).update(copy.deepcopy(self.settings))
         try:
             return op, op.forward(*arrays)
         finally:

@@ -155,6 +155,17 @@ def test_conv2d_of_a_batch_larger_than_one_chunk(rung):
     np.testing.assert_allclose(rung.conv2d_grad_w(y, x, w.shape, (1, 1), (2, 2)), gw, rtol=1e-9, atol=1e-9)
 
 
+@on(RUNGS)
+@pytest.mark.parametrize("layout", [nchw, nhwc])
+def test_conv2d_comes_out_nhwc(rung, layout):
+    """Whatever came in: the ops that follow keep the order they find, and this one suits them all."""
+    x, w = random((2, 4, 6, 5), np.float32, layout), random((3, 4, 3, 3), np.float32, layout)
+    y = rung.conv2d(x, w, (1, 1), (1, 1))
+    gx = rung.conv2d_grad_x(y, w, x.shape, (1, 1), (1, 1))
+    for a in (y, gx):
+        assert a.transpose(0, 2, 3, 1).flags.c_contiguous
+
+
 # ---- laws that hold on every rung, reference included ----------------------------------------------------------------
 
 

@@ -17,8 +17,9 @@ class TestAdaptiveAvgPool2d(OpTests):
         Case(adaptive_avg_pool2d, (1, 1, 2, 3), output_size=(5, 4)),  # larger than the input
         Case(adaptive_avg_pool2d, (1, 1, 1, 1), output_size=1),
     )
-    MORE = tuple(
-        Case(adaptive_avg_pool2d, (2, 3, 8, 7), output_size=(P, Q)) for P in range(1, 11) for Q in range(1, 10)
+    MORE = (
+        *(Case(adaptive_avg_pool2d, (2, 3, 8, 7), output_size=(P, Q)) for P in range(1, 11) for Q in range(1, 10)),
+        Case(adaptive_avg_pool2d, (2, 3, 8, 7), output_size=(3, None)),
     )
     ERRORS = (
         (
@@ -42,3 +43,8 @@ class TestAdaptiveAvgPool2d(OpTests):
             "adaptive_avg_pool2d: expected input in floating point, got int64",
         ),
     )
+
+    def test_none_keeps_an_axis(self):
+        x = floats(1, 3, 8, 7)
+        assert F.adaptive_avg_pool2d(x, (3, None)).shape == (1, 3, 3, 7)
+        assert F.adaptive_avg_pool2d(x, (None, 3)).shape == (1, 3, 8, 3)

@@ -140,6 +140,13 @@ class TestGroups:
         optim.SGD([w]).zero_grad()
         assert w.grad is None
 
+    def test_zero_grad_reaches_every_group(self):
+        parameters = [Tensor([1.0]) for _ in range(4)]
+        for w in parameters:
+            w.grad = np.ones(1, np.float32)
+        optim.SGD([{"params": parameters[:2]}, {"params": parameters[2:]}]).zero_grad()
+        assert [w.grad for w in parameters] == [None] * 4
+
 
 class TestState:
     @pytest.mark.parametrize("text", OPTIMIZERS)

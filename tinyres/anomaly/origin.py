@@ -15,7 +15,8 @@ from tinyres.nn import Module
 
 # Whoever reads a message knows that a convolution is made in ops/conv2d.py, called by nn/layers.py.
 TINYRES = str(Path(__file__).parents[1])
-MACHINERY = tuple(os.path.join(TINYRES, part) for part in ("anomaly", "autograd.py", "nn", "ops"))
+WATCHER = os.path.join("viz", "recorder.py")  # it asks too
+MACHINERY = tuple(os.path.join(TINYRES, part) for part in ("anomaly", "autograd.py", "nn", "ops", WATCHER))
 
 
 class Origin(NamedTuple):

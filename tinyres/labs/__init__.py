@@ -24,6 +24,10 @@ NAMES = (
     "shattered",
     "paths",
     "one-by-one",
+    "shortcuts",
+    "bottleneck",
+    "gates",
+    "landscape",
 )
 
 __all__ = ["NAMES", "Lab", "Verdict", "Workbench", "find", "perform"]

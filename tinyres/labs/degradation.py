@@ -112,7 +112,7 @@ def draw(results: Results, figure: Figure) -> None:
                 axes.plot(
                     epochs, mean, style, color=COLOURS[kind], linewidth=width, alpha=0.4 + 0.2 * width, label=label
                 )
-        tidy(axes, f"{kind}: test (solid), training (dashed)", "epoch", "error, %" if kind == "plain" else "")
+        tidy(axes, f"{kind} nets", "epoch", "error, %" if kind == "plain" else "")
     top = max(axes.get_ylim()[1] for axes in panels[:2])
     for axes in panels[:2]:
         axes.set_ylim(0, top)
@@ -129,5 +129,5 @@ def draw(results: Results, figure: Figure) -> None:
                 capsize=3,
                 label=label,
             )
-    tidy(panels[2], "after the last epoch, mean ± deviation", "layers")
-    figure.suptitle(f"Degradation: {results['data']}", fontweight="bold")
+    tidy(panels[2], "at the end: mean ± deviation", "layers")
+    figure.suptitle(f"Degradation (solid: test, dashed: training): {results['data']}", fontweight="bold")

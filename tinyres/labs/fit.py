@@ -14,7 +14,7 @@ from tinyres.optim import SGD
 from tinyres.optim.lr_scheduler import OneCycleLR
 from tinyres.random import set_step
 from tinyres.training.evaluate import Score, evaluate
-from tinyres.training.step import backpropagate
+from tinyres.training.step import train_step
 
 
 def fit(
@@ -52,11 +52,9 @@ def fit(
                 set_step(epoch, k)
                 schedule.goto(epoch * len(batches) + k)
                 labels = Tensor(y)
-                optimizer.zero_grad()
-                loss, scores = backpropagate(model, Tensor(x), labels)
+                loss, scores = train_step(model, optimizer, Tensor(x), labels)
                 if not np.isfinite(loss):
                     return lines + [chance(len(train.classes))] * (epochs - epoch)
-                optimizer.step()
                 score.add(loss, scores, labels)
             tested = evaluate(model, tests.epoch(0))
             lines.append(

@@ -65,7 +65,7 @@ def perform(lab: Lab, bench: Workbench) -> dict[str, Any]:
         "machine": f"{platform.machine()}, {threads} threads",
         "seconds": bench.seconds_before + perf_counter() - started,
         "results": results,
-        "reproduced": verdict.reproduced,
+        "reproduced": bool(verdict.reproduced),  # NumPy's own kind of bool is none that JSON can say
         "verdict": str(verdict),
     }
     write_json(bench.folder / "results.json", report)

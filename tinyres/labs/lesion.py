@@ -153,7 +153,7 @@ def draw(results: Results, figure: Figure) -> None:
         counts = np.median([[run["whole"], *run["several"]] for run in runs], axis=0)
         several.plot(counts, "s--" if kind == "plain" else "o-", color=COLOURS[kind], label=kind)
     single.set_xticks(place, [name.removeprefix("layer") for name in names], rotation=45)
-    single.set_ylim(0, 100)
+    single.set_ylim(0, 135)  # room for the legend
     tidy(single, "one block deleted", "block: stage.place", "test error, %")
     tidy(several, "several deleted at random", "blocks deleted")
     figure.suptitle(f"Lesions of trained {results['depth']}-layer nets", fontweight="bold")

@@ -157,5 +157,6 @@ def draw(results: Results, figure: Figure) -> None:
         norms = np.array(results["runs"][name]["by_length"])
         lengths.plot(norms / norms.sum(), style, color=BLUE if "after" in name else GREY, label=f"gradient, {name}")
     lengths.plot(paths / paths.sum(), "^:", color=VERMILION, label="number of paths")
+    lengths.set_ylim(0, 0.35)  # room for the legend
     tidy(lengths, f"by path length: {2**n:,} paths", "branches on the path", "share")
     figure.suptitle(f"ResNet-{results['depth']}: where the gradient comes through", fontweight="bold")

@@ -105,7 +105,7 @@ def draw(results: Results, figure: Figure) -> None:
     by_layer, ordered = figure.subplots(1, 2, sharey=True)
     depths = list(results["nets"]["plain"])
     for kind in KINDS:
-        for depth, style in zip(depths, (":", "--", "-"), strict=True):
+        for depth, style in zip(depths, (":", "--", "-"), strict=False):
             responses = np.median([run["responses"] for run in results["nets"][kind][depth]], axis=0)
             place = np.linspace(0, 1, len(responses))
             by_layer.plot(place, responses, style, color=COLOURS[kind], label=f"{kind} {depth}")

@@ -144,5 +144,5 @@ def draw(results: Results, figure: Figure) -> None:
     for kind, colour, style in (("plain", PLAIN, "--"), ("residual", RESIDUAL, "-")):
         apart = np.median([run["apart"] for run in results["b"][kind]], axis=0)
         panels[3].plot(apart, style, color=colour, label=kind)
-    tidy(panels[3], "b: how far the equal units part", "step", "largest difference of their weights")
+    tidy(panels[3], "b: equal units part", "step", "largest difference of their weights")
     figure.suptitle("A degenerate layer, with and without the skip: medians over seeds", fontweight="bold")

@@ -1,10 +1,11 @@
-"""Forward and backward over one batch: the three lines that everything else here is about."""
+"""One step of training: the few lines that everything else here is about."""
 
 from __future__ import annotations
 
 from tinyres.autograd import Tensor
 from tinyres.nn import Module
 from tinyres.nn import functional as F
+from tinyres.optim import Optimizer
 
 
 def backpropagate(model: Module, images: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> tuple[float, Tensor]:
@@ -13,3 +14,11 @@ def backpropagate(model: Module, images: Tensor, labels: Tensor, label_smoothing
     loss = F.cross_entropy(scores, labels, label_smoothing=label_smoothing)
     loss.backward()
     return loss.item(), scores
+
+
+def train_step(model: Module, optimizer: Optimizer, images: Tensor, labels: Tensor) -> tuple[float, Tensor]:
+    """Learn from one batch, as above; returns the loss and the scores before the step."""
+    optimizer.zero_grad()
+    loss, scores = backpropagate(model, images, labels)
+    optimizer.step()
+    return loss, scores

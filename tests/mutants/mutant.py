@@ -1,0 +1,107 @@
+"""What a mutant is: a module's source with one thing wrong in it."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Protocol
+
+
+class Mutant(Protocol):
+    @property
+    def name(self) -> str:
+        """A sentence that says what is wrong."""
+
+    @property
+    def module(self) -> str:
+        """Where, as in `import tinyres.ops.exp`."""
+
+    def source(self) -> str:
+        """That module's source with the bug in it."""
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A mutant by hand: in the module's source stands `old`, exactly once, and `new` comes in its place."""
+
+    name: str
+    module: str
+    old: str
+    new: str
+
+    def source(self) -> str:
+        text = source_of(self.module)
+        if text.count(self.old) != 1:
+            raise ValueError(
+                f"{self.name}: expected once in {self.module}, found {text.count(self.old)} times:\n{self.old}"
+            )
+        return text.replace(self.old, self.new)
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """No bug at all: what must survive."""
+
+    module: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.module} as it is"
+
+    def source(self) -> str:
+        return source_of(self.module) + "# a comment more\n"
+
+
+@dataclass(frozen=True)
+class Compiled(Planted):
+    """One in a compiled kernel. Only tests with `seen_by` in their names meet it, for others would have to compile too.
+
+    slow: compiling takes so long that it is left to `pytest -m slow`.
+    """
+
+    seen_by: str
+    slow: bool = False
+
+
+def source_of(module: str) -> str:
+    """What stands in the module's file."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ValueError(f"there is no module {module}")
+    return Path(spec.origin).read_text(encoding="utf-8")
+
+
+def rung_of(module: str) -> str:
+    """The rung of the ladder on which a bug in that module can be seen: its own, or the array rung if it has none."""
+    return next((rung for rung in ("reference", "cpu") if f".{rung}." in module), "array")
+
+
+class Mutation(MetaPathFinder):
+    """Import the module from `source`, and not from its file. To be there before anybody has imported it."""
+
+    def __init__(self, module: str, source: str):
+        assert module not in sys.modules, f"{module} was imported before it could be mutated"
+        self.module, self.source = module, source
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(name, path) if name == self.module else None
+        if spec is not None and spec.origin is not None:
+            spec.loader = SourceLoader(name, spec.origin, self.source)
+        return spec
+
+
+class SourceLoader(SourceFileLoader):
+    def __init__(self, name: str, path: str, source: str):
+        super().__init__(name, path)
+        self.source = source
+
+    def get_code(self, fullname: str) -> CodeType:
+        return compile(self.source, self.path, "exec", dont_inherit=True)

@@ -1,0 +1,61 @@
+"""Every mutant drawn by machine is killed, or is explained."""
+
+import pytest
+
+from mutants.drawn import all_sites, draw, sites
+from mutants.equivalent import EQUIVALENT
+
+pytestmark = pytest.mark.mutants
+DRAWN = draw()
+
+
+@pytest.mark.parametrize("mutant", [pytest.param(m, id=m.name) for m in DRAWN])
+def test_is_killed_or_explained(mutant, outcome_of):
+    """One that does not import shows nothing, and does not count; enough of the others are there, see below."""
+    outcome = outcome_of(mutant)
+    if mutant.name in EQUIVALENT:
+        assert not outcome.killed, f"killed, so the explanation in equivalent.py is wrong: {outcome.kills}"
+    elif outcome.imports:
+        assert outcome.killed, "it survives: write the test that fails on it, or explain it in equivalent.py"
+
+
+def test_enough_of_them_import(outcome_of):
+    assert sum(outcome_of(mutant).imports for mutant in DRAWN) >= 40
+
+
+def test_only_drawn_mutants_are_explained():
+    assert EQUIVALENT.keys() <= {mutant.name for mutant in DRAWN}
+
+
+# ---- the machine that draws ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "mutants"),
+    [
+        ("f(a + b)", {"pass", "a - b"}),
+        ("f((a + b) * c)", {"pass", "a - b", "(a + b) / c"}),
+        ("é = a @ b", {"pass", "((b) @ (a))"}),
+        ("a -= -b", {"pass", "a += -b", "(b)"}),
+        ("f(0 <= a < b)", {"pass", "0 < a < b", "0 <= a <= b", "1"}),
+        ("f(a and not b)", {"pass", "a or not b", "(b)"}),
+        ("f(a is not b)", {"pass", "a is b"}),
+        ("f(a, 1, True)", {"pass", "1, a", "2", "False"}),
+        ("x.sum((0, 2), axis=-1)", {"pass", "1", "3", "(1)", "2"}),
+        ("def f(a: int = 3) -> tuple[2]:\n    'A text, 1 + 1.'\n    return a", {"4"}),
+        ("raise E(f'{a + 1}')", {"pass"}),
+        ("if TYPE_CHECKING:\n    a = 1", set()),
+    ],
+)
+def test_what_becomes_of(code, mutants):
+    assert {site.new for site in sites("a.module", f"{code}\n")} == mutants
+
+
+def test_a_site_is_shown_in_its_line():
+    _, second = sites("tinyres.module", "def f(x):\n    return x[0:0]  # nothing\n")
+    assert second.name == "module f: return x[0:«0 → 1»] # nothing"
+
+
+def test_sites_have_names_of_their_own():
+    names = [site.name for site in all_sites()]
+    assert len(names) > 1000 and len(set(names)) == len(names)

@@ -1,0 +1,130 @@
+"""A trial: a fresh process, in which one module is not what its file says, runs tests of ours on it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterable
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+from threadpoolctl import threadpool_limits
+
+from mutants.mutant import Compiled, Mutant, Mutation, rung_of
+from mutants.verdict import Outcome, Verdict
+
+TESTS = Path(__file__).parent.parent
+EVERYTHING = (
+    "ops",
+    "test_autograd.py",
+    "test_gradcheck.py",
+    "test_slopes.py",
+    "test_adjoint.py",
+    "test_blame.py",
+    "test_purity.py",
+    "conformance",
+    "optim",
+    "nn",
+    "test_training_parity.py",
+    "kernels",
+    "properties",
+)
+PATIENCE = 1200  # seconds for a whole trial
+OPTIONS = "-q", "--tb=no", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"
+
+# A server with the libraries imported and nothing of ours. It forks a process for each trial.
+CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()
+if CAN_FORK:
+    FORK = multiprocessing.get_context("forkserver")
+    FORK.set_forkserver_preload(["numpy", "pytest", "hypothesis.strategies", "numba", "torch"])  # those that are there
+
+
+def trial(mutant: Mutant, paths: Iterable[str] = EVERYTHING, **settings: object) -> Outcome:
+    """Run the tests in `paths`, below tests/, on that mutant; for the settings see Verdict."""
+    existing = [str(TESTS / path) for path in paths if (TESTS / path).exists()]
+    if not existing:  # pytest would take all there are
+        return Outcome()
+    receive, send = FORK.Pipe(duplex=False)
+    process = FORK.Process(target=_run, args=(send, mutant.module, mutant.source(), existing, settings), daemon=True)
+    process.start()
+    send.close()
+    try:
+        answer = receive.recv() if receive.poll(PATIENCE) else Outcome(kills={"time limit": f"{PATIENCE} s"})
+    except EOFError:  # the process is gone
+        answer = Outcome(kills={"crash": "the interpreter died"})
+    finally:
+        process.join(5)  # it has a folder to remove
+        process.kill()
+        process.join()
+        receive.close()
+    if not isinstance(answer, Outcome):
+        raise RuntimeError(f"the trial of {mutant.name!r} itself went wrong:\n{answer}")
+    return answer
+
+
+def first_kill(mutant: Mutant) -> Outcome:
+    """Try the tests most likely to see it, and if all of them pass, the others."""
+    if isinstance(mutant, Compiled):
+        return trial(mutant, ["kernels"], word=mutant.seen_by)
+    outcome = trial(mutant, mirrored(mutant.module))
+    return outcome if outcome.killed or not outcome.imports else trial(mutant)
+
+
+def mirrored(module: str) -> list[str]:
+    """The tests in a file of the module's name, and what else looks at modules like it."""
+    name = module.rpartition(".")[2]
+    files = list(TESTS.rglob(f"test_{name}.py"))
+    if module.startswith("tinyres_kernels."):
+        files += [TESTS / "kernels/test_reference.py", TESTS / "kernels/test_rungs.py"]
+    elif module.startswith("tinyres.ops."):
+        files.append(TESTS / "ops/test_needs.py")
+    elif module.startswith("tinyres.nn."):
+        files = [TESTS / "nn"]
+    return [str(file.relative_to(TESTS)) for file in files]
+
+
+# ---- inside the new process ------------------------------------------------------------------------------------------
+
+
+def _run(send: Connection, module: str, source: str, paths: list[str], settings: dict[str, object]) -> None:
+    try:
+        send.send(_outcome(module, source, paths, settings))
+    except BaseException:  # whatever it is, it is no fault of the mutant's
+        send.send(traceback.format_exc())
+
+
+def _outcome(module: str, source: str, paths: list[str], settings: dict[str, object]) -> Outcome:
+    _be_silent()
+    _shrink_nothing()
+    threadpool_limits(1)  # for matrix products: trials run side by side
+    rung = os.environ["TINYRES_KERNELS"] = rung_of(module)
+    sys.meta_path.insert(0, Mutation(module, source))
+    verdict = Verdict(rung, **settings)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["NUMBA_CACHE_DIR"] = folder  # or kernels compiled from the unmutated sources would serve
+        try:
+            __import__(module)
+        except Exception:
+            return Outcome(imports=False)
+        code = pytest.main([*OPTIONS, *paths], plugins=[verdict])
+    if code in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
+        raise RuntimeError(f"pytest ended with {code!r}")
+    return verdict.outcome
+
+
+def _be_silent() -> None:
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nothing, stream)
+
+
+def _shrink_nothing() -> None:
+    """A failing example is enough; nobody will read the smallest."""
+    from hypothesis import Phase, settings
+
+    settings.register_profile("mutants", phases=(Phase.explicit, Phase.generate), database=None)
+    settings.load_profile("mutants")

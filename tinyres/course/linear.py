@@ -1,0 +1,219 @@
+"""Lesson 4: linear layers, ReLU, softmax and cross-entropy."""
+
+import numpy as np
+
+from tinyres.course.lesson import Lesson
+from tinyres.nn import init
+from tinyres.ops.cross_entropy import CrossEntropy
+from tinyres.ops.linear import Linear
+from tinyres.ops.relu import ReLU
+from tinyres.ops.softmax import Softmax
+from tinyres_kernels.array.relu import relu_grad_x
+
+lesson = Lesson(4, "linear, ReLU, softmax and cross-entropy")
+
+
+@lesson.backward(
+    forward=lambda x: np.maximum(x, 0),
+    gradients="x",
+    inputs=lambda rng: (rng.standard_normal((4, 5)),),
+    hints=("ReLU is a gate: where was it open?", "gy where x > 0, and 0 elsewhere: gy * (x > 0)."),
+    library=(ReLU.backward, relu_grad_x),
+)
+def relu_backward(gy, x):
+    """y = max(x, 0). gy, x (N, M) -> gx (N, M)"""
+    return gy * (x > 0)
+
+
+@lesson.backward(
+    forward=lambda x, w, b: x @ w.T + b,
+    gradients="x w b",
+    inputs=lambda rng: (rng.standard_normal((4, 3)), rng.standard_normal((2, 3)), rng.standard_normal(2)),
+    hints=(
+        "Write down the shapes: each gradient has the shape of its own, and only one product of gy with what is left "
+        "gives it. b was added to every row.",
+        "gx = gy @ w, gw = gy.T @ x, gb = gy.sum(0).",
+    ),
+    library=(Linear.backward,),
+)
+def linear_backward(gy, x, w, b):
+    """y = x @ w.T + b. gy (N, O), x (N, I), w (O, I), b (O) -> gx (N, I), gw (O, I), gb (O)"""
+    return gy @ w, gy.T @ x, gy.sum(0)
+
+
+def _softmax(x, axis=1):
+    e = np.exp(x - x.max(axis, keepdims=True))
+    return e / e.sum(axis, keepdims=True)
+
+
+def _draw_scores(rng):
+    return (rng.standard_normal((3, 4)) * 3 + np.array([[1000.0], [0.0], [-1000.0]]),)
+
+
+@lesson.function(
+    inputs=_draw_scores,
+    hints=(
+        "exp(1000) is infinite. What may be subtracted from a whole row without changing the result?",
+        "e = exp(x − the row's largest); then e / e.sum(1, keepdims=True).",
+    ),
+    mistakes=(
+        (
+            lambda x: np.exp(x) / np.exp(x).sum(1, keepdims=True),
+            "right for small scores, but exp overflows at 710 and is 0 below −745: subtract each row's largest.",
+        ),
+        (lambda x: _softmax(x, 0), "normalised over the batch: each *row* must sum to 1, so axis 1."),
+        (lambda x: np.exp(x - x.max(1, keepdims=True)), "not divided by the row's sum: the rows do not sum to 1."),
+        (
+            lambda x: _softmax(x) / len(x),
+            "divided by the number of rows too: that belongs to a mean of losses, not to the softmax.",
+        ),
+        (lambda x: np.log(_softmax(x)), "this is log_softmax: the logarithm is one step too many."),
+        (
+            lambda x: np.exp(x - x.max()) / np.exp(x - x.max()).sum(1, keepdims=True),
+            "the largest of *all* scores is subtracted: rows far below it become 0/0. Take each row's own largest.",
+        ),
+        (
+            lambda x: np.exp(x - x.max()) / np.exp(x - x.max()).sum(),
+            "normalised over the whole array: each row must sum to 1.",
+        ),
+        (
+            lambda x: np.exp(x - x.max(1, keepdims=True)) / np.exp(x - x.max(1, keepdims=True)).sum(),
+            "divided by the sum over the whole array: each row has its own, .sum(1, keepdims=True).",
+        ),
+    ),
+    library=(Softmax.forward,),
+)
+def softmax(x):
+    """x (N, K) scores, perhaps as large as 1000 -> (N, K) probabilities, e^x over the sum of its row's."""
+    e = np.exp(x - x.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+@lesson.backward(
+    forward=_softmax,
+    gradients="x",
+    inputs=lambda rng: (rng.standard_normal((3, 4)),),
+    hints=(
+        "Every output of a row depends on every input of it, by way of the sum below the line. So gx needs a sum.",
+        "gx = y·(gy − Σ_k gy[k]·y[k]), the sum over the row: (gy * y).sum(1, keepdims=True).",
+    ),
+    mistakes=(
+        (
+            lambda gy, x: x * (gy - (gy * x).sum(1, keepdims=True)),
+            "the formula is right, but x stands where y = softmax(x) is due.",
+        ),
+        (
+            lambda gy, x: gy * _softmax(x) * (1 - _softmax(x)) * 1.0,
+            "this is only the diagonal, y·(1 − y), as for a sigmoid: the outputs of a row depend on all of its inputs. "
+            "The sum over the row is missing.",
+        ),
+    ),
+    library=(Softmax.backward,),
+)
+def softmax_backward(gy, x):
+    """y = softmax of each row. gy, x (N, K) -> gx (N, K)"""
+    e = np.exp(x - x.max(1, keepdims=True))
+    y = e / e.sum(1, keepdims=True)
+    return y * (gy - (gy * y).sum(1, keepdims=True))
+
+
+def _onehot(x, labels):
+    return np.eye(x.shape[1])[labels]
+
+
+def _cross_entropy(x, labels):
+    return -np.log(_softmax(x)[np.arange(len(x)), labels]).mean()
+
+
+@lesson.backward(
+    forward=_cross_entropy,
+    gradients="x",
+    inputs=lambda rng: (rng.standard_normal((4, 3)), rng.integers(0, 3, 4)),
+    hints=(
+        "What was said minus what is right: the softmax, less 1 at each row's label. And the loss is a mean.",
+        "p = softmax(x); p[np.arange(N), labels] -= 1; gx = gy * p / N.",
+    ),
+    mistakes=(
+        (
+            lambda gy, x, labels: -gy * _onehot(x, labels) / _softmax(x) / len(x),
+            "this is the gradient for the probabilities, −onehot/p; the softmax lies between, and together they give "
+            "p − onehot.",
+        ),
+        (
+            lambda gy, x, labels: -gy * _onehot(x, labels) * (1 - _softmax(x)) / len(x),
+            "right at each row's label, and 0 elsewhere: a wrong class's score matters too, by its softmax p.",
+        ),
+        (
+            lambda gy, x, labels: gy * (_softmax(x) - _onehot(x, labels)) * _softmax(x) * (1 - _softmax(x)) / len(x),
+            "the softmax's slope p·(1 − p) is a factor too many: p − onehot has it in it already.",
+        ),
+        (
+            lambda gy, x, labels: gy * (_softmax(x) - _onehot(x, labels)) / x.size,
+            "divided by all N·K elements: the mean is over the N rows.",
+        ),
+        (
+            lambda gy, x, labels: gy * (_softmax(x) - labels[:, None]) / len(x),
+            "the label's *number* is subtracted: subtract its one-hot, 1 at the label and 0 elsewhere.",
+        ),
+    ),
+    library=(CrossEntropy.backward,),
+)
+def cross_entropy_backward(gy, x, labels):
+    """y = the mean over the rows of −ln softmax(x)[label]. gy a number, x (N, K), labels (N) -> gx (N, K)"""
+    e = np.exp(x - x.max(1, keepdims=True))
+    p = e / e.sum(1, keepdims=True)
+    p[np.arange(len(x)), labels] -= 1
+    return gy * p / len(x)
+
+
+@lesson.bug(
+    question="The backward of y = x @ w.T + b, x (N, I), w (O, I), b (O). Which line is wrong?",
+    bug="gb = gy.sum(1)",
+    mended="gb = gy.sum(0)",
+    innocent={
+        "def ": "gy, x and w are all it needs; b's value has no part in any gradient.",
+        "gx = ": "(N, O) @ (O, I) is (N, I), as x is.",
+        "gw = ": "(O, N) @ (N, I) is (O, I), as w is.",
+        "return": "one gradient for each input, in their order.",
+    },
+    hints=("Write the shape behind every line.", "b has the shape (O); which axis of gy (N, O) must go?"),
+)
+def linear_bug(gy, x, w):
+    gx = gy @ w
+    gw = gy.T @ x
+    gb = gy.sum(1)
+    return gx, gw, gb
+
+
+first_loss = lesson.predict(
+    "first_loss",
+    question="A network that has learnt nothing gives ten classes the same probability. What is its mean "
+    "cross-entropy?",
+    value=float(np.log(10)),
+    mistakes=(
+        (1.0, "that is log to the base 10; the cross-entropy takes the natural logarithm."),
+        (0.1, "that is the probability; the loss is −ln of it."),
+        (-float(np.log(10)), "−ln(1/10) is positive."),
+        (float(np.log2(10)), "that is in bits; the cross-entropy takes the natural logarithm."),
+        (0.9, "that is the error rate by guessing, not the cross-entropy."),
+        (10.0, "that is 1/p; the loss is the logarithm of it."),
+    ),
+    hints=("−ln p, and p is 1/10.", "ln 10."),
+    because="−ln(1/10) = ln 10 = 2.303. A first loss far above it means a bad initialisation.",
+)
+
+he_std = lesson.predict(
+    "he_std",
+    question="He's initialisation for a 3×3 convolution with 64 input channels and 32 output channels, before a ReLU "
+    "(fan_in mode): which standard deviation?",
+    value=float(np.sqrt(2 / 576)),
+    mistakes=(
+        (2 / 576, "that is the variance; the standard deviation is its root."),
+        (float(np.sqrt(1 / 576)), "the 2 is missing: a ReLU lets half of the values through."),
+        (float(np.sqrt(2 / 64)), "fan_in counts the kernel's places as well: 64·3·3."),
+        (float(np.sqrt(2 / 288)), "that is fan_out: 32·3·3. fan_in has the input channels."),
+        (float(np.sqrt(2 / (576 + 288))), "that is Glorot's, for fan_in + fan_out."),
+    ),
+    hints=("How many inputs does one output value see?", "√(2 / (64·3·3))"),
+    because=f"√(2/fan_in) with fan_in = 64·3·3 = 576 (see {init.kaiming_normal_.__name__}).",
+)

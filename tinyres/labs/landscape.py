@@ -1,0 +1,229 @@
+"""Loss landscapes: around a trained plain net the loss rises steeply and unevenly, around a residual one gently.
+
+Claim. Skip connections keep the loss surface around a minimum flat and nearly convex; that of a deep net without them
+is sharp and chaotic.
+
+    f(α, β) = L(θ + α·δ + β·η)        δ, η: random directions, each filter as long as the one it is added to:
+
+    d_{i,j} ← d_{i,j} / |d_{i,j}| · |θ_{i,j}|        for every filter j of layer i
+
+Without that scaling, a net whose weights are larger (which changes nothing after batch norm) would look flatter. A row
+of a linear layer counts as a filter. Biases and batch norm's parameters stay where they are: d = 0.
+
+Source. Li, Xu, Taylor, Studer & Goldstein 2018, "Visualizing the loss landscape of neural nets", section 4, Fig. 1, 5
+and 6.
+
+L is the mean cross-entropy over 200 training images, not augmented, in evaluation mode. By seed: two directions, and
+the loss along each at 21 points of [−1, 1]; for the first seed also the plane that they span, 15×15 points.
+
+Two numbers for every line. Flatness: how far one can go from the minimum, on average of both ways, before the loss has
+risen by 1 (at most 1, where the line ends). Dents: the share of the inner points in which the loss lies above the
+middle between its neighbours, which a convex function never does.
+
+Reproduced if, in the median over three seeds of the mean over the lines, the residual net's flatness is at least 1.5
+times its plain twin's, and it has fewer dents.
+
+The flatness is ill-posed for a net that has learnt little, as the first run showed: its loss needs no steep rise to be
+1 higher, for that is more than knowing nothing costs (2.3 for ten classes), and there is a wide plateau on the way.
+Compare nets that have reached a loss near 0 (--full, or more --epochs). So the verdict also tells the highest loss on
+the lines, which decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import mean, median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinyres.data import Dataset, Loader, channel_statistics
+from tinyres.labs.drawing import PLAIN, RESIDUAL, tidy
+from tinyres.labs.fit import fit
+from tinyres.labs.lab import Results, Verdict
+from tinyres.labs.twins import KINDS, learning_rate, sizes_of, twin
+from tinyres.labs.workbench import Workbench
+from tinyres.models.resnet import ResNet
+from tinyres.nn import Module
+from tinyres.random import generator
+from tinyres.training import checkpoint
+from tinyres.training.evaluate import evaluate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TITLE = "the loss around trained plain and residual nets"
+MINUTES = 3.0
+
+DEPTHS = 32, 56  # the default run's, and the full one's
+IMAGES, RISE, FLATTER = 200, 1.0, 1.5
+LINE, GRID = 21, 15  # points along a line, and along each side of the plane
+HIGHEST = 100.0  # times the lowest loss: where the colours end
+COLOURS = {"plain": PLAIN, "residual": RESIDUAL}
+
+Direction = dict[str, np.ndarray]  # by parameter
+Loss = Callable[[float, float], float]
+
+
+def direction(model: Module, draws: np.random.Generator) -> Direction:
+    """Random, scaled filter by filter to the length that the model's own has."""
+    found = {}
+    for name, parameter in model.named_parameters():
+        if parameter.ndim > 1:
+            d = draws.standard_normal(parameter.shape)
+            axes = tuple(range(1, parameter.ndim))  # all of a filter's, or of a row's
+            lengths = [np.sqrt((values.astype(float) ** 2).sum(axes, keepdims=True)) for values in (parameter.data, d)]
+            found[name] = (d * lengths[0] / lengths[1]).astype(parameter.dtype)
+        else:
+            found[name] = np.zeros_like(parameter.data)
+    return found
+
+
+def surface(model: Module, along: Sequence[Direction], images: Loader) -> Loss:
+    """f(α, β): the loss of the model, from where it is now, with its weights moved along the two directions."""
+    start = {name: parameter.data.copy() for name, parameter in model.named_parameters()}
+
+    def loss(a: float, b: float) -> float:
+        for name, parameter in model.named_parameters():
+            parameter.data = start[name] + np.float32(a) * along[0][name] + np.float32(b) * along[1][name]
+        try:
+            return evaluate(model, images.epoch(0)).loss
+        finally:
+            for name, parameter in model.named_parameters():
+                parameter.data = start[name]
+
+    return loss
+
+
+def steps(points: int) -> np.ndarray:
+    return np.linspace(-1, 1, points)
+
+
+def flatness(losses: Sequence[float], rise: float = RISE) -> float:
+    """How far from the middle the loss has risen by so much: linear between points, the mean of both ways."""
+    middle = len(losses) // 2
+    ways = (np.array(losses[middle:]), np.array(losses[middle::-1]))
+    return mean(first_crossing(way, losses[middle] + rise) for way in ways)
+
+
+def first_crossing(losses: np.ndarray, level: float) -> float:
+    """Where, on [0, 1], the loss first reaches the level; 1 if it never does."""
+    place = np.linspace(0, 1, len(losses))
+    above = np.flatnonzero(losses >= level)
+    if len(above) == 0:
+        return 1.0
+    k = above[0]
+    share = (level - losses[k - 1]) / (losses[k] - losses[k - 1])
+    return float(place[k - 1] + share * (place[k] - place[k - 1]))
+
+
+def dents(losses: Sequence[float]) -> float:
+    """The share of the inner points that lie above the middle between their neighbours."""
+    return float((np.diff(losses, 2) < 0).mean())
+
+
+def train(kind: str, depth: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int, path: Path) -> Results:
+    """Leaves the weights at `path`."""
+    model = twin(kind, depth, len(sets[0].classes), seed)
+    curve = fit(model, *sets, epochs=epochs, lr=learning_rate(depth), seed=seed)
+    checkpoint.save(checkpoint.Checkpoint(weights=model.state_dict()), path)
+    return curve[-1]
+
+
+def trained(kind: str, depth: int, train: Dataset, path: Path, seed: int) -> tuple[ResNet, Loss]:
+    """The net with the weights from `path`, and the loss around it."""
+    model = twin(kind, depth, len(train.classes), seed)
+    model.load_state_dict(checkpoint.load(path).weights)
+    average, deviation = channel_statistics(train)
+    images = Loader(train.take(slice(IMAGES)), IMAGES, mean=average, std=deviation, prefetch=0)
+    along = [direction(model, generator(seed, "direction", draw=k)) for k in range(2)]
+    return model, surface(model, along, images)
+
+
+def lines(kind: str, depth: int, train: Dataset, path: Path, seed: int) -> list[list[float]]:
+    _, loss = trained(kind, depth, train, path, seed)
+    return [[loss(a, 0) for a in steps(LINE)], [loss(0, b) for b in steps(LINE)]]
+
+
+def plane(kind: str, depth: int, train: Dataset, path: Path, seed: int) -> list[list[float]]:
+    """f(α, β), a row for every β."""
+    _, loss = trained(kind, depth, train, path, seed)
+    return [[loss(a, b) for a in steps(GRID)] for b in steps(GRID)]
+
+
+def compute(bench: Workbench) -> Results:
+    depth, seeds = bench.choose(*DEPTHS), bench.seeds(3, 3)
+    epochs, sets = bench.epochs(6, 30), bench.load(*bench.choose((3000, 500), (None, None)))
+    nets: dict[str, list[Results]] = {kind: [] for kind in KINDS}
+    for kind in KINDS:
+        for seed in seeds:
+            name, path = f"{kind} seed {seed}", bench.folder / f"{kind}-{seed}.safetensors"
+            end = bench.part(f"{name} training", partial(train, kind, depth, seed, sets, epochs, path))
+            run = {"end": end, "lines": bench.part(f"{name} lines", partial(lines, kind, depth, sets[0], path, seed))}
+            if seed == seeds[0]:
+                run["plane"] = bench.part(f"{name} plane", partial(plane, kind, depth, sets[0], path, seed))
+            nets[kind].append(run)
+    return {"nets": nets, "depth": depth, "data": sizes_of(*sets)}
+
+
+def over_seeds(results: Results, kind: str, number: Callable[[Sequence[float]], float]) -> float:
+    """The median over the seeds of the mean over the lines."""
+    return median(mean(number(line) for line in run["lines"]) for run in results["nets"][kind])
+
+
+def table(results: Results) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
+    rows = []
+    for kind, runs in results["nets"].items():
+        for seed, run in enumerate(runs):
+            line = run["lines"][0]
+            flat, dented, highest = (mean(number(line) for line in run["lines"]) for number in (flatness, dents, max))
+            loss, error = line[len(line) // 2], 100 * run["end"]["test_error"]
+            rows.append(
+                [kind, seed, f"{loss:.3f}", f"{error:.1f} %", f"{flat:.3f}", f"{100 * dented:.0f} %", f"{highest:.3g}"]
+            )
+    head = ("net", "seed", "loss at the minimum", "test error", "flatness", "dents", "highest loss on the lines")
+    return head, rows
+
+
+def verdict(results: Results) -> Verdict:
+    flat, dented, highest = (
+        {kind: over_seeds(results, kind, number) for kind in KINDS} for number in (flatness, dents, max)
+    )
+    return Verdict(
+        flat["residual"] >= FLATTER * flat["plain"] and dented["residual"] < dented["plain"],
+        f"the loss has risen by {RISE:g} at a distance of {flat['residual']:.2f} from the residual net and of "
+        f"{flat['plain']:.2f} from the plain one; dents are at {100 * dented['residual']:.0f} % and "
+        f"{100 * dented['plain']:.0f} % of the points; the lines rise to {highest['residual']:.0f} and "
+        f"{highest['plain']:.0f}",
+    )
+
+
+def draw(results: Results, figure: Figure) -> None:
+    from matplotlib.colors import LogNorm
+
+    planes = {kind: np.array(results["nets"][kind][0]["plane"]) for kind in KINDS}
+    low = min(values.min() for values in planes.values())
+    levels = np.geomspace(low, HIGHEST * low, 21)
+    panels = figure.subplots(1, 3, width_ratios=(1.2, 1.2, 1))
+    for axes, kind in zip(panels, KINDS, strict=False):
+        grid = steps(len(planes[kind]))
+        norm = LogNorm(levels[0], levels[-1])
+        filled = axes.contourf(grid, grid, planes[kind], levels, norm=norm, cmap="viridis", extend="max")
+        axes.contour(grid, grid, planes[kind], levels, colors="white", linewidths=0.4)
+        axes.plot(0, 0, "x", color="white")
+        axes.set_aspect("equal")
+        axes.set(
+            title=f"{kind}, the first seed\n(×: the trained net)", xlabel="α", ylabel="β" if kind == "plain" else ""
+        )
+    ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200) if levels[0] <= tick <= levels[-1]]
+    bar = figure.colorbar(
+        filled, ax=list(panels[:2]), label="loss, in both planes", ticks=ticks, format="%g", shrink=0.75, pad=0.02
+    )
+    bar.ax.minorticks_off()
+    for kind, style in zip(KINDS, ("--", "-"), strict=True):
+        for k, line in enumerate(line for run in results["nets"][kind] for line in run["lines"]):
+            panels[2].semilogy(steps(len(line)), line, style, color=COLOURS[kind], label=None if k else kind, alpha=0.8)
+    tidy(panels[2], "all lines, all seeds", "α or β: distance along the line", "loss")
+    figure.suptitle(f"The loss around trained {results['depth']}-layer nets: {results['data']}", fontweight="bold")

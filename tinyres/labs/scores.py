@@ -1,0 +1,26 @@
+"""The errors of several seeds, and when one net counts as better than another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def last(runs: Sequence[Sequence[dict[str, float]]], which: str = "test_error") -> np.ndarray:
+    """Every seed's error after the last epoch, in percent: (S,). runs: what fit returned, by seed."""
+    return np.array([100 * run[-1][which] for run in runs])
+
+
+def spread(errors: np.ndarray) -> float:
+    """The standard deviation over the seeds; 0 for a single one."""
+    return float(errors.std(ddof=1)) if len(errors) > 1 else 0.0
+
+
+def better(one: np.ndarray, other: np.ndarray) -> bool:
+    """Is one's mean below the other's by more than the larger of their standard deviations?"""
+    return bool(other.mean() - one.mean() > max(spread(one), spread(other)))
+
+
+def mean_and_spread(errors: np.ndarray) -> str:
+    return f"{errors.mean():.2f} ± {spread(errors):.2f}"

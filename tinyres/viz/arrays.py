@@ -1,0 +1,96 @@
+"""An array, made small enough for a page: all of its numbers if they are few, else a picture and a histogram."""
+
+from __future__ import annotations
+
+import base64
+import math
+from typing import Any
+
+import numpy as np
+
+from tinyres.autograd import Array
+from tinyres.device import to_device
+
+FEW = 48  # up to so many numbers are shown one by one
+DIGITS = 6
+BINS = 24
+TILE, SIDE = 32, 96  # pixels: of one channel at most, and of the whole picture
+NOT_FINITE = 0  # a pixel's level; 1 … 255 are −max|a| … max|a|, and 128 is zero
+
+
+def describe(array: Array) -> dict[str, Any]:
+    """For JSON. Numbers are text, with DIGITS significant digits: JSON has no NaN, and the page shows what is here.
+
+    shape, dtype, and for few numbers: values, in C order; for many: least, greatest, mean, size (√Σ a²), bins and
+    picture, {width, height, rows, columns, levels: base64 of a byte for each pixel, scale: the value of level 255}.
+    """
+    a = to_device(array, "cpu")
+    described: dict[str, Any] = {"shape": list(a.shape), "dtype": str(a.dtype)}
+    if a.size <= FEW:
+        return described | {"values": [number(value) for value in a.ravel().tolist()]}
+    wide = a.astype(np.float64)
+    finite = wide[np.isfinite(wide)]
+    figures = {"not finite": int(a.size - finite.size)}
+    if finite.size == 0:
+        return described | figures
+    with np.errstate(over="ignore"):  # a sum that float64 cannot hold is shown as inf
+        mean, size = finite.mean(), np.linalg.norm(finite)
+    texts = {
+        "least": number(finite.min()),
+        "greatest": number(finite.max()),
+        "mean": number(mean),
+        "size": number(size),
+    }
+    return described | figures | texts | {"bins": histogram(finite), "picture": picture(wide)}
+
+
+def number(value: Any) -> str:
+    return f"{value:.{DIGITS}g}"
+
+
+def histogram(a: np.ndarray) -> list[int]:
+    """How many values fall into each of BINS equal parts from the least to the greatest.
+
+    np.histogram refuses a range of a few roundings, and values that are all but equal are worth seeing.
+    """
+    a = a / (np.abs(a).max() or 1.0)  # the range of what is left does not overflow
+    span = a.max() - a.min()
+    part = (a - a.min()) * (BINS / span) if span > BINS * np.finfo(np.float64).tiny else np.zeros_like(a)
+    return np.bincount(np.minimum(part.astype(int), BINS - 1), minlength=BINS).tolist()
+
+
+def picture(a: np.ndarray) -> dict[str, Any]:
+    """The first channels of the first images as tiles; a matrix or a vector as it is. Large ones are thinned out."""
+    tiles = a.reshape((1,) * (4 - a.ndim) + a.shape) if a.ndim <= 4 else a.reshape((-1, *a.shape[-3:]))
+    tile = thinned(tiles, TILE if a.ndim > 2 else SIDE)
+    height, width = tile.shape[2:]
+    rows = min(tile.shape[0], max(1, (SIDE + 1) // (height + 1)))
+    columns = min(tile.shape[1], max(1, (SIDE + 1) // (width + 1)))
+    shown = tile[:rows, :columns]
+    scale = float(np.abs(shown[np.isfinite(shown)]).max(initial=0.0))
+    canvas = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), 128, np.uint8)
+    for r in range(rows):
+        for c in range(columns):
+            top, left = r * (height + 1), c * (width + 1)
+            canvas[top : top + height, left : left + width] = levels(shown[r, c], scale)
+    return {
+        "width": canvas.shape[1],
+        "height": canvas.shape[0],
+        "rows": rows,
+        "columns": columns,
+        "scale": number(scale),
+        "levels": base64.b64encode(canvas.tobytes()).decode("ascii"),
+    }
+
+
+def thinned(a: np.ndarray, most: int) -> np.ndarray:
+    """Every k-th row and column, so that at most `most` of each are left."""
+    down, across = (math.ceil(length / most) for length in a.shape[-2:])
+    return a[..., ::down, ::across]
+
+
+def levels(a: np.ndarray, scale: float) -> np.ndarray:
+    """−scale … scale as 1 … 255."""
+    finite = np.isfinite(a)
+    level = 128 + np.round(127 * (np.where(finite, a, 0) / (scale or 1.0)))
+    return np.where(finite, level, NOT_FINITE).astype(np.uint8)
