@@ -104,6 +104,21 @@ def test_one_number_is_a_multiple_of_any_other():
     assert diagnosed(lambda x: x**3, lambda gy: gy * 1.7, x) is None
 
 
+def test_inputs_are_called_by_their_names():
+    w = np.random.default_rng(1).standard_normal((3, 4))
+
+    def backward(gy):
+        return gy * w, gy * w * X
+
+    said = diagnose(Evidence("op", np.multiply, backward, (X, w), 1, names=("x", "weight")))
+    assert "must be x," in said and "weight·x" in said
+
+
+def test_a_name_that_we_use_ourselves_is_left_alone():
+    said = diagnose(Evidence("op", np.multiply, lambda gy: (gy, gy), (X, X + 1), 0, names=("a", "y")))
+    assert "Multiply gy by input 1" in said
+
+
 def test_gradients_that_pile_up():
     gx = np.zeros_like(X)
 
@@ -114,9 +129,15 @@ def test_gradients_that_pile_up():
     assert "accumulates" in diagnosed(np.exp, backward, X)
 
 
+def test_a_forward_that_draws_of_its_own():
+    draws = np.random.default_rng(0)
+    said = diagnosed(lambda x: x * (draws.random(x.shape) > 0.5), lambda gy: gy, X)
+    assert "Forward itself" in said and "random" in said
+
+
 def test_too_large_to_be_measured():
     x = np.ones((60, 100))
-    assert diagnosed(np.exp, lambda gy: 2 * gy * np.exp(x), x) is None
+    assert "smaller input" in diagnosed(np.exp, lambda gy: 2 * gy * np.exp(x), x)
 
 
 @pytest.mark.parametrize(

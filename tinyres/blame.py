@@ -82,7 +82,7 @@ def wrong_gradient(
         f"worst of {count} is {list(element.index)}: "
         f"backward gives {element.analytic:.9g}, forward {element.numeric:.9g}"
     )
-    cause = diagnose(Evidence(call.name, claim.forward, call.backward, claim.inputs, k))
+    cause = diagnose(Evidence(call.name, claim.forward, call.backward, claim.inputs, k, names=names(call)))
     return GradientError(
         message, call.name, call.input_name(k), i, element.index, element.analytic, element.numeric, cause
     )
@@ -95,7 +95,7 @@ def failed_backward(recorded: Recorded, error: Exception) -> GradientError:
     if call is None:
         return GradientError(f"backward failed: {problem}")
     k = _misshapen(call)
-    cause = diagnose(Evidence(call.name, call.forward, call.backward, call.inputs, k, problem))
+    cause = diagnose(Evidence(call.name, call.forward, call.backward, call.inputs, k, problem, names(call)))
     return GradientError(
         f"the backward of {call.name} failed: {problem}", call.name, call.input_name(k), diagnosis=cause
     )
@@ -103,9 +103,14 @@ def failed_backward(recorded: Recorded, error: Exception) -> GradientError:
 
 def rounded_gradient(call: Call, k: int) -> GradientError:
     """The op's gradient for its k-th input has the precision of float32, though all it was given is float64."""
-    cause = diagnose(Evidence(call.name, call.forward, call.backward, call.inputs, k))
+    cause = diagnose(Evidence(call.name, call.forward, call.backward, call.inputs, k, names=names(call)))
     message = f"the gradient that {call.name} returns for {call.input_name(k)} was rounded to float32 on the way"
     return GradientError(message, call.name, call.input_name(k), diagnosis=cause)
+
+
+def names(call: Call) -> tuple[str, ...]:
+    """What the op's forward calls its inputs."""
+    return tuple(call.input_name(k) for k in range(len(call.inputs)))
 
 
 def _misshapen(call: Call) -> int:

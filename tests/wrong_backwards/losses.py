@@ -59,7 +59,7 @@ LOSSES = (
     ),
     Wrong("mse: sign", lambda x, t: ((x - t) ** 2).mean(), lambda gy, x, t: gy * 2 * (t - x) / 12, (*X, *X), "sign"),
     Wrong("bce: as with logits", bce, lambda gy, p, t: gy * (p - t) / 12, (PROBABILITIES, TARGETS), "p|x·(1_−_x)"),
-    Wrong("bce: target term only", bce, lambda gy, p, t: -gy * t / p / 12, (PROBABILITIES, TARGETS), "term|input_1/x"),
+    Wrong("bce: one term", bce, lambda gy, p, t: -gy * t / p / 12, (PROBABILITIES, TARGETS), "input_1_=_0 must"),
     Wrong("bce_logits: no sigmoid", bce_logits, lambda gy, x, t: gy * (x - t) / 12, ((4, 3), TARGETS), "sigmoid(x) x"),
     Wrong("huber: not clipped", huber, lambda gy, x, t: gy * (x - t), ((6, 5), (6, 5)), "1|clip|others"),
     Wrong(

@@ -257,7 +257,7 @@ OPS = (
     WrongOp("linear: gw transposed", lambda x, w: GwTransposed()(x, w), ((5, 3), (3, 2)), "transposed", 1),
     WrongOp("linear: one gradient", lambda x, w: OneGradient()(x, w), ((5, 3), (3, 2)), "1_gradient 2_inputs", 1),
     WrongOp("bias: axis", lambda x, b: BiasOverTheWrongAxis()(x, b), ((5, 3), (3,)), "sum axis_(1,) axis_(0,)", 1),
-    WrongOp("bias: square", lambda x, b: BiasOverTheWrongAxis()(x, b), ((4, 4), (4,)), "transposed", 1),
+    WrongOp("bias: square", lambda x, b: BiasOverTheWrongAxis()(x, b), ((4, 4), (4,)), "summed axis_1 axis_0", 1),
     WrongOp("bias: keepdims", lambda x, b: BiasKeepsItsAxis()(x, b), ((5, 3), (3,)), "keepdims", 1),
     WrongOp("embedding: +=", lambda w: Embedding()(w), ((4, 3),), "np.add.at overwritten"),
     WrongOp("dropout: drawn again", lambda x: DropoutDrawnAgain()(x), ((4, 5),), "another_mask"),

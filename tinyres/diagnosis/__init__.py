@@ -20,35 +20,61 @@ from tinyres.diagnosis.evidence import Facts, affordable, same
 from tinyres.diagnosis.factor import named_factor, unnamed_factor
 from tinyres.diagnosis.linearity import Backward, is_linear, not_linear
 from tinyres.diagnosis.local import wrong_formula
-from tinyres.diagnosis.normal import wrong_normalisation
-from tinyres.diagnosis.places import moved, scattered, wrong_input
+from tinyres.diagnosis.naming import named
+from tinyres.diagnosis.norm_mistakes import wrong_normalisation
+from tinyres.diagnosis.parts import wrong_part
+from tinyres.diagnosis.places import misdirected, moved, scattered, wrong_input
 from tinyres.diagnosis.pooling import wrong_pooling
 from tinyres.diagnosis.precision import noisy, rounded
+from tinyres.diagnosis.reductions import wrong_axes
 from tinyres.diagnosis.softmax import wrong_softmax
-from tinyres.diagnosis.ways import divisor_constant, elementwise, mixed, overwritten, paths, transposed_map
-from tinyres.diagnosis.where import at_kinks, only_some
+from tinyres.diagnosis.two import besides_a_factor
+from tinyres.diagnosis.ways import (
+    divisor_constant,
+    elementwise,
+    length_constant,
+    mixed,
+    overwritten,
+    paths,
+    paths_of_several,
+    transposed_map,
+)
+from tinyres.diagnosis.where import at_kinks, factor_of_each, only_some, unmasked
 
-HYPOTHESES = (  # each: what is known of a linear backward -> a sentence, or None
-    at_kinks,
+MISTAKES = (  # each: what is known of a linear backward -> a sentence, or None
     named_factor,
     wrong_softmax,
     wrong_normalisation,
     wrong_pooling,
     overwritten,
+    wrong_axes,
     moved,
     wrong_convolution,
     wrong_formula,
     paths,
     mixed,
     divisor_constant,
+    paths_of_several,
+    length_constant,
     wrong_ingredient,
     transposed_map,
     scattered,
+)
+REARRANGED = (overwritten, wrong_axes, moved, wrong_convolution, wrong_ingredient, transposed_map)
+HYPOTHESES = (
+    at_kinks,
+    *MISTAKES,
     unnamed_factor,
+    lambda facts: wrong_part(facts, MISTAKES),
+    lambda facts: besides_a_factor(facts, REARRANGED),
     elementwise,
+    factor_of_each,
+    unmasked,
     only_some,
     noisy,
 )
+
+TOO_LARGE = "Too large to say more: check with a smaller input, and the mistake can perhaps be named."
 
 
 def diagnose(evidence: Evidence) -> str | None:
@@ -57,9 +83,12 @@ def diagnose(evidence: Evidence) -> str | None:
         answer = complained(evidence)
         if answer is None and answers(evidence):
             answer = no_array(evidence) or changing(evidence)
-            if answer is None and affordable(evidence):
-                answer = wrong_values(evidence)
-    if answer is None or answer.startswith("gy "):
+            if answer is None:
+                answer = wrong_values(evidence) if affordable(evidence) else TOO_LARGE
+    if answer is None:
+        return None
+    answer = named(answer, evidence)
+    if answer.startswith("gy "):
         return answer
     return answer[0].upper() + answer[1:]
 
@@ -93,7 +122,8 @@ def wrong_values(evidence: Evidence) -> str | None:
     if same(facts.claimed, facts.true):
         return noisy(facts)
     answer = wrong_input(facts, [gradient_of(evidence, j) for j in range(len(evidence.inputs))])
-    return answer or next(filter(None, (hypothesis(facts) for hypothesis in HYPOTHESES)), None)
+    answer = answer or next(filter(None, (hypothesis(facts) for hypothesis in HYPOTHESES)), None)
+    return answer or misdirected(facts)
 
 
 def gradient_of(evidence: Evidence, j: int) -> Backward:

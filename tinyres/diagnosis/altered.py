@@ -84,6 +84,12 @@ def alterations(a: np.ndarray, facts: Facts, name: str) -> Iterator[tuple[np.nda
     for axes in subsets(a.ndim):
         yield np.broadcast_to(a.mean(axes, keepdims=True), a.shape), f"{name} replaced by its mean over axis {axes}"
     for axis, length in enumerate(a.shape):
+        for i in range(length if length > 1 else 0):
+            places = ", ".join(str(i) if k == axis else ":" for k in range(a.ndim))
+            yield (
+                np.broadcast_to(a.take([i], axis), a.shape),
+                f"{name}[{places}] in place of all of {name}: along axis {axis} the index {i} is used for every one",
+            )
         for by in (1, -1):
             if length > 1:
                 yield np.roll(a, by, axis), f"{name} shifted by {by} along axis {axis}".replace("-", "−")

@@ -132,7 +132,13 @@ def not_finite(x: np.ndarray, gx: np.ndarray) -> str:
 
 
 def changing(evidence: Evidence) -> str | None:
-    """backward gives another answer the second time, or changes what is not its own."""
+    """A pass gives another answer the second time, or changes what is not its own."""
+    once, again = (np.asarray(evidence.forward(*evidence.inputs)) for _ in range(2))
+    if not np.array_equal(once, again, equal_nan=True):
+        return (
+            "Forward itself answers differently when it runs again on the same inputs (it draws new random numbers), "
+            "so nothing can be compared with backward. Draw from tinyres.random, or keep the mask fixed in the check."
+        )
     gy = random_gy(evidence, 0)
     mine, before = gy.copy(), [np.array(a) for a in evidence.inputs]
     first, second, third = (np.array(answered(evidence, mine)[evidence.index]) for _ in range(3))

@@ -7,29 +7,32 @@ gave. Where output row p reads from row s·p − pad, s and pad of backward can 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from tinyres.diagnosis.evidence import Facts, same
 
-Places = tuple[tuple[int, int], tuple[int, int]]  # ((s, pad) for rows, (s, pad) for columns)
+Places = tuple[tuple[int, int], tuple[int, int], int]  # ((s, pad) for rows, (s, pad) for columns, dilation)
 
 
 def wrong_convolution(facts: Facts) -> str | None:
     found = setting(facts)
     if found is None:
         return None
-    x, w = found
-    kernel_wanted = facts.x is w
-    p, q = facts.y.shape[2:]
-    due, came = (placed(matrix, facts, x, w, kernel_wanted) for matrix in (facts.true, facts.claimed))
+    p, q = found.y_shape[2:]
+    due, came = (placed(matrix, found) for matrix in (facts.true, facts.claimed))
     if due is None or came is None or due == came:
         return None
-    if not same(facts.claimed, predicted(came, facts, x, w, kernel_wanted)):
+    if not same(facts.claimed, predicted(came, found)):
         return None
-    if not same(facts.true, predicted(due, facts, x, w, kernel_wanted)):
+    if not same(facts.true, predicted(due, found)):
         return None
     parts = []
-    for axis, (right, wrong), length in zip(("row", "column"), zip(due, came, strict=True), (p, q), strict=True):
+    if due[2] != came[2]:
+        what = "the dilation is ignored" if came[2] == 1 else "the dilation is wrong"
+        parts.append(f"{what}, {came[2]} in place of {due[2]}")
+    for axis, right, wrong, length in zip(("row", "column"), due[:2], came[:2], (p, q), strict=True):
         if right == wrong or (length == 1 and right[1] == wrong[1]):
             continue
         if right[0] != wrong[0] and length > 1:
@@ -43,42 +46,66 @@ def wrong_convolution(facts: Facts) -> str | None:
     return "backward assigns the outputs to wrong places of x: " + "; ".join(parts) + "." if parts else None
 
 
-def setting(facts: Facts) -> tuple[np.ndarray, np.ndarray] | None:
-    """(x, w), if this looks like a convolution (N,C,H,W), (O,C,KH,KW) -> (N,O,P,Q)."""
-    if len(facts.inputs) < 2 or facts.index > 1 or any(np.ndim(a) != 4 for a in (*facts.inputs[:2], facts.y)):
+class Setting(NamedTuple):
+    """Of a convolution (N,C,H,W), (O,C,KH,KW) -> (N,O,P,Q), or of one in one dimension, with H = KH = P = 1."""
+
+    x: np.ndarray
+    w: np.ndarray
+    y_shape: tuple[int, ...]
+    kernel_wanted: bool
+
+
+def setting(facts: Facts) -> Setting | None:
+    """None if this is no convolution."""
+    if len(facts.inputs) < 2 or facts.index > 1:
         return None
     x, w = facts.inputs[:2]
-    if x.shape[1] != w.shape[1] or facts.y.shape[:2] != (x.shape[0], w.shape[0]):
+    y_shape = facts.y.shape
+    if {x.ndim, w.ndim, len(y_shape)} == {3}:
+        x, w, y_shape = x[:, :, None], w[:, :, None], (*y_shape[:2], 1, y_shape[2])
+    if {x.ndim, w.ndim, len(y_shape)} != {4}:
         return None
-    return x, w
+    if x.shape[1] != w.shape[1] or y_shape[:2] != (x.shape[0], w.shape[0]):
+        return None
+    return Setting(x, w, y_shape, facts.index == 1)
 
 
-def placed(matrix: np.ndarray, facts: Facts, x: np.ndarray, w: np.ndarray, kernel_wanted: bool) -> Places | None:
-    """Stride and padding that this Jacobian was made with."""
-    n_out = facts.y.shape
+def placed(matrix: np.ndarray, found: Setting) -> Places | None:
+    """Stride, padding and dilation that this Jacobian was made with."""
+    for dilation in (1, 2, 3):
+        places = placed_with(dilation, matrix, found)
+        if places is not None:
+            return places
+    return None
+
+
+def placed_with(dilation: int, matrix: np.ndarray, found: Setting) -> Places | None:
+    x, w, n_out, kernel_wanted = found
     pairs = []
-    blocks = matrix.reshape(*n_out, *facts.x.shape)
+    blocks = matrix.reshape(*n_out, *(w if kernel_wanted else x).shape)
     kh, kw = w.shape[2:]
-    padded_x = padded(x, w)
+    reach = (dilation * (kh - 1) + 1, dilation * (kw - 1) + 1)
+    padded_x = padded(x, reach)
     for p, q in np.ndindex(*n_out[2:]):
         block = blocks[0, 0, p, q]
-        pattern, image = (block[0], padded_x[0]) if kernel_wanted else (w[0], padded(block, w)[0])
+        pattern, image = (block[0], padded_x[0]) if kernel_wanted else (w[0], padded(block, reach)[0])
         if not np.any(pattern):
             continue
-        views = np.lib.stride_tricks.sliding_window_view(image, (kh, kw), (1, 2))  # (C, rows, columns, kh, kw)
+        views = np.lib.stride_tricks.sliding_window_view(image, reach, (1, 2))  # (C, rows, columns, *reach)
+        views = views[..., ::dilation, ::dilation]
         error = np.abs(views - pattern[:, None, None]).max((0, 3, 4))
         hits = np.argwhere(error < 1e-7 * np.abs(pattern).max())
         if len(hits) == 1:
-            pairs.append((p, q, int(hits[0][0]) - kh, int(hits[0][1]) - kw))
+            pairs.append((p, q, int(hits[0][0]) - reach[0], int(hits[0][1]) - reach[1]))
     if not pairs:
         return None
     rows = line([(p, r) for p, _, r, _ in pairs])
     columns = line([(q, c) for _, q, _, c in pairs])
-    return None if rows is None or columns is None else (rows, columns)
+    return None if rows is None or columns is None else (rows, columns, dilation)
 
 
-def padded(image: np.ndarray, w: np.ndarray) -> np.ndarray:
-    kh, kw = w.shape[2:]
+def padded(image: np.ndarray, by: tuple[int, int]) -> np.ndarray:
+    kh, kw = by
     return np.pad(image, [(0, 0), (0, 0), (kh, kh), (kw, kw)])
 
 
@@ -90,20 +117,20 @@ def line(points: list[tuple[int, int]]) -> tuple[int, int] | None:
     return (s, pad) if all(r == s * p - pad for p, r in points) else None
 
 
-def predicted(places: Places, facts: Facts, x: np.ndarray, w: np.ndarray, kernel_wanted: bool) -> np.ndarray:
+def predicted(places: Places, found: Setting) -> np.ndarray:
     """The whole Jacobian for this stride and padding; what falls outside is lost."""
-    (s, pad), (t, pad_t) = places
-    n, o, p, q = facts.y.shape
+    (s, pad), (t, pad_t), d = places
+    x, w, (n, o, p, q), kernel_wanted = found
     kh, kw = w.shape[2:]
-    far = max(abs(s) * p, abs(t) * q, abs(pad), abs(pad_t)) + max(kh, kw) + max(x.shape[2:])
-    out = np.zeros((*facts.y.shape, *facts.x.shape))
+    far = max(abs(s) * p, abs(t) * q, abs(pad), abs(pad_t)) + d * max(kh, kw) + max(x.shape[2:])
+    out = np.zeros((n, o, p, q, *(w if kernel_wanted else x).shape))
     wide = np.pad(x, [(0, 0), (0, 0), (far, far), (far, far)])
     for b, f, i, j in np.ndindex(n, o, p, q):
         r, c = s * i - pad + far, t * j - pad_t + far
         if kernel_wanted:
-            out[b, f, i, j, f] = wide[b, :, r : r + kh, c : c + kw]
+            out[b, f, i, j, f] = wide[b, :, r : r + d * kh : d, c : c + d * kw : d]
         else:
             canvas = np.zeros(wide.shape[1:])
-            canvas[:, r : r + kh, c : c + kw] = w[f]
+            canvas[:, r : r + d * kh : d, c : c + d * kw : d] = w[f]
             out[b, f, i, j, b] = canvas[:, far : far + x.shape[2], far : far + x.shape[3]]
-    return out.reshape(facts.claimed.shape)
+    return out.reshape(n * o * p * q, -1)

@@ -23,6 +23,7 @@ class Evidence(NamedTuple):
     inputs: where it was checked, in float64 (labels in integers).
     index: the input whose gradient is wrong.
     problem: what was complained of, if it was no wrong number: an exception, or a wrong shape or dtype.
+    names: what forward calls its inputs; without them they are x and input 0, input 1, …
     """
 
     op: str
@@ -31,6 +32,7 @@ class Evidence(NamedTuple):
     inputs: tuple[np.ndarray, ...]
     index: int  # type: ignore[assignment]  # tuple's own index() is not needed here
     problem: str | None = None
+    names: tuple[str, ...] = ()
 
 
 class Facts:
@@ -146,6 +148,11 @@ def fit(target: np.ndarray, terms: Sequence[np.ndarray]) -> np.ndarray | None:
     c = c / lengths
     c[np.abs(c) * lengths < 1e-6 * np.linalg.norm(target)] = 0
     return c
+
+
+def distinct(values: np.ndarray) -> int:
+    """How many values there are, up to rounding."""
+    return len(np.unique(np.round(values, 7)))
 
 
 def subsets(ndim: int) -> Iterator[tuple[int, ...]]:

@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from tinyres.diagnosis.divisors import wrong_divisor
 from tinyres.diagnosis.evidence import Facts, constant, number, same, subsets
 
 
@@ -26,9 +27,10 @@ def named_factor(facts: Facts) -> str | None:
     if abs(factor + 1) < 1e-6:
         return f"{start}: the sign is wrong (a minus is missing, or one too many)."
     sign = "; the sign is wrong (flipped) as well" if factor < 0 else ""
-    for family in (powers_and_twos, counts, scales, quotients, far_fetched):
+    first = (scales,) if facts.x.shape == facts.y.shape else ()  # else a number of elements is the better guess
+    for family in (wrong_divisor, *first, roots_and_twos, counts, scales, far_fetched):
         origins = list(family(facts, abs(factor)))
-        if family is powers_and_twos:
+        if family is roots_and_twos and len(origins) < 2:
             origins += list(counts(facts, abs(factor)))
         if origins:
             return f"{start}{sign}: {', or '.join(origins)}."
@@ -47,17 +49,33 @@ def is_(factor: float, value: float) -> bool:
     return abs(factor - value) <= 1e-6 * abs(value)
 
 
-def powers_and_twos(facts: Facts, factor: float) -> Iterator[str]:
+def roots_and_twos(facts: Facts, factor: float) -> Iterator[str]:
     power = exponent(facts)
     if power is not None and is_(factor, 1 / abs(power)):
-        yield f"the exponent {number(power)} is forgotten as a factor (the derivative of x^p is p·x^(p−1))"
-    if is_(factor, 0.5):
+        yield (
+            f"the exponent {number(power)} is missing as a factor (forgotten; the derivative of x^p is p·x^(p−1), "
+            "and of x·x it counts both paths)"
+        )
+    elif is_(factor, 0.5):
         yield (
             "a factor 2 is missing (of two equal paths, as in x·x, only one is counted, or a square's derivative "
             "lacks its 2)"
         )
+    for name, a in facts.others:
+        for axis, length in enumerate(a.shape):
+            if length not in facts.x.shape or length < 2 or not is_product(facts):
+                continue
+            for power, says in ((0.5, "is missing"), (-0.5, "enters once too often (or √d where d is due)")):
+                if is_(factor, length**power):
+                    yield f"1/√{length} {says}, if forward divides by √d: {length} is the size of axis {axis} of {name}"
     if is_(factor, 2):
         yield "a factor 2 is too many (accumulated twice, or 1/2 forgotten)"
+
+
+def is_product(facts: Facts) -> bool:
+    """Outputs depend on several x each, and x on several outputs."""
+    used = facts.true != 0
+    return bool(used.sum(0).max() > 1 and used.sum(1).max() > 1)
 
 
 def exponent(facts: Facts) -> float | None:
@@ -73,10 +91,12 @@ def counts(facts: Facts, factor: float) -> Iterator[str]:
         if is_(factor, count):
             yield f"{count} is {what}; it is not divided by it (a sum stands where a mean is due), or multiplied by it"
         if is_(factor, 1 / count):
-            yield (
-                f"{count} is {what}; it is divided by it once too often (averaged where it must be summed), "
-                "or not multiplied by it"
-            )
+            if "batch" in what and facts.x.shape[:1] != (count,):
+                yield (
+                    f"averaged over the batch of {count} where it must be summed (or divided by {count} once too often)"
+                )
+            else:
+                yield f"{count} is {what}; it is averaged over them where it must be summed (or not multiplied by it)"
 
 
 def scales(facts: Facts, factor: float) -> Iterator[str]:
@@ -96,19 +116,6 @@ def scales(facts: Facts, factor: float) -> Iterator[str]:
                     missing = "is missing as a factor" if power < 0 else "is a factor too many, or missing as a divisor"
                     times = "" if abs(power) == 1 else f" to the power {number(abs(power))}"
                     yield f"{name}{times} {missing}"
-
-
-def quotients(facts: Facts, factor: float) -> Iterator[str]:
-    """One number of elements in place of another."""
-    known = roles(facts)
-    for wrong, what in known:
-        for due, what_due in known:
-            if is_(factor, due / wrong):
-                yield (
-                    f"it is divided by {wrong} in place of {due} (or multiplied by {due} in place of {wrong}): "
-                    f"{wrong} is {what}, {due} is {what_due}"
-                )
-                return
 
 
 def far_fetched(facts: Facts, factor: float) -> Iterator[str]:

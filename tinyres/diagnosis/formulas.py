@@ -7,7 +7,7 @@ from itertools import combinations, product
 
 import numpy as np
 
-from tinyres.diagnosis.evidence import constant, fit, number
+from tinyres.diagnosis.evidence import constant, distinct, fit, number
 
 Known = dict[str, np.ndarray]  # name -> values; all arrays of one length
 Powers = dict[str, float]  # name -> exponent
@@ -47,9 +47,9 @@ def simple(c: float) -> bool:
 
 def monomial(values: np.ndarray, known: Known) -> tuple[float, Powers] | None:
     """(c, {name: exponent}) with values = c·Π name^exponent, exponents in halves up to 4, as few names as possible."""
-    if np.any(values == 0) or not np.all(np.isfinite(values)):
+    if np.any(values == 0) or not np.all(np.isfinite(values)) or distinct(values) < 4:
         return None
-    names = [n for n, v in known.items() if np.all(v != 0) and len(np.unique(np.round(np.abs(v), 9))) > 3]
+    names = [n for n, v in known.items() if np.all(v != 0) and varied(np.abs(v))]
     for count in range(1, min(len(names), MOST_NAMES) + 1):
         for chosen in combinations(names, count):
             if len(values) < count + 3:
@@ -64,6 +64,12 @@ def monomial(values: np.ndarray, known: Known) -> tuple[float, Powers] | None:
             if factor is not None:
                 return factor, powers
     return None
+
+
+def varied(v: np.ndarray) -> bool:
+    """Values enough to tell powers apart: four, or three that occur often (an output for a row of x)."""
+    counts = np.unique(np.round(v, 9), return_counts=True)[1]
+    return len(counts) > 3 or (len(counts) == 3 and min(counts) > 2)
 
 
 def evaluated(powers: Powers, known: Known, length: int) -> np.ndarray:
@@ -106,7 +112,14 @@ def written(factor: float, powers: Powers) -> str:
 
 
 def expressions(known: Known) -> Iterator[tuple[str, np.ndarray]]:
-    """What derivatives are made of. y first: where it will do, a backward is mostly written with it."""
+    """What derivatives are made of. Two or three values tell a condition, but no other formula."""
+    for name, term in candidates(known):
+        if distinct(term) > 3 or name.startswith("sign(") or " > " in name:
+            yield name, term
+
+
+def candidates(known: Known) -> Iterator[tuple[str, np.ndarray]]:
+    """y first: where it will do, a backward is mostly written with it."""
     several = {name for name, a in known.items() if len(np.unique(a)) > 2}  # fewer do not tell functions apart
     if "x" in known and len(np.unique(known["x"])) < 4:
         known = {name: a for name, a in known.items() if name != "x"}
@@ -124,6 +137,9 @@ def expressions(known: Known) -> Iterator[tuple[str, np.ndarray]]:
             yield f"({m} > {n})", (a > b) * 1.0
             yield f"{m}·{n}", a * b
             yield f"exp({m} − {n})", np.exp(a - b)
+            yield f"tanh({m} − {n})", np.tanh(a - b)
+            yield f"sigmoid({m} − {n})", 1 / (1 + np.exp(b - a))
+            yield f"log({m}/{n})", np.log(a / b)
             yield f"({m} − {n})/({m}·(1 − {m}))", (a - b) / (a * (1 - a))
         for m, n in product(known, repeat=2):
             if m != n:
@@ -138,12 +154,16 @@ def expressions(known: Known) -> Iterator[tuple[str, np.ndarray]]:
 def polynomials(n: str, v: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     yield n, v
     yield f"{n}·(1 − {n})", v * (1 - v)
+    yield f"{n}·(1 + {n})", v * (1 + v)
     yield f"(1 − {n}²)", 1 - v**2
     yield f"(1 − {n})", 1 - v
     yield f"(1 + {n})", 1 + v
     yield f"(1 + {n}²)", 1 + v**2
     yield f"1/(1 + {n}²)", 1 / (1 + v**2)
     yield f"{n}²", v**2
+    yield f"1/(1 + {n})", 1 / (1 + v)
+    yield f"1/(1 + |{n}|)", 1 / (1 + np.abs(v))
+    yield f"1/(1 + |{n}|)²", 1 / (1 + np.abs(v)) ** 2
     yield f"1/{n}", 1 / v
     yield f"1/{n}²", 1 / v**2
     yield f"√{n}", np.sqrt(v)
@@ -158,6 +178,10 @@ def polynomials(n: str, v: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 def transcendental(n: str, v: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     s, bell = 1 / (1 + np.exp(-v)), np.exp(-(v**2) / 2)
     yield f"exp({n})", np.exp(v)
+    yield f"log(1 − {n})", np.log(1 - v)
+    yield f"1/(1 − {n})", 1 / (1 - v)
+    yield f"{n}·log({n})", v * np.log(v)
+    yield f"(1 − {n})·log({n})", (1 - v) * np.log(v)
     yield f"exp(−{n})", np.exp(-v)
     yield f"log({n})", np.log(v)
     yield f"sigmoid({n})", s

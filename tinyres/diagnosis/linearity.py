@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tinyres.diagnosis.evidence import Facts, constant, fit, number, same
+from tinyres.diagnosis.evidence import Facts, constant, fit, number, same, subsets
+from tinyres.diagnosis.formulas import times
 
 Backward = Callable[[np.ndarray], np.ndarray]  # gy -> the gradient of the input in question
 
@@ -85,23 +86,33 @@ def added_constant(facts: Facts, backward: Backward, gys: np.ndarray, claimed: n
         return None
     if not is_linear(lambda gy: backward(gy) - rest, gys):
         return None
-    known = {
-        "x": facts.x,
-        "the local derivative": facts.true.sum(0).reshape(facts.x.shape),
-        "1": np.ones(facts.x.shape),
-        **{name: a for name, a in facts.others if a.shape == facts.x.shape},
-    }
+    linear = claimed - rest
+    due = facts.gradients(facts.true) - linear
+    what = f"{described(rest, facts)}, which does not depend on gy"
+    start = f"For gy = 0 the gradient must be 0, but backward adds {what}"
+    if same(linear + due, linear, 1e-6):
+        return f"{start}. Without that it is right."
+    for axes in (None, *subsets(gys.ndim - 1)):
+        s = gys if axes is None else gys.sum(tuple(a + 1 for a in axes), keepdims=True)
+        if s[0].ndim > rest.ndim or np.broadcast_shapes(s[0].shape, rest.shape) != rest.shape:
+            continue
+        if same(due, s.reshape(6, *(1,) * (rest.ndim - gys[0].ndim), *s.shape[1:]) * rest, 1e-6):
+            by = "gy" if axes is None else f"Σ gy (over axis {', '.join(map(str, axes))})"
+            return f"{start}: that term must be multiplied by {by}, which is forgotten there."
+    return f"{start} (a gy forgotten in one term?)."
+
+
+def described(rest: np.ndarray, facts: Facts) -> str:
+    """What is added, as a multiple of something known."""
+    known = {"x": facts.x, **{name: a for name, a in facts.others if a.shape == facts.x.shape}}
     if facts.y.shape == facts.x.shape:
-        known["y"] = facts.y
-    what = "something that does not depend on gy"
+        known |= {"y": facts.y, "exp(y)": np.exp(facts.y)}
+    known |= {"the local derivative": facts.true.sum(0).reshape(facts.x.shape), "1": np.ones(facts.x.shape)}
     for name, a in known.items():
-        factor = fit(rest, [a])
+        factor = fit(rest, [a]) if np.all(np.isfinite(a)) else None
         if factor is not None:
-            what = f"{number(factor[0])}·{name}, which does not depend on gy (a gy forgotten in one term?)"
-    correct = same(claimed - rest, facts.gradients(facts.true), 1e-6)
-    return f"For gy = 0 the gradient must be 0, but backward adds {what}. " + (
-        "Without that it is right." if correct else "The rest is not right either."
-    )
+            return number(factor[0]) if name == "1" else times(float(factor[0]), name)
+    return "something"
 
 
 def degree(backward: Backward, gys: np.ndarray, claimed: np.ndarray) -> str | None:

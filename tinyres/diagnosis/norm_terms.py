@@ -30,7 +30,7 @@ BOTH_MISSING = (
 )
 STD = {
     1: "1/std is forgotten",
-    2: "it is multiplied by std where it must be divided",
+    2: "it is multiplied by std where it must be divided (as with (var + eps)^(−1/2) in place of ^(−3/2))",
     -1: "divided by the variance (std²) in place of std",
     -2: "divided by std³ in place of std",
 }

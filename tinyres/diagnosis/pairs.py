@@ -60,5 +60,9 @@ def centred(facts: Facts, rows: np.ndarray, columns: np.ndarray, true: np.ndarra
             for eps in (1e-5, 0.0, 1e-3, 1e-6, 1e-8, 1e-12):
                 std = np.broadcast_to(np.sqrt(var + eps), a.shape)
                 if same((rest / std).ravel()[places], true):
+                    for other in subsets(a.ndim):  # over which axes else the statistics may have been taken
+                        if other != axes:
+                            scaled = (a - a.mean(other, keepdims=True)) / np.sqrt(a.var(other, keepdims=True) + eps)
+                            known[f"({name} − mean)/std over axes {other}"] = scaled.ravel()[places]
                     return known | {"std": std.ravel()[places]}
     return {}

@@ -33,11 +33,22 @@ def wrong_input(facts: Facts, backwards: list[Backward]) -> str | None:
                 f"The gradients of inputs {facts.index} and {j} are swapped: return them in the order of forward's "
                 f"parameters.{hint}"
             )
-        if not same(theirs, -facts.true):
+        own = np.isin(np.round(np.abs(theirs[theirs != 0]), 6), np.round(np.abs(facts.x), 6)).all()
+        if own and not same(theirs, -facts.true):
             return (
-                f"Input {facts.index} is given the gradient that belongs to input {j}. In a product this means that it "
-                "is multiplied by its own value where the other's is due."
+                f"The gradient of input {facts.index} is the one that belongs to input {j}: in a product, it is "
+                "multiplied by its own value where the other's is due."
             )
+    return None
+
+
+def misdirected(facts: Facts) -> str | None:
+    """Another input's gradient, if nothing better is known."""
+    for j, x in enumerate(facts.inputs):
+        if j == facts.index or x.shape != facts.x.shape or x.dtype.kind != "f":
+            continue
+        if same(facts.claimed, jacobian(facts.forward, facts.inputs, j)):
+            return f"The gradient returned for input {facts.index} is the one that belongs to input {j}."
     return None
 
 
@@ -62,7 +73,7 @@ def moved(facts: Facts) -> str | None:
             if same(claimed_row, row[places] * kept, 1e-6):
                 matrix = true.take(places, axis) * (kept if axis == 1 else kept[:, None])
                 if same(claimed, matrix):
-                    return says.format(what)
+                    return says.format(what.replace("by -", "by −"))
     return None
 
 
@@ -100,14 +111,24 @@ def rearrangements(shape: tuple[int, ...]) -> Iterator[tuple[np.ndarray, np.ndar
             everything,
             f"reshaped where it should have been transposed (axes in the order {order})",
         )
-        yield turned, everything, f"transposed and then reshaped where neither was due (axes in the order {order})"
+        due = f"transpose{order} before the reshape is missing"
+        yield turned, everything, f"in another order: it is merely reshaped, and a {due} (or is there and not due)"
     for turned_axes in subsets(len(shape)):
         hint = ", as with a kernel rotated by 180°" if turned_axes == (2, 3) else ""
         yield np.flip(places, turned_axes).ravel(), everything, f"flipped along axis {listed(turned_axes)}{hint}"
+    yield from slid(shape)
     for axis, length in enumerate(shape):
         for by in range(1, length):
             signed = by - length if by > length // 2 else by
-            yield np.roll(places, by, axis).ravel(), everything, f"shifted by {signed} along axis {axis}, going round"
+            what = f"shifted by {signed} along axis {axis}, going round"
+            if 2 * by == length > 2:
+                what = f"in another order: its two halves along axis {axis} are exchanged"
+            yield np.roll(places, by, axis).ravel(), everything, what
+
+
+def slid(shape: tuple[int, ...]) -> Iterator[tuple[np.ndarray, np.ndarray, str]]:
+    """Shifted along some axes, with zeros coming in."""
+    places = np.arange(np.prod(shape, dtype=int)).reshape(shape)
     for moved_axes in subsets(len(shape)):
         for signs in np.ndindex(*(2,) * len(moved_axes)):
             steps = tuple(1 - 2 * s for s in signs)
@@ -119,6 +140,13 @@ def rearrangements(shape: tuple[int, ...]) -> Iterator[tuple[np.ndarray, np.ndar
             hint = "(the padding, or the start of a slice, is off by one)"
             what = f"shifted by {listed(steps)} along axis {listed(moved_axes)} {hint}"
             yield np.roll(places, steps, moved_axes).ravel(), kept.ravel(), what
+    for axis, length in enumerate(shape):
+        for by in (2, -2, 3, -3):
+            if 2 * abs(by) <= length:
+                kept = np.ones(shape)
+                kept.swapaxes(0, axis)[slice(by) if by > 0 else slice(by, None)] = 0
+                what = f"shifted by {by} along axis {axis} (the padding, or the start of a slice, is wrong)"
+                yield np.roll(places, by, axis).ravel(), kept.ravel(), what
 
 
 def listed(numbers: tuple[int, ...]) -> str:

@@ -32,7 +32,7 @@ def wrong_pooling(facts: Facts) -> str | None:
         if same(facts.claimed, matrix) and not same(matrix, facts.true):
             return mistake
         kept = last_only(matrix, windows)
-        if same(facts.claimed, kept) and not same(kept, matrix):
+        if windows.sum(0).max() > 1 and same(facts.claimed, kept) and not same(kept, matrix):
             return f"{mistake} Moreover, {OVERWRITTEN}"
     return None
 
@@ -83,10 +83,58 @@ def wrong_maximum(facts: Facts, windows: np.ndarray) -> Iterator[tuple[np.ndarra
         (places == largest[:, None]) * 1.0,
         "gy goes to the element of the largest absolute value, not to the maximum.",
     )
+    yield from unravelled(facts, windows)
     yield facts.true * facts.x.ravel(), "gy is multiplied by the maximum's value: its derivative is 1."
     whole = np.zeros(windows.shape)
     whole[:, facts.x.argmax()] = 1
     yield whole, "gy goes to the maximum of all of x instead of to that of each window (argmax without its axis)."
+    yield (
+        whole * windows,
+        "gy arrives only at the maximum of all of x, but each window has a maximum of its own (x.max() without its "
+        "axis, and its keepdims=True).",
+    )
+
+
+def unravelled(facts: Facts, windows: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:
+    """The argmax of the flattened window is turned into a row and a column by a wrong width, or put elsewhere."""
+    shape = facts.x.shape
+    if len(shape) < 2:
+        return
+    places = [np.argwhere(w.reshape(shape)) for w in windows]  # of all of a window, in order
+    first, last = (np.array([edge(p, 0) for p in places]) for edge in (np.min, np.max))
+    at = np.stack(np.unravel_index(facts.true.argmax(1), shape), 1)
+    height, width = (last - first + 1)[0, -2:]
+    inside = (at - first)[:, -2:]
+    flat = inside[:, 0] * width + inside[:, 1]
+    for other, what in ((height, "its height"), (shape[-1], "the image's width"), (shape[-2], "the image's height")):
+        if other != width:
+            yield (
+                at_places(facts, first, np.stack([flat // other, flat % other], 1)),
+                f"the argmax of a flattened window is divided by {other}, {what}, where the window's width {width} is "
+                f"due: row = index // {width}, column = index % {width}.",
+            )
+    start = first.copy()
+    start[:, -2:] = 0
+    yield (
+        at_places(facts, start, inside),
+        "gy goes to the maximum's place within its window, counted from the image's corner: where each window begins "
+        "is lost.",
+    )
+    flat_places = np.stack([flat // shape[-1], flat % shape[-1]], 1)
+    yield (
+        at_places(facts, start, flat_places),
+        "the argmax within a window is used as an index into the whole image: where each window begins is lost.",
+    )
+
+
+def at_places(facts: Facts, start: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """The Jacobian that sends each output to start + (row, column), or to the border if that lies outside."""
+    place = start.copy()
+    place[:, -2:] += inside
+    place = np.minimum(place, np.array(facts.x.shape) - 1)
+    matrix = np.zeros(facts.true.shape)
+    matrix[np.arange(len(place)), np.ravel_multi_index(tuple(place.T), facts.x.shape)] = 1
+    return matrix
 
 
 def wrong_mean(facts: Facts, windows: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyres.diagnosis.evidence import Facts, same, subsets
+from tinyres.diagnosis.evidence import Facts, constant, same, subsets
+from tinyres.diagnosis.formulas import spelled
 
 
 def paths(facts: Facts) -> str | None:
@@ -22,12 +23,32 @@ def paths(facts: Facts) -> str | None:
             "The gradient is too large by exactly gy: gy is added once too often, as for a skip connection "
             "counted twice."
         )
+    rest = facts.true - facts.claimed
+    if not np.any(np.abs(rest[skip == 0]) > 1e-7 * np.max(np.abs(facts.true))) and np.any(facts.true[skip == 0]):
+        lost = np.diag(rest)
+        amount = gate(lost, facts)
+        if amount:
+            return (
+                f"The gradient is too small by exactly gy·{amount}: the direct way of x (the skip connection, which "
+                f"passes {amount} too) is not accumulated. Add that to what comes back through the branch."
+            )
+        if amount := gate(-lost, facts):
+            return f"The gradient is too large by exactly gy·{amount}: the direct way of x is counted twice."
     if same(facts.claimed, skip):
         return (
             "gy is passed on unchanged, as if y were x: what forward does is left out. For a residual x + f(x), only "
             "the path of x is counted, and what comes back through the branch f is not accumulated."
         )
     return None
+
+
+def gate(values: np.ndarray, facts: Facts) -> str | None:
+    """What gy is multiplied by on the direct way: a mask, or a formula."""
+    for name, a in (("(y > 0)", facts.y), ("(x > 0)", facts.x)):
+        if values.any() and not values.all() and same(values, (a.ravel() > 0) * 1.0, 1e-6):
+            return name
+    others = {n: a.ravel() for n, a in facts.others if a.shape == facts.x.shape}
+    return spelled(values, {"x": facts.x.ravel(), **others, "y": facts.y.ravel()}) if np.any(values) else None
 
 
 def mixed(facts: Facts) -> str | None:
@@ -53,6 +74,22 @@ def mixed(facts: Facts) -> str | None:
     return None
 
 
+def paths_of_several(facts: Facts) -> str | None:
+    """y is of degree k in x, so that Σ x·dy/dx = k·y; with m for k, only m of the ways from x to y are there."""
+    y, x = facts.y.ravel(), facts.x.ravel()
+    if len(y) < 3 or np.any(y == 0):
+        return None
+    degree, counted = (constant(m @ x / y, 1e-6) for m in (facts.true, facts.claimed))
+    if degree is None or counted is None or abs(degree - round(degree)) > 1e-6 or abs(counted - round(counted)) > 1e-6:
+        return None
+    if not 0 < round(counted) < round(degree):
+        return None
+    return (
+        f"Forward multiplies x by itself (y is of degree {degree:.0f} in x), so that x reaches y along "
+        f"{degree:.0f} ways, but only {counted:.0f} of them counted: by the product rule, a term is missing."
+    )
+
+
 def divisor_constant(facts: Facts) -> str | None:
     """y = x·s(x), with s a norm, a sum, a mean over x: s is treated as a constant."""
     if facts.x.shape != facts.y.shape or np.any(facts.x == 0):
@@ -64,6 +101,19 @@ def divisor_constant(facts: Facts) -> str | None:
         "norm, a sum, "
         "a gate) were a constant. It depends on x too: its term is missing."
     )
+
+
+def length_constant(facts: Facts) -> str | None:
+    """y depends on x/|x| alone, linearly (a cosine, a weight norm), and |x| is treated as a constant."""
+    x, y = facts.x, facts.y.reshape(-1, 1)
+    for axes in subsets(x.ndim):
+        along = (x / (x**2).sum(axes, keepdims=True)).ravel()
+        if same(facts.claimed - facts.true, y * along * (facts.claimed != 0)):
+            return (
+                f"The length |x| (over axis {', '.join(map(str, axes))}), by which forward divides, is treated as a "
+                "constant, but it depends on x: the term −gy·y·x/|x|² is missing."
+            )
+    return None
 
 
 def transposed_map(facts: Facts) -> str | None:
@@ -103,10 +153,17 @@ def overwritten(facts: Facts) -> str | None:
 
 def one_slice(facts: Facts, step: np.ndarray, looped: tuple[int, ...]) -> str:
     """Only the very last step of the loop arrives: a slice gy[-1] looks the same."""
-    arrives = facts.claimed.any(1)
-    if not np.array_equal(arrives, step[:, 0] == step.max()):
+    arrives = np.asarray(facts.claimed.any(1)).reshape(facts.y.shape)
+    axes = [a for a in looped if np.array_equal(arrives, last_along(a, arrives))]
+    if not axes and np.array_equal(arrives.ravel(), step[:, 0] == step.max()):
+        axes = list(looped)
+    if not axes:
         return ""
-    return f" (Taking only the last of gy along axis {', '.join(map(str, looped))}, gy[-1], would look the same.)"
+    return f" (Taking only the last of gy along axis {', '.join(map(str, axes))}, gy[-1], would look the same.)"
+
+
+def last_along(axis: int, places: np.ndarray) -> np.ndarray:
+    return np.indices(places.shape)[axis] == places.shape[axis] - 1
 
 
 def elementwise(facts: Facts) -> str | None:

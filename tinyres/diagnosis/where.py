@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyres.diagnosis.evidence import Facts, same
+from tinyres.diagnosis.evidence import Facts, number, same
 
 NAMES = {2: ("row", "column"), 3: ("sample", "row", "column"), 4: ("sample", "channel", "row", "column")}
 
@@ -42,7 +42,7 @@ def at_kinks(facts: Facts) -> str | None:
 
 def some_inputs(facts: Facts) -> str | None:
     bad = np.asarray(differs(facts).any(0)).reshape(facts.x.shape)
-    where = region(bad, facts.x, "x")
+    where = region(bad, facts.x, "x", is_data(facts.x, facts))
     if where is None:
         return None
     claimed, true = (m[:, bad.ravel()] for m in (facts.claimed, facts.true))
@@ -80,6 +80,43 @@ def some_outputs(facts: Facts) -> str | None:
     return f"The gradient is right for all outputs except {where}: for gy there {what}.{hint}"
 
 
+def unmasked(facts: Facts) -> str | None:
+    """All that is due arrives, and something on top."""
+    due = facts.true != 0
+    extra = differs(facts) & ~due
+    if np.any(differs(facts) & due) or not 0 < extra.sum() <= 2 * due.sum() or due.sum() < 8:  # else by chance
+        return None
+    return (
+        f"All contributions that are due arrive, but backward adds {np.sum(extra)} others (from outputs to elements of "
+        "x that they do not depend on here). As when a mask is missing on the way: of a ReLU (or what stood before it "
+        "was saved in place of what came out), a dropout, a clamp, a causal mask."
+    )
+
+
+def factor_of_each(facts: Facts) -> str | None:
+    """Each row, column or channel of x (or of y) has a factor of its own."""
+    for axis, a, name in ((1, facts.x, "x"), (0, facts.y, "y")):
+        for along in range(a.ndim):
+            if not 2 < a.shape[along] < a.size:
+                continue
+            claimed, true = (slices(m, axis, a.shape, along) for m in (facts.claimed, facts.true))
+            factors = [np.vdot(t, c) / (np.vdot(t, t) or 1.0) for c, t in zip(claimed, true, strict=True)]
+            exact = all(f and same(c, f * t) for f, c, t in zip(factors, claimed, true, strict=True))
+            if exact and all("." not in number(f) for f in factors):  # any numbers at all would be too easy
+                numbers = ", ".join(number(f) for f in factors[:5]) + (", …" if len(factors) > 5 else "")
+                return (
+                    f"Along axis {along} of {name}, each index has a wrong factor of its own ({numbers}): something "
+                    "that differs from one to the next (a weight, a scale, a std, a count) is missing, or too many."
+                )
+    return None
+
+
+def slices(matrix: np.ndarray, axis: int, shape: tuple[int, ...], along: int) -> np.ndarray:
+    """The matrix for each index along an axis of x (axis = 1) or of y (axis = 0)."""
+    table = matrix.reshape(-1, *shape) if axis == 1 else matrix.reshape(*shape, -1)
+    return np.moveaxis(table, along + axis, 0)
+
+
 def vague(where: str, what: str) -> bool:
     """Any error in what a ReLU lets through is an error where x > 0, and a few random places soon form a rectangle."""
     return what == OTHER and (where.startswith("where") or where.count("(axis") > 1)
@@ -99,8 +136,11 @@ def compared(claimed: np.ndarray, true: np.ndarray) -> str:
     return OTHER
 
 
-def region(bad: np.ndarray, a: np.ndarray, name: str) -> str | None:
-    """A short description of a set of places, or None: everywhere, nowhere, or without a pattern."""
+def region(bad: np.ndarray, a: np.ndarray, name: str, named: bool = True) -> str | None:
+    """A short description of a set of places, or None: everywhere, nowhere, or without a pattern.
+
+    named: whether the axes are those of data (samples, channels, rows, columns), not of a kernel.
+    """
     if bad.all() or not bad.any() or bad.ndim == 0:
         return None
     if bad.sum() == 1:
@@ -108,13 +148,19 @@ def region(bad: np.ndarray, a: np.ndarray, name: str) -> str | None:
     for condition, holds in ((f"{name} > 0", a > 0), (f"{name} < 0", a < 0), (f"{name} = 0", a == 0)):
         if np.array_equal(bad, holds):
             return f"where {condition}"
-    names = NAMES.get(a.ndim, tuple(f"axis {k}" for k in range(a.ndim)))
+    names = NAMES.get(a.ndim, ()) if named else ()
+    names = names or ("index",) * a.ndim
     inside, outside = box(bad), box(~bad)
     if inside is not None:
         return "in " + " of ".join(listed(names[axis], c, axis) for axis, c in reversed(inside)) + f" of {name}"
     if outside is not None and all(at_an_end(~c) for _, c in outside):
         return "in " + " and in ".join(listed(names[axis], ~c, axis) for axis, c in outside) + f" of {name}"
     return None
+
+
+def is_data(a: np.ndarray, facts: Facts) -> bool:
+    """Not the kernel of a convolution, nor another parameter of four axes."""
+    return a.ndim < 3 or facts.index == 0
 
 
 def box(places: np.ndarray) -> list[tuple[int, np.ndarray]] | None:
@@ -136,7 +182,7 @@ def at_an_end(chosen: np.ndarray) -> bool:
 def listed(name: str, chosen: np.ndarray, axis: int) -> str:
     """the last row (axis 2)"""
     places, n = np.flatnonzero(chosen), len(chosen)
-    axis_ = "" if name.startswith("axis") else f" (axis {axis})"
+    axis_, several = f" (axis {axis})", "indices" if name == "index" else f"{name}s"
     if len(places) == 1:
         word = {0: "the first", n - 1: "the last"}.get(int(places[0]))
         return f"{word} {name}{axis_}" if word else f"{name} {places[0]}{axis_}"
@@ -144,7 +190,13 @@ def listed(name: str, chosen: np.ndarray, axis: int) -> str:
         gap = int(np.flatnonzero(~chosen)[0])
         word = {0: "the first", n - 1: "the last"}.get(gap)
         return f"every {name} but {word or gap}{axis_}"
-    return f"{name}{'' if name.startswith('axis') else 's'} {', '.join(map(str, places))}{axis_}"
+    steps = set(np.diff(places).tolist())
+    ordinals = {2: "second", 3: "third", 4: "fourth"}
+    if steps <= set(ordinals) and len(steps) == 1 and places[-1] + min(steps) >= n:
+        start = "" if places[0] == 0 else f" from {places[0]} on"
+        return f"every {ordinals[min(steps)]} {name}{start}{axis_}"
+    spelled = f"{places[0]} to {places[-1]}" if steps == {1} and len(places) > 2 else ", ".join(map(str, places))
+    return f"{several} {spelled}{axis_}"
 
 
 def border(bad: np.ndarray) -> str:
