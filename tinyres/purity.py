@@ -60,7 +60,7 @@ def expect_full_precision(recorded: Recorded) -> None:
         for k, gx in enumerate(call.grads):
             if gx is None or gx.dtype != np.float64 or _in_float32(call.gy_before):
                 continue
-            told = gx[abs(gx) > 1e-9 * largest]  # not what is left where equal numbers cancel: it has few digits
+            told = gx[abs(gx) > 1e-3 * largest]  # where large numbers cancel, few digits are left, and they fit
             if told.size and _in_float32(told):
                 raise rounded_gradient(call, k)
 
