@@ -22,6 +22,7 @@ DETECTORS = {
     "rungs": r"kernels/test_rungs|properties/test_rungs.py::test_(equals_the_reference\[.*-array|the_reference_equals)",
     "kernel's own": r"kernels/",
     "engine": r"test_autograd|properties/test_graphs",
+    "memory": r"test_memory",
     "checker": r"test_(gradcheck|slopes|adjoint|blame|purity)",
     "optimiser": r"optim/",
     "layers": r"nn/",

@@ -21,6 +21,7 @@ TESTS = Path(__file__).parent.parent
 EVERYTHING = (
     "ops",
     "test_autograd.py",
+    "test_memory.py",
     "test_gradcheck.py",
     "test_slopes.py",
     "test_adjoint.py",
@@ -80,6 +81,8 @@ def mirrored(module: str) -> list[str]:
     files = list(TESTS.rglob(f"test_{name}.py"))
     if module.startswith("tinyres_kernels."):
         files += [TESTS / "kernels/test_reference.py", TESTS / "kernels/test_rungs.py"]
+    elif module == "tinyres.autograd":
+        files.append(TESTS / "test_memory.py")
     elif module.startswith("tinyres.ops."):
         files.append(TESTS / "ops/test_needs.py")
     elif module.startswith("tinyres.nn."):
