@@ -33,7 +33,8 @@ Can the tests fail? Each row is a bug planted in the sources, each column a kind
 that kind failed on it. `python tests/make_mutants.py` writes this page; `tests/mutants/__init__.py` says how to plant
 another bug. Every test that runs code of the changed file was asked; for the loops of reference/ those in the mirroring
 files, and for a compiled kernel, which each trial compiles anew, those that the mutant names. A ● means that at least
-one test of that kind failed.
+one test of that kind failed. In a row with a single ● the trial may have been ended by this first kill (`--first`), so
+that others would have seen it too; it still counts under "alone".
 """
 
 
