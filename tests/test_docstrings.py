@@ -16,7 +16,7 @@ def modules():
     for package in (tinyres, tinyres_kernels):
         names.append(package.__name__)
         names.extend(module.name for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."))
-    programs = ("__main__", "torch_twin")  # importing the one would run it; the other needs torch
+    programs = ("__main__", "torch_twin", "torch_modules")  # importing the one would run it; the others need torch
     return [name for name in names if not name.endswith(programs)]
 
 
