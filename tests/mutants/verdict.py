@@ -69,6 +69,8 @@ class Verdict:
         kinds = list(DETECTORS)
         compiles = self.rung == "cpu"
         items[:] = [item for item in items if kind(item.nodeid) in kinds and ("cpu" in item.nodeid) == compiles]
+        if self.rung == "reference":  # whose loops take an hour for what must end after 20 s, bug or no bug
+            items[:] = [item for item in items if "test_training_parity.py" not in item.nodeid]
         items[:] = [item for item in items if self.word in item.nodeid]
         items[:] = [item for item in items if self.only is None or item.nodeid in self.only]
         items.sort(key=lambda item: (kind(item.nodeid) == "torch", kinds.index(kind(item.nodeid))))  # torch is slow
