@@ -1,8 +1,8 @@
 """Which device an array is on, and which kernels serve it. The only file of tinyres that names cupy.
 
-The rungs of the ladder stand in `tinyres_kernels`: `reference/` (loops: the definition), `array/` (array code) and
-`cpu/` (compiled by numba). Every rung offers the functions of `Kernels` below, so an op says
-`kernels_for(x).conv2d(...)` and need not know more. TINYRES_KERNELS=reference, =array or =cpu forces one rung.
+The rungs of the ladder stand in `tinyres_kernels`: `reference/` (loops: the definition), `array/` (array code), `cpu/`
+(compiled by numba) and `gpu/` (CUDA C++). Every rung offers the functions of `Kernels` below, so an op says
+`kernels_for(x).conv2d(...)` and need not know more. TINYRES_KERNELS=reference, =array, =cpu or =gpu forces one rung.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Pair = tuple[int, int]
 
 
 class Kernels(Protocol):
-    """What every rung offers. conv2d is in `reference/conv2d.py`, `array/conv2d.py`, `cpu/conv2d.py`; others likewise.
+    """What every rung offers. conv2d is in `reference/conv2d.py`, `array/conv2d.py` and so on; others likewise.
 
     A rung is a module. Letters: N images, C channels in, O channels out, (H, W) in, (P, Q) out.
     stride and padding: (rows, columns).
@@ -111,14 +111,16 @@ def kernels_for(x: Array) -> Kernels:
     """The fastest kernels there are for arrays of x's type."""
     forced = os.environ.get("TINYRES_KERNELS")
     if forced is None:
-        return tinyres_kernels.array if _is_cupy(x) else _cpu_if_it_can_be_had()
+        return _gpu() if _is_cupy(x) else _cpu_if_it_can_be_had()
     if forced == "reference":
         return tinyres_kernels.reference
     if forced == "array":
         return tinyres_kernels.array
     if forced == "cpu":
         return _cpu()
-    raise ValueError(f"TINYRES_KERNELS: expected 'reference', 'array' or 'cpu', got {forced!r}")
+    if forced == "gpu":
+        return _gpu()
+    raise ValueError(f"TINYRES_KERNELS: expected 'reference', 'array', 'cpu' or 'gpu', got {forced!r}")
 
 
 @cache
@@ -132,6 +134,12 @@ def _cpu() -> Kernels:
 
     tell_numba()
     return tinyres_kernels.cpu
+
+
+def _gpu() -> Kernels:
+    import tinyres_kernels.gpu
+
+    return tinyres_kernels.gpu
 
 
 def must_compile() -> bool:

@@ -3,6 +3,7 @@
     reference/   loops that anyone can check by eye: the definition, and the oracle for all the others
     array/       im2col and matrix products in array code, for NumPy and CuPy alike
     cpu/         compiled with numba, near the processor's peak
+    gpu/         CUDA C++, on CuPy arrays
 
 Kernels know arrays and ints and nothing of tinyres. What each function takes is written in `reference/`.
 """
