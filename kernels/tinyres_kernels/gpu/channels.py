@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyres_kernels.gpu.launch import empty, launch
+from tinyres_kernels.gpu.launch import empty, in_order, launch
 
 Array = Any
 THREADS = 256  # of channels.cuh
@@ -40,7 +40,7 @@ def by_channel(source: str, kernel: str, x: Array, *arrays: Array) -> None:
         source,
         kernel,
         x,
-        (*arrays, part, M, C),
+        (*map(in_order, arrays), part, M, C),  # what belongs to the channels may come from a caller in any order
         grid=(-(-M // part), -(-C // width), 1),
         threads=THREADS,
         shared=THREADS * x.dtype.itemsize,
