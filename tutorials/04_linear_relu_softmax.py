@@ -222,11 +222,11 @@ check.softmax_backward(softmax_backward)
 # %% [markdown]
 # ## Cross-entropy: how surprised one is
 #
-# The network says $p$; the right answer is the class $t$. The loss is $-\ln p_t$: zero if it was certain and right,
-# 2.3 if it gave 10 %, and without limit if it was certain and wrong. Over a batch we take the mean.
+# The network says $p$; the right answer is class $c$. The loss is $-\ln p_c$: zero if it was certain and right, 2.3
+# if it gave 10 %, and without limit if it was certain and wrong. Over a batch we take the mean.
 #
-# Its gradient is $-1/p_t$, and then comes softmax's. Let us do the two in a row, in float32, for a network that is
-# very sure of class 0, while the answer is class 1.
+# Its gradient is $-1/p_c$ for class $c$, and then comes softmax's. Let us do the two in a row, in float32, for a
+# network that is very sure of class 0, while the answer is class 1.
 
 # %%
 scores = np.array([[200.0, 0.0, 1.0]], dtype=np.float32)
@@ -244,12 +244,12 @@ with np.errstate(all="ignore"):
 #
 # Take the two operations together, on paper. The logarithm undoes the exponential:
 #
-# $$L = -\ln \frac{e^{x_t}}{\sum_j e^{x_j}} = -x_t + \ln \sum_j e^{x_j}$$
+# $$L = -\ln \frac{e^{x_c}}{\sum_j e^{x_j}} = -x_c + \ln \sum_j e^{x_j}$$
 #
-# And what is the slope with respect to $x_k$? Of the first term $-1$ if $k = t$, else 0. Of the second, $e^{x_k}/\sum_j
+# And what is the slope with respect to $x_k$? Of the first term $-1$ if $k = c$, else 0. Of the second, $e^{x_k}/\sum_j
 # e^{x_j}$, which is $p_k$. So
 #
-# $$\boxed{\;\frac{\partial L}{\partial x_k} = p_k - t_k\;} \qquad t_k = 1 \text{ for the right class, else } 0$$
+# $$\boxed{\;\frac{\partial L}{\partial x_k} = p_k - t_k\;} \qquad t_k = 1 \text{ if } k = c, \text{ else } 0$$
 #
 # What was said, minus what is right. No division is left that could overflow: for the row above it is $(1, -1, 0)$.
 
@@ -266,7 +266,7 @@ for axes, values, color, title in zip(
 ):
     axes.bar(range(4), values, color=color)
     axes.axhline(0, color=GREY, linewidth=0.8)
-    tidy(axes, title, "class")
+    tidy(axes, title, "class", "probability" if values is p else "")
     axes.set_xticks(range(4))
 plt.show()
 
@@ -437,7 +437,7 @@ plt.show()
 # linear, and its borders are straight; they bend where they cross a line. The biases start at 0, so at first all
 # lines run through the middle. Training moves them to where bends are needed.
 #
-# Try it: how few hidden units will do? Set `HIDDEN` to 12, 8 or 4, and predict first.
+# Try it: how few hidden units will do? Set `HIDDEN` to 12, 8, 6 or 4, and predict first.
 #
 # ## Where √2 comes from
 #
@@ -567,7 +567,8 @@ print(f"first loss {losses[0]:.2f}, last loss {losses[-1]:.2f}; right {on_train[
 
 # %% [markdown]
 # Training works, the gradients are right, the loss falls, and it is of no use: the network knows
-# its 4000 pictures by heart, and of others it gets one in five. With 400,000 weights it can afford to.
+# its 4000 pictures by heart, and of others it gets one in five. With 400,000 weights it can afford to. (The first
+# loss is not ln 10, by the way, but what we had for scores of size 1.)
 #
 # It was asked the wrong thing. To a linear layer pixel 17 and pixel 18 are two inputs among 3072, no nearer to each
 # other than to any third. A star that moves by one pixel is a new picture altogether. What is needed is a layer that
@@ -614,7 +615,7 @@ for epoch in range(min(EPOCHS, 3)):
 # - Shapes guide, and prove nothing: never test with a square.
 # - Softmax is shifted by its largest score. Softmax and cross-entropy are one op, and its gradient is $p - t$.
 # - The first loss of $K$ classes is $\ln K$. Look at it, always.
-# - ReLU keeps half of the mean square, so weights have a standard deviation of $\sqrt{2/n}$. In a deep net anything
-#   else explodes or vanishes.
+# - ReLU keeps half of the mean square, so weights have a standard deviation of $\sqrt{2/n}$. Without batch norm
+#   anything else explodes or vanishes in a deep net.
 #
 # Next: [05 · convolution](05_convolution.ipynb), the layer that sees neighbours.
