@@ -204,10 +204,11 @@ axes.legend(frameon=False, ncols=4, loc="upper center", fontsize="small")
 plt.show()
 
 # %% [markdown]
-# - **float32**: five digits or so at best, at a step near 0.01, and hardly two at 1e-6. A backward that is wrong by a
-#   factor of 1.001 hides in that noise. So we check in float64, even what will run in float32.
+# - **float32**: five digits or so at best, at a step near 0.01, and two at most at 1e-6. The best step is another one
+#   for every function, and beside it the noise soon reaches 1 %. A backward that is wrong by a factor of 1.001 hides
+#   in that. So we check in float64, even what will run in float32.
 # - **central, float64**: ten digits at the best step. gradcheck's 1e-6 lies a little to the right of the valley, on
-#   purpose: it does not know $f'''$, and for a curve that bends more the left wall moves to the right.
+#   the safe side: for a curve that bends more, the left wall moves to the right.
 # - **complex step**: all sixteen, for any small step. It has a trap of its own, though:
 
 # %%
@@ -404,8 +405,9 @@ for name, direction in (("d = 1", np.ones_like(x)), ("d random", d)):
 
 # %% [markdown]
 # Random numbers are no sloppiness here. A wrong gradient passes only if its error happens to be at right angles to
-# $d$, and for a random $d$ that has probability zero. (Nearly: of a million elements a single one that is off by 0.1
-# % changes the number by a share of about 0.001/√1,000,000, one part in a million, which is just the tolerance.)
+# $d$, and for a random $d$ that has probability zero. (Nearly: of a million elements a single one that is off by a
+# thousandth changes the number by a share of about 0.001/√1,000,000, one part in a million, which is just the
+# tolerance.)
 #
 # ## Trap 3: kinks
 #
@@ -687,7 +689,8 @@ verdict(lambda x: Square()(x.transpose(0, 1)), drawn(3, 4))
 
 # %% [markdown]
 # So check shapes whose sizes all differ; strides of 1 and of 2; with and without bias; arrays that do not lie in a
-# row. The library's own list, `tinyres gradcheck`, has each op in several settings for this reason.
+# row. The library does: `tinyres gradcheck`, in a terminal, proves each op in several settings. (With `--sweep
+# steps.png` it draws the U of four ops.)
 #
 # (Look at the last answer once more. It says that no op is guilty. To blame one, gradcheck calls each op on its own,
 # with a fresh $g_y$ that lies in memory as usual, and then it is right. The check found the bug, the blame did not.)
@@ -761,8 +764,9 @@ bugs = {
 }
 
 # %% [markdown]
-# The ways to check: with one number, where $g_y$ or $d$ may be ones, or everything float32 (with the best step and a
-# generous tolerance for it); and gradcheck. Which columns will be full, and which rows empty?
+# The ways to check: with one number, where $g_y$ or $d$ may be ones, or everything float32 (a step of 1e-3, and a
+# tolerance of 1 %, since that step will not suit every function); and gradcheck. Which columns will be full, and
+# which rows empty?
 
 
 # %%
@@ -803,7 +807,7 @@ def by_gradcheck(forward, backward, x):
 ways = {
     "gy = 1": by_numbers(seed="ones"),
     "d = 1": by_numbers(direction="ones"),
-    "float32": by_numbers(dtype=np.float32, h=np.float32(1e-2), tolerance=1e-2),
+    "float32": by_numbers(dtype=np.float32, h=np.float32(1e-3), tolerance=1e-2),
     "all random": by_numbers(),
     "gradcheck": by_gradcheck,
 }
@@ -822,9 +826,9 @@ plt.show()
 
 # %% [markdown]
 # Read it by columns: each of the first three is blind in a place of its own. (Why does `zeros` slip past $d = 1$ as
-# well? To add the same number to all scores of a row changes no probability.) Two bugs are invisible to any
-# comparison of numbers, and gradcheck sees them by other means. And in the last four rows no column helps. Add a bug
-# of your own to `bugs`, and predict its row.
+# well? To add the same number to all scores of a row changes no probability.) Two bugs leave the numbers right, or
+# nearly so, and gradcheck sees them by other means. And in the last four rows no column helps. Add a bug of your own
+# to `bugs`, and predict its row.
 #
 # The library has been put to the same test. [docs/mutants.md](../docs/mutants.md) plants more than two hundred bugs in
 # tinyres itself and lets its tests look at each. These are the bugs in ops' pages that the gradient checks let pass:
@@ -852,10 +856,10 @@ else:
 # - Backward is a claim about forward, and forward can be asked: $\langle g_y, J d\rangle = \langle g_x, d\rangle$,
 #   two calls and one number.
 # - Draw $g_y$ and $d$ at random. Ones are blind: a backward of zeros passes for softmax and batch norm.
-# - float64, central, $h$ = 1e-6: truncation grows with $h^2$, roundoff with $10^{-16}/h$. A complex step has neither;
-#   the adjoint identity of a linear op has no step at all, and holds in float32.
+# - float64, central, $h$ = 1e-6: truncation grows with $h^2$, roundoff with $10^{-16}/h$. A complex step has no
+#   roundoff, so it may be tiny. The adjoint identity of a linear op needs no step at all, and holds in float32.
 # - On a kink there is no slope. Leave it out; do not raise the tolerance.
 # - A check sees one point, one shape, one memory order, and never whether forward is what you meant.
 #
-# Next: [04 · Linear, ReLU, softmax and cross-entropy](04_linear_relu_softmax.ipynb), where you write a network's
+# Next: [04 · linear, ReLU, softmax and cross-entropy](04_linear_relu_softmax.ipynb), where you write a network's
 # backward by hand and prove it with this.

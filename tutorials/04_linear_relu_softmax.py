@@ -92,7 +92,36 @@ print("gx", gx.shape, "  gw", gw.shape, "  gb", gb.shape)
 
 # %% [markdown]
 # As matrix products they are faster, and shorter. Here shapes are a guide: each gradient must have the shape of its
-# own, and there is just one way to multiply a $(5,2)$ by a $(2,3)$ into a $(5,3)$. Write it:
+# own, and the index that is summed must be where the two factors meet.
+
+
+# %%
+def product(axes, title, left, right, result):
+    """Three boxes, left @ right = result; each (name, rows, columns), where rows and columns are letters."""
+    place, summed = 0, left[2]
+    for (name, rows, columns), sign in ((left, "@"), (right, "="), (result, "")):
+        width, height = lengths[columns], lengths[rows]
+        color = BLUE if name == result[0] else GREY
+        axes.add_patch(plt.Rectangle((place, -height / 2), width, height, facecolor=color, alpha=0.25, edgecolor=color))
+        middle = place + width / 2
+        axes.text(middle, 0, name, ha="center", va="center", fontsize="large")
+        axes.text(place - 0.2, 0, rows, ha="right", va="center", color=VERMILION if rows == summed else "black")
+        axes.text(middle, height / 2 + 0.2, columns, ha="center", color=VERMILION if columns == summed else "black")
+        axes.text(place + width + 0.6, 0, sign, ha="center", va="center", fontsize="large")
+        place += width + 1.9
+    axes.set(xlim=(-1, place - 1.6), ylim=(-2.6, 3.4), aspect="equal", title=title)
+    axes.axis("off")
+
+
+lengths = {"N": N, "I": I, "O": O}
+figure, panels = plt.subplots(1, 3, figsize=(9, 2.1), layout="constrained", width_ratios=(12.2, 13.2, 16.2))
+product(panels[0], "forward", ("x", "N", "I"), ("wᵀ", "I", "O"), ("y", "N", "O"))
+product(panels[1], "back to x", ("gy", "N", "O"), ("?", "O", "I"), ("gx", "N", "I"))
+product(panels[2], "back to w", ("?", "O", "N"), ("?", "N", "I"), ("gw", "O", "I"))
+plt.show()
+
+# %% [markdown]
+# The letter in red is summed and disappears: the inputs, the outputs, the batch. What are the question marks?
 
 
 # %%
@@ -284,7 +313,7 @@ def cross_entropy_backward(gy, x, labels):
 check.cross_entropy_backward(cross_entropy_backward)
 
 # %% [markdown]
-# In the library, as everywhere, the two are one op:
+# In the library the two are one op, as they are in torch:
 
 # %%
 print(inspect.getsource(CrossEntropy.forward))
@@ -300,8 +329,8 @@ answer = None  # your number
 check.first_loss(answer)
 
 # %% [markdown]
-# That is a test which costs nothing, and it catches a lot: a mean that was forgotten, labels in the wrong order, a
-# softmax applied twice, weights that are too large. Here are scores of a net that knows nothing, at three sizes.
+# That is a test which costs nothing, and it catches a lot: a mean that was forgotten, another logarithm, an eleventh
+# class, weights that are too large. Here are scores of a net that knows nothing, at three sizes.
 # Which of the three first losses is the one you predicted?
 
 
@@ -497,7 +526,7 @@ print(f"E(relu(z)²) / E(z²) = {(np.maximum(z, 0) ** 2).mean() / (z**2).mean():
 # Half: $z$ is as often positive as negative, and squares do not mind the sign. So each layer loses a factor of 2, and
 # the weights must make up for it: $n \cdot \mathrm{Var}(w) = 2$, a standard deviation of $\sqrt{2/n}$ (He et al.
 # 2015, eq. 10). Without the 2, each layer shrinks the numbers by $\sqrt 2$: over thirty layers by $2^{15}$, the green
-# line.
+# line. In the library this is `nn.init.kaiming_normal_`.
 #
 # For a convolution, $n$ counts all that one output sees:
 
@@ -533,7 +562,7 @@ for (row, label), axes in np.ndenumerate(panels):
 plt.show()
 
 # %% [markdown]
-# With 10 % one guesses; a small ResNet will reach more than 95 %. What do you expect of this one? On the pictures
+# Guessing gets 10 % right, a small ResNet will get more than 95 %. What do you expect of this one? On the pictures
 # that it is trained on, and on others?
 
 
