@@ -95,7 +95,8 @@ print([f"{slope:+.7f}" for slope in ruler(x, ws, t)])
 # The chain rule lets us look at each link by itself and multiply. There are two kinds of link:
 #
 # - z = w·a. If a grows by a little, z grows by w times as much: ∂z/∂a = w. And ∂z/∂w = a.
-# - a = s(z). The slope of the sigmoid has a pleasant form: $s'(z) = s(z)\,(1 - s(z))$.
+# - a = s(z). The slope of the sigmoid has a pleasant form:
+#   $s'(z) = \frac{e^{-z}}{(1 + e^{-z})^2} = \frac{1}{1 + e^{-z}} \cdot \frac{e^{-z}}{1 + e^{-z}} = s(z)\,(1 - s(z))$.
 #
 # The second needs nothing but the output, which is there already. Write it down:
 
@@ -489,7 +490,9 @@ plt.show()
 print(f"after 30 neurons: {around[-1]:.2f}")
 
 # %% [markdown]
-# The blue line does not fall at all: no ReLU, no careful initialisation, just an addition.
+# The blue line does not fall at all: no ReLU, no careful initialisation, just an addition. (A chain of single numbers
+# is no network, mind. Here the sums only ever grow, and the later sigmoids all end up flat; what arrives at the front
+# is what the additions carried past them.)
 #
 # Is that why residual networks work? It would make a fine ending, and you will read it in many places. But the paper
 # that introduced them says of its *plain* networks that vanishing gradients are unlikely to be their trouble: they have

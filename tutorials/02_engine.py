@@ -150,7 +150,7 @@ backward_by_telling(cost)
 print([f"{w.grad:+.7f}" for w in ws])
 
 # %% [markdown]
-# The very numbers of lesson 01, from five lines that know nothing of chains. Done?
+# The very numbers of lesson 01 (where t was 0), from five lines that know nothing of chains. Done?
 #
 # Try it on residual blocks, one on top of the other: y = w·x + x, then the same with y, and so on. Let us count how
 # often anybody is told anything. **What do you expect for 3 blocks, and for 20?**
@@ -187,7 +187,8 @@ for n in (1, 2, 3, 10, 15):
 # right; ResNet-110 with its 54 blocks would get it in about 10¹⁷ calls. At a million calls a second, that is
 # two thousand years for one step of training.
 #
-# (The 2ⁿ ways are real, and will be the subject of [lesson 11](11_why.ipynb). We only must not walk them one by one.)
+# (The 2ⁿ ways are real, and will be the subject of [lesson 11](11_why_it_works.ipynb). We only must not walk them one
+# by one.)
 
 # %% [markdown]
 # ## Second try: everybody once

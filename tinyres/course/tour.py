@@ -33,5 +33,5 @@ first_slope = lesson.predict(
     library=(Multiply.backward,),
 )
 def square_backward(gy, x):
-    """y = x², element by element; gy is how fast the loss grows with y. gy, x (N, M) -> gx (N, M)"""
+    """y = x², element by element. gy, x (N, M) -> gx (N, M)"""
     return gy * 2 * x
