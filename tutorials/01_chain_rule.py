@@ -432,7 +432,7 @@ plt.show()
 # | ReLU | f' is 1 where the gate is open, not 1/4 at best | [04](04_linear_relu_softmax.ipynb) |
 # | He's initialisation | draws weights that keep sizes as they are, on average | [04](04_linear_relu_softmax.ipynb) |
 # | batch norm | brings z back to where f has a slope, in every layer, at every step | [07](07_batch_norm.ipynb) |
-# | the residual connection | adds 1 to the factor | [09](09_residual.ipynb) |
+# | the residual connection | adds 1 to the factor | [09](09_residual_block.ipynb) |
 
 # %% [markdown]
 # ## The w + 1

@@ -468,8 +468,8 @@ print("x.grad after two:", x.grad)
 
 # %% [markdown]
 # Leaves add up, too, over sweeps: on purpose, so that a batch too large for the memory can be taken in parts. It
-# is also the most common mistake in a training loop. Whoever forgets `optimizer.zero_grad()` walks along the sum of all
-# gradients so far.
+# also makes a common mistake possible: whoever forgets `optimizer.zero_grad()` in a training loop walks along the sum
+# of all gradients so far.
 #
 # And where no gradient is wanted, as in a test run, nothing need be recorded at all:
 
