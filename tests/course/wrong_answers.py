@@ -82,6 +82,10 @@ def network(gy, x, w1, b1, w2, b2, labels, *, gate=None, g=None, gw2=None):
 
 
 WRONG = (
+    ("square_backward", lambda gy, x: 2 * x, "ignores gy"),
+    ("square_backward", lambda gy, x: gy * x, "1/2 exponent_2 missing"),
+    ("square_backward", lambda gy, x: gy * x**2, "must_be_2·x uses_x²"),
+    ("square_backward", lambda gy, x: gy, "passed_on_unchanged 2·x"),
     ("multiply_backward", lambda gy, a, b: (gy * a, gy * b), "come_as_gb,_ga"),
     ("multiply_backward", lambda gy, a, b: (b, a), "ignores gy"),
     ("multiply_backward", lambda gy, a, b: (gy * b, gy), "a"),
