@@ -28,7 +28,7 @@ from tinyres.labs import degradation, gradient_flow, identity
 from tinyres.labs.drawing import BLUE, GREEN, PLAIN, RESIDUAL, VERMILION, tidy
 from tinyres.labs.fit import fit
 from tinyres.labs.halved import halved
-from tinyres.labs.twins import twin
+from tinyres.labs.twins import KINDS, twin
 from tinyres.models.plain import PlainBlock, cifar_plain
 from tinyres.nn import functional as F
 from tinyres.optim import Adam
@@ -74,10 +74,9 @@ plt.show()
 
 
 # %%
-def learn(kind, depth):
-    """A fresh net, trained on the pictures as they are; one line of losses and errors for every epoch."""
-    model = twin(kind, depth, len(train.classes), seed=0)
-    return model, fit(model, train, test, epochs=EPOCHS, batch_size=16, lr=0.1, augment=False)
+def learn(model, lr=0.1):
+    """Trained on the pictures as they are; one line of losses and errors for every epoch."""
+    return fit(model, train, test, epochs=EPOCHS, batch_size=16, lr=lr, augment=False)
 
 
 def draw(axes, kind, runs, colour):
@@ -95,7 +94,8 @@ def draw(axes, kind, runs, colour):
 
 nets, runs = {}, {"plain": {}, "residual": {}}
 for depth in DEPTHS:
-    nets["plain", depth], runs["plain"][depth] = learn("plain", depth)
+    nets["plain", depth] = twin("plain", depth, len(train.classes), seed=0)
+    runs["plain"][depth] = learn(nets["plain", depth])
 
 # %% tags=["varies"]
 _, axes = plt.subplots(figsize=(7, 3.6))
@@ -106,8 +106,8 @@ plt.show()
 # The smallest net knows all the pictures. The next one is half-way. The largest, with six times the parameters of
 # the first, has learnt next to nothing.
 #
-# This is **degradation**: deeper, and worse. (The numbers wobble with the seed and the machine; the order does not.
-# Try other depths: 14 lies in between.)
+# This is **degradation**: deeper, and worse. (The numbers wobble with the seed and the machine; the order did not, in
+# what we tried. Try your own: another depth, another `seed`, and since it is the first thing to doubt, another `lr`.)
 #
 # ## Suspect one: over-fitting
 #
@@ -134,8 +134,23 @@ for depth in DEPTHS:
 #
 # $$y = \mathrm{relu}(\mathrm{bn}_2(\mathrm{conv}_2(\mathrm{relu}(\mathrm{bn}_1(\mathrm{conv}_1(x))))))$$
 #
-# let each kernel be a 1 in the middle of its own channel and 0 elsewhere, and each batch norm use mean 0 and
-# variance 1. Then y = relu(relu(x)), and that is x, for x came out of a ReLU. Let us do it to ours.
+# let each batch norm use mean 0 and variance 1, which leaves everything as it is. Then it takes kernels that leave
+# everything as it is, too. Which are they?
+
+
+# %%
+def identity_kernels(channels):
+    """channels C -> w (C, C, 3, 3), as (output, input, height, width): the weights with which a 3×3 convolution with
+    padding 1 returns its input unchanged.
+    """
+    ...  # your code
+
+
+check.identity_kernels(identity_kernels)
+
+# %% [markdown]
+# With them y = relu(relu(x)), and that is x, for x came out of a ReLU. Let us do it to ours: keep the trained blocks,
+# put such blocks in between.
 
 
 # %%
@@ -239,9 +254,21 @@ for depth in DEPTHS:
 # A factor of ten apart, or so; nothing like what killed the net with bad weights. And the gradients of the nets that
 # are stuck are no smaller than those of the one that has finished. They arrive, and yet they do not help.
 #
-# That is what the paper says: degradation is "unlikely to be caused by vanishing gradients", since its plain nets use
-# batch norm and their gradients were verified to have healthy norms (section 4.1). The authors could not name the
-# cause; they "conjecture that the deep plain nets may have exponentially low convergence rates".
+# One test more. He's weights *without* batch norm had the most level gradient of all. If that were what is missing,
+# such a net should learn, be it shallow or deep. Should it?
+
+# %% tags=["varies"]
+for depth in (DEPTHS[0], DEPTHS[-1]):
+    errors = [line["train_error"] for line in learn(gradient_flow.network("plain", depth, False, "He", 10, 0), lr=0.01)]
+    print(f"plain-{depth:<3} without batch norm: training error {100 * errors[-1]:.0f} %")
+
+# %% [markdown]
+# The shallow one is on its way (batch norm is the faster one), the deep one is not. A level gradient alone is not
+# enough.
+#
+# The paper comes to the same end by another way: degradation is "unlikely to be caused by vanishing gradients", since
+# its plain nets use batch norm and their gradients were verified to have healthy norms (section 4.1). The authors could
+# not name the cause; they "conjecture that the deep plain nets may have exponentially low convergence rates".
 #
 # Two remarks, so that you do not take this for more than it is.
 #
@@ -322,6 +349,7 @@ for skip, name, colour, style in ((False, "plain", PLAIN, "--"), (True, "residua
     errors, dead = learn_identity(skip)
     axes.loglog(np.arange(1, len(errors) + 1), errors, style, color=colour, linewidth=2, label=name)
     print(f"{name}: {dead} of {identity.FEATURES} outputs are 0 whatever comes in")
+axes.set_ylim(1e-5, 5)
 tidy(axes, "Learning to do nothing", "step of Adam", "error, as a share of the variance of x")
 plt.show()
 
@@ -340,7 +368,8 @@ plt.show()
 
 # %%
 for depth in DEPTHS:
-    nets["residual", depth], runs["residual"][depth] = learn("residual", depth)
+    nets["residual", depth] = twin("residual", depth, len(train.classes), seed=0)
+    runs["residual"][depth] = learn(nets["residual", depth])
 
 # %% tags=["picture", "varies"]
 _, panels = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True)
@@ -351,6 +380,19 @@ plt.show()
 
 # %% [markdown]
 # The 32 layers that learnt next to nothing are all still there, and now they know nearly all the pictures.
+#
+# And their gradients? The same ruler as before, the same initial weights, without and with additions:
+
+# %%
+for kind in KINDS:
+    for (norm, weights), places in {("without batch norm", "bad"): False, ("with batch norm", "He"): True}.items():
+        net = gradient_flow.network(kind, DEPTHS[-1], places, weights, 10, seed=0).double()
+        sizes = gradient_flow.norms(net, images64, labels64)
+        print(f"{kind:<9} {norm:<19} {weights:<4} times {(sizes[0] / sizes[-1]) ** (1 / (len(sizes) - 1)):.2f} a layer")
+
+# %% [markdown]
+# The additions level the gradient, whichever way it leaned. So DenseNet's authors have a point; only that a level
+# gradient, as we saw, is not the whole story.
 #
 # Look at the thin lines, too. With 8 layers the twins end alike; the addition makes little difference where there was
 # no trouble. The paper has the same: on ImageNet with 18 layers both kinds are equally accurate, the residual one only

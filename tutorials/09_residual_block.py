@@ -120,7 +120,7 @@ for w in (-1.0, -0.1, 0.1, 1.0):
 # = \underbrace{\frac{\partial L}{\partial y}}_{\text{around}} +
 # \underbrace{\frac{\partial L}{\partial y}\frac{\partial F}{\partial x}}_{\text{through}}$$
 #
-# However small ∂F/∂x may be, ∂L/∂y itself arrives.
+# However small ∂F/∂x may be, ∂L/∂y itself arrives. (The ReLU behind the addition is left out for now.)
 
 
 # %% tags=["picture"]
@@ -130,7 +130,7 @@ def arrow(axes, start, end, colour="black", bend=0.0, width=2.0):
 
 
 nodes = {"x": 0, "F": 1.6, "+": 3.2, "y": 4.6}
-_, panels = plt.subplots(1, 2, figsize=(9, 2.6))
+_, panels = plt.subplots(1, 2, figsize=(9, 2.4))
 for axes, back in zip(panels, (False, True), strict=True):
     for name, place in nodes.items():
         axes.text(place, 0, name, ha="center", va="center", fontsize=15, bbox={"boxstyle": "circle", "fc": "white"})
@@ -142,13 +142,12 @@ for axes, back in zip(panels, (False, True), strict=True):
     ):
         start, end = ((nodes[n], 0) for n in ((b, a) if back else (a, b)))
         arrow(axes, start, end, colour, -bend if back else bend)
-    axes.set(xlim=(-0.5, 5.1), ylim=(-0.75, 1.35), title="back: the gradient" if back else "forward: the values")
+    axes.set(xlim=(-0.5, 5.1), ylim=(-0.6, 1.0), title="back: gx = gy + gy·∂F/∂x" if back else "forward: y = F(x) + x")
     axes.axis("off")
     around, through, out = ("gy", "gy·∂F/∂x", "gy") if back else ("x", "F(x)", "F(x) + x")
-    axes.text(1.6, 0.95, around, ha="center", color=BLUE, fontsize=12)
+    axes.text(1.6, 0.7, around, ha="center", color=BLUE, fontsize=12)
     axes.text(0.8 if back else 2.4, -0.5, through, ha="center", color=VERMILION, fontsize=12)
     axes.text(3.9, -0.5, out, ha="center", fontsize=12)
-panels[1].text(-0.45, 0.6, "sum", fontsize=12)
 plt.show()
 
 # %% [markdown]
@@ -525,8 +524,22 @@ for name in ("layer1.0.conv2", "layer2.0.conv2", "layer3.0.conv2"):
 # A quarter of the pixels, four times the weights: equal cost for every layer. The parameters sit at the end, the work
 # is spread evenly.
 #
-# Now count. A 3×3 convolution from C to O channels without bias has 9·C·O weights, a batch norm of O channels 2·O, the
-# linear layer at the end (64 + 1)·10. The additions have none.
+# Now count them all, for any depth. A 3×3 convolution from C to O channels has 9·C·O weights. The additions have none.
+
+
+# %%
+def resnet_parameters(n):
+    """n -> the number of parameters of the paper's ResNet with 6n + 2 layers for CIFAR-10: a 3×3 convolution from 3 to
+    16 channels; three stages of n blocks of two 3×3 convolutions, at 16, 32 and 64 channels; a linear layer from 64 to
+    10, with biases. Batch norm behind each convolution, which has no bias. Shortcuts: option A.
+    """
+    ...  # your code
+
+
+check.resnet_parameters(resnet_parameters)
+
+# %% [markdown]
+# Part by part, for n = 3:
 
 # %%
 total, channels = 9 * 3 * 16 + 2 * 16, 16
