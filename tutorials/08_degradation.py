@@ -122,10 +122,10 @@ for depth in DEPTHS:
 
 # %% [markdown]
 # Plain-8 is the one that over-fits, as was asked of it: 128 pictures are too few to learn anything general. The deep
-# net has no gap at all. It is bad on both sides, and *worst on the pictures it was trained on*, compared with the
-# others. The paper makes this point in its first figure: plain-56 is above plain-20 on the training set, too.
+# net has hardly a gap. It is bad on both sides, and of the three it is the worst *on the pictures it was trained on*.
+# The paper makes this point in its first figure: plain-56 is above plain-20 on the training set, too.
 #
-# So whatever this is, more data or more regularisation is no cure.
+# So this is no over-fitting, and its cures, more data and more regularisation, are not what is wanted here.
 #
 # ## Suspect two: the deep net cannot express it
 #
@@ -183,8 +183,14 @@ deep = deepened(shallow, DEPTHS[-1]).eval()
 
 mean, std = channel_statistics(train)
 images, labels = next(Loader(train, len(train), mean=mean, std=std).epoch(0))
-difference = np.abs(deep(Tensor(images)).numpy() - shallow(Tensor(images)).numpy()).max()
-print(f"plain-{DEPTHS[-1]} built from plain-{DEPTHS[0]}: scores equal to 3 digits: {difference < 1e-3}")
+scores = deep(Tensor(images)).numpy()
+difference = np.abs(scores - shallow(Tensor(images)).numpy()).max()
+print(f"plain-{DEPTHS[-1]} built from plain-{DEPTHS[0]}: the same scores to 3 digits: {difference < 1e-3}")
+
+# %% tags=["varies"]
+trained = nets["plain", DEPTHS[-1]].eval()
+for name, found in (("built", scores), ("trained", trained(Tensor(images)).numpy())):
+    print(f"plain-{DEPTHS[-1]}, {name:<8} {100 * (found.argmax(1) != labels).mean():.0f} % of the pictures wrong")
 
 # %% [markdown]
 # There it is: a plain net of 32 layers that knows every picture the 8-layer one knows. The deep family contains all
@@ -355,9 +361,9 @@ plt.show()
 
 # %% [markdown]
 # The residual stack is there before the plain one has got anywhere. And the plain one does not just need longer. A
-# single output that is 0 for every input costs 0.17 on this scale, for good: its ReLU is shut and hands back no
-# gradient. In the residual stack x itself holds the ReLU open. (Over several depths, learning rates and seeds:
-# [docs/labs.md](../docs/labs.md#identity).)
+# single output that is 0 for every input costs 0.17 on this scale (a sixteenth of the mean square of x, over its
+# variance), and for good: its ReLU is shut and hands back no gradient. In the residual stack x itself holds the ReLU
+# open. (Over several depths, learning rates and seeds: [docs/labs.md](../docs/labs.md#identity).)
 #
 # ## The twins
 #
@@ -385,8 +391,8 @@ plt.show()
 
 # %%
 for kind in KINDS:
-    for (norm, weights), places in {("without batch norm", "bad"): False, ("with batch norm", "He"): True}.items():
-        net = gradient_flow.network(kind, DEPTHS[-1], places, weights, 10, seed=0).double()
+    for norm, weights in (("without batch norm", "bad"), ("with batch norm", "He")):
+        net = gradient_flow.network(kind, DEPTHS[-1], gradient_flow.NORMS[norm], weights, 10, seed=0).double()
         sizes = gradient_flow.norms(net, images64, labels64)
         print(f"{kind:<9} {norm:<19} {weights:<4} times {(sizes[0] / sizes[-1]) ** (1 / (len(sizes) - 1)):.2f} a layer")
 

@@ -142,10 +142,10 @@ for axes, back in zip(panels, (False, True), strict=True):
     ):
         start, end = ((nodes[n], 0) for n in ((b, a) if back else (a, b)))
         arrow(axes, start, end, colour, -bend if back else bend)
-    axes.set(xlim=(-0.5, 5.1), ylim=(-0.6, 1.0), title="back: gx = gy + gy·∂F/∂x" if back else "forward: y = F(x) + x")
+    axes.set(xlim=(-0.5, 5.1), ylim=(-0.6, 0.85), title="back: gx = gy + gy·∂F/∂x" if back else "forward: y = F(x) + x")
     axes.axis("off")
     around, through, out = ("gy", "gy·∂F/∂x", "gy") if back else ("x", "F(x)", "F(x) + x")
-    axes.text(1.6, 0.7, around, ha="center", color=BLUE, fontsize=12)
+    axes.text(1.6, 0.55, around, ha="center", color=BLUE, fontsize=12)
     axes.text(0.8 if back else 2.4, -0.5, through, ha="center", color=VERMILION, fontsize=12)
     axes.text(3.9, -0.5, out, ha="center", fontsize=12)
 plt.show()
@@ -226,9 +226,10 @@ print("alone       ", gradient(lambda x: HastyReLU()(x)), " should be [0. 1.]")
 print("in a block  ", gradient(lambda x: x + HastyReLU()(x)), " should be [1. 2.]")
 
 # %% [markdown]
-# Alone it is right. In a plain net it is right. Within a residual block it wipes out what goes *around* it, and the
-# one thing that the block was made for is gone. Such a net still learns, only badly, and nobody is told. So the rule
-# in this library is: **a backward never writes into its gy**. The checker of lesson 03 looks for it:
+# Alone it is right. In a plain net it is right. Within a residual block it spoils what goes *around* it, and the one
+# thing that the block was made for is gone. Nothing crashes; a net may even learn something. So the rule in this
+# library is: **a backward never writes into its gy**. The checker of lesson [03](03_gradient_checking.ipynb) looks for
+# it, within a block or alone:
 
 # %%
 try:
@@ -284,13 +285,13 @@ for name, array, g in (("x", x, gx), ("W1", W1, gW1), ("W2", W2, gW2)):
 
 # %%
 print("gy              ", gy[0].round(3))
-print("around  (the 1) ", around[0].round(3))
+print("around  (the 1) ", around[0].round(3) + 0.0)
 print("through (∂F/∂x) ", through[0].round(3))
 print("gx              ", gx[0].round(3))
 
 # %% [markdown]
-# "Around" is gy, untouched, but for a 0 where y is 0: the last ReLU stands in everybody's way. (We come back to
-# that.) And now you: the block with a single layer and its ReLU *inside* F.
+# "Around" is gy, untouched, but for a 0 where y is 0: the last ReLU stands in everybody's way. (We come back to that.)
+# And now you: the block with a single layer and its ReLU *inside* F.
 
 
 # %%
@@ -389,6 +390,7 @@ for axes, (when, result) in zip(panels, parts.items(), strict=True):
     axes.set_xticks(place)
     tidy(axes, f"ResNet-20 {when}", "block, from the input", "norm of the part of gx")
     axes.set_ylim(0, 1.3 * max(*identity, *through))  # room for the legend
+plt.tight_layout()
 plt.show()
 worst = max(result["largest_error"] for result in parts.values())
 print(f"the two parts add up to autograd's gradient, to 10 digits: {worst < 1e-10}")
@@ -445,8 +447,9 @@ for option, error in shortcuts.PAPER.items():
 # %% [markdown]
 # All three are far from "none" and close to each other: **it is the addition that matters, not the projection.** The
 # paper puts the small rest down to this: with A the padded channels get no residual learning, and C has more
-# parameters. From then on it uses B. Our own [short runs](../docs/labs.md#shortcuts) agree on the first half only: A, B
-# and C are better than none by far, but differ more among themselves than the paper's do.
+# parameters. It goes on with B for its deeper ImageNet nets, and with A for CIFAR-10. Our own
+# [short runs](../docs/labs.md#shortcuts) agree on the first half only: A, B and C are better than none by far, but
+# differ more among themselves than the paper's do.
 #
 # ## Why two layers?
 #
