@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 05 · Convolution
+# # 05 · convolution
 #
 # At the end you know what a convolution sees, how six loops become one matrix product, and how both of its gradients
 # follow from a single line of the forward pass. You will have written all of it.
@@ -644,4 +644,4 @@ plt.show()
 # - The adjoint identity ⟨A x, gy⟩ = ⟨x, Aᵀ gy⟩ proves all of it with no step size.
 # - 1×1 is a linear layer at each pixel. Parameters: O·C·k². Multiply-adds: that times P·Q.
 #
-# Next: [06 · Pooling](06_pooling.ipynb)
+# Next: [06 · pooling](06_pooling.ipynb)
