@@ -28,9 +28,10 @@ rng = np.random.default_rng(0)
 # %% [markdown]
 # ## Thirty layers
 #
-# Take thirty linear layers, each with a ReLU behind it, and send numbers of size 1 through. He's initialisation
-# (lesson 4) chooses the weights such that the size stays. What if they are 20 % too small, or 20 % too large? That is
-# not much, and training may do it to them at any time. Guess the size after thirty layers.
+# Lesson 4 ended with a rule: weights with a standard deviation of √(2/n), He's, or else in a deep net everything
+# explodes or vanishes. But a rule for the *start* binds nobody afterwards; training moves the weights. Take thirty
+# linear layers, each with a ReLU behind it. What if the weights have become 20 % too small, or 20 % too large? Guess
+# the size of what comes out, if what goes in has size 1.
 
 
 # %%
@@ -195,13 +196,13 @@ engine = {"x": x.grad, "gamma": gamma.grad, "beta": beta.grad}
 # %% [markdown]
 # ## The derivation
 #
-# One channel, M values; gy is given. An upright g is the gradient of the loss with respect to what follows it, as in
-# the code: $\mathrm{g}x_i = \partial L / \partial x_i$.
+# One channel, M values; $g_y$ is given (`gy` in the code), and $g_{x_i}$ is the gradient of the loss with respect to
+# $x_i$, and so on.
 #
 # **γ, β and x̂.** From $y_j = \gamma \hat x_j + \beta$. Both γ and β are used M times, so their gradients add up:
 #
-# $$\mathrm{g}\beta = \sum_j \mathrm{g}y_j \qquad \mathrm{g}\gamma = \sum_j \mathrm{g}y_j\,\hat x_j \qquad
-# \mathrm{g}\hat x_j = \gamma\,\mathrm{g}y_j$$
+# $$g_{\beta} = \sum_j g_{y_j} \qquad g_{\gamma} = \sum_j g_{y_j}\,\hat x_j \qquad
+# g_{\hat x_j} = \gamma\,g_{y_j}$$
 
 # %%
 axes, eps = (0, 2, 3), 1e-5
@@ -218,20 +219,20 @@ print("ggamma as the engine's:", np.allclose((gy * xhat).sum(axes), engine["gamm
 # %% [markdown]
 # **1. Directly.** Hold μ and r still. From $\hat x_i = (x_i - \mu)\,r$ the value $x_i$ gets
 #
-# $$r\,\mathrm{g}\hat x_i$$
+# $$r\,g_{\hat x_i}$$
 #
 # **2. Through the variance.** Three steps back: to r, to v, to $x_i$. Every $\hat x_j = (x_j - \mu)\,r$ has used r:
 #
-# $$\mathrm{g}r = \sum_j \mathrm{g}\hat x_j\,(x_j - \mu) = \frac1r \sum_j \mathrm{g}\hat x_j\,\hat x_j$$
+# $$g_{r} = \sum_j g_{\hat x_j}\,(x_j - \mu) = \frac1r \sum_j g_{\hat x_j}\,\hat x_j$$
 #
 # The slope of $r = (v + \varepsilon)^{-1/2}$ is $-\frac12 (v + \varepsilon)^{-3/2}$, which is $-\frac12 r^3$:
 #
-# $$\mathrm{g}v = -\tfrac12\, r^3\, \mathrm{g}r = -\tfrac12\, r^2 \sum_j \mathrm{g}\hat x_j\,\hat x_j$$
+# $$g_{v} = -\tfrac12\, r^3\, g_{r} = -\tfrac12\, r^2 \sum_j g_{\hat x_j}\,\hat x_j$$
 #
 # And $v = \frac1M \sum_j (x_j - \mu)^2$ contains $x_i$ with the slope $\frac2M (x_i - \mu) = \frac{2}{Mr}\,\hat x_i$.
 # So $x_i$ gets
 #
-# $$\mathrm{g}v \cdot \frac{2}{Mr}\,\hat x_i = -r\,\hat x_i \cdot \frac1M \sum_j \mathrm{g}\hat x_j\,\hat x_j$$
+# $$g_{v} \cdot \frac{2}{Mr}\,\hat x_i = -r\,\hat x_i \cdot \frac1M \sum_j g_{\hat x_j}\,\hat x_j$$
 #
 # The ½ has met the 2, and all powers of r but one are gone.
 
@@ -244,17 +245,17 @@ through_variance = gv * 2 / M * (values - mu)
 # %% [markdown]
 # **3. Through the mean.** Every $\hat x_j$ has used μ, with the slope $-r$:
 #
-# $$\mathrm{g}\mu = -r \sum_j \mathrm{g}\hat x_j$$
+# $$g_{\mu} = -r \sum_j g_{\hat x_j}$$
 #
 # v has used μ, too! But with the slope $-\frac2M \sum_j (x_j - \mu)$, and deviations from the mean sum to 0. Nothing
 # comes that way. μ contains $x_i$ with the slope $\frac1M$, so $x_i$ gets
 #
-# $$-r \cdot \frac1M \sum_j \mathrm{g}\hat x_j$$
+# $$-r \cdot \frac1M \sum_j g_{\hat x_j}$$
 #
 # **The sum.** Each $\frac1M \sum$ is a mean, and γ is a factor of everything:
 #
-# $$\mathrm{g}x = \gamma\,r\,\bigl(\mathrm{g}y - \mathrm{mean}(\mathrm{g}y) - \hat x \cdot
-# \mathrm{mean}(\mathrm{g}y\,\hat x)\bigr)$$
+# $$g_{x} = \gamma\,r\,\bigl(g_{y} - \mathrm{mean}(g_{y}) - \hat x \cdot
+# \mathrm{mean}(g_{y}\,\hat x)\bigr)$$
 
 # %%
 gmu = -r * gxhat.sum(axes, keepdims=True)
@@ -424,9 +425,9 @@ except GradientError as error:
     print("gradcheck, with a random gy:    wrong, in the gradient of", error.name)
 
 # %% [markdown]
-# y sums to M·β, whatever x and γ are. So for this loss the zeros are *right*, and a test that begins with
-# `y.sum().backward()` finds nothing: gy = 1 is one of the two directions in which batch norm is blind. That is why
-# this library checks with a random gy, always (lesson 3).
+# You know this trap from lesson 3, where it caught softmax. y sums to M·β, whatever x and γ are. So for this loss the
+# zeros are *right*, and a test that begins with `y.sum().backward()` finds nothing: gy = 1 is one of the two
+# directions in which batch norm is blind. (Which is the other?) Draw gy at random, and no luck will hide a mistake.
 #
 # ## The weights before it
 #
