@@ -328,7 +328,7 @@ print(inspect.getsource(BatchNorm))
 # %% [markdown]
 # ## Leave one out
 #
-# Every term of a derivation should be missed if it is not there. Does the checker miss them?
+# A term that nobody misses is a term too many. What does the checker say if one is left out?
 
 
 # %%
