@@ -463,7 +463,7 @@ except tinyres.AnomalyError as report:
 # ### Too much, too little
 #
 # Three more runs. One has 128 pictures and plenty of time. One has all the pictures, but is a single linear layer on
-# the pixels: lesson 04's softmax regression. The third is the healthy one.
+# the pixels: lesson 04's softmax regression. The third is the run that you have seen.
 
 # %% tags=["varies"]
 few = small.take(slice(128))

@@ -389,7 +389,7 @@ plt.show()
 #
 # The last explanation is about weights that have nothing left to say. Three matrices W of eight units:
 #
-# - **a**: W = 0. The unit is dead, for everything that goes in;
+# - **a**: W = 0. Every unit is dead, whatever goes in;
 # - **b**: two units have the same weights, in and out: they compute the same, get the same gradient, and remain the
 #   same;
 # - **c**: one unit's weights are the sum of two others': a dimension is lost.
