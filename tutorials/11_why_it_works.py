@@ -26,7 +26,7 @@ from tinyres.random import generator
 
 # %% [markdown]
 # The addition in y = F(x) + x has no parameters and costs next to nothing. It does not let the network say anything
-# that it could not say without it. Yet with it 110 layers train, and without it they do not.
+# that it could not say without it. Yet with it 110 layers train well, and without it they hardly train at all.
 #
 # Why? There is no single accepted answer. There are several partial ones, each with an experiment that its authors
 # made. We repeat five of them, in small. Each time: what do you expect? what comes out? and what does that *not*
@@ -84,9 +84,7 @@ for row, way in enumerate(ways):
     left.plot(place, height, color=BLUE, linewidth=1.5)
     for k, through in enumerate(way):
         if through:
-            left.text(
-                k + 1, row + 0.28, f"$f_{k + 1}$", ha="center", va="center", bbox={"fc": "white", "ec": VERMILION}
-            )
+            left.text(k + 1, row + 0.28, f"$f_{k + 1}$", ha="center", va="center", bbox=box)
 left.set_yticks(range(8), [f"{sum(way)}" for way in ways])
 left.set_xticks([0, 1, 2, 3, 4], ["x", "block 1", "block 2", "block 3", "y"])
 left.set_ylim(-0.5, 7.8)
@@ -267,8 +265,8 @@ for kind in KINDS:
 # epochs of it. The residual net's lie a little lower, and they zigzag: the low ones are the second layers of the
 # blocks, the ones that are added to x.
 #
-# **What this does not show.** In the paper's Fig. 7, after 182 epochs, the residual nets' responses are lower by far,
-# and lower still in deeper ones. A difference of this size, from a single seed, is no finding. ([The
+# **What this does not show.** In the paper's Fig. 7, after 182 epochs, the residual nets' responses are lower for the
+# most part, and lower still in deeper ones. A difference of this size, from a single seed, is no finding. ([The
 # lab](../docs/labs.md#responses) has three seeds and three depths.) And the measure hides something: what matters for
 # "the block adds a little" is the size of F *against x*. Measure that, too.
 
