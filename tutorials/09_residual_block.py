@@ -460,12 +460,6 @@ for option, error in shortcuts.PAPER.items():
 answer = None  # your letter
 check.one_layer_block(answer)
 
-# %%
-rng = np.random.default_rng(3)
-W, x = rng.standard_normal((3, 3)), rng.standard_normal(3)
-print("W·x + x    ", (W @ x + x).round(3))
-print("(W + 1)·x  ", ((W + np.eye(3)) @ x).round(3))
-
 # %% [markdown]
 # Whatever such a block can compute, a plain layer with other weights can, too. All that is left is a different place
 # to *start* from. That is not nothing: in our [runs](../docs/labs.md#shortcuts) one-layer blocks ended a little better
