@@ -200,8 +200,8 @@ print("the same array for both sides:", gf is gy and gx is gy)
 
 # %% [markdown]
 # Not two equal arrays: *one* array, handed to both. No copy, no time, no memory. But it comes with a duty. What happens
-# if somebody further down takes the gradient that he was handed for his own, and writes into it? Here is a ReLU that
-# saves a little memory. For x = [−1, 2] and gy = [1, 1] the gradient of x + relu(x) must be 1 + 0 and 1 + 1.
+# if an op further down takes the gradient that it was handed for its own, and writes into it? Here is a ReLU that saves
+# a little memory. For x = [−1, 2] and gy = [1, 1] the gradient of x + relu(x) must be 1 + 0 and 1 + 1.
 
 
 # %%
