@@ -25,10 +25,9 @@ import numpy as np
 
 from tinyres.data import Dataset
 from tinyres.labs.drawing import PLAIN, RESIDUAL, tidy
-from tinyres.labs.fit import fit
 from tinyres.labs.lab import Results, Verdict
-from tinyres.labs.twins import KINDS, learning_rate, sizes_of, twin
-from tinyres.labs.workbench import Workbench
+from tinyres.labs.twins import KINDS, sizes_of, trained_twin
+from tinyres.labs.workbench import Curve, Workbench
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,18 +39,17 @@ PAPER = {"residual": {"20": 8.75, "32": 7.51, "44": 7.17, "56": 6.97, "110": 6.4
 COLOURS = {"plain": PLAIN, "residual": RESIDUAL}
 
 
-def train(kind: str, depth: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int) -> list[dict[str, float]]:
-    model = twin(kind, depth, len(sets[0].classes), seed)
-    return fit(model, *sets, epochs=epochs, lr=learning_rate(depth), seed=seed)
+def train(bench: Workbench, kind: str, depth: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int) -> Curve:
+    return trained_twin(bench, kind, depth, seed, sets, epochs)[1]
 
 
 def compute(bench: Workbench) -> Results:
-    depths, seeds = bench.choose([8, 20, 44], [20, 32, 44, 56, 110]), bench.seeds(3, 5)
+    depths, seeds = bench.choose([8, 20, 32], [20, 32, 44, 56, 110]), bench.seeds(3, 5)
     epochs, sets = bench.epochs(4, 30), bench.load(*bench.choose((3000, 1000), (None, None)))
     curves = {
         kind: {
             str(depth): [
-                bench.part(f"{kind} {depth} seed {seed}", partial(train, kind, depth, seed, sets, epochs))
+                bench.part(f"{kind} {depth} seed {seed}", partial(train, bench, kind, depth, seed, sets, epochs))
                 for seed in seeds
             ]
             for depth in depths
@@ -112,7 +110,7 @@ def draw(results: Results, figure: Figure) -> None:
                 axes.plot(
                     epochs, mean, style, color=COLOURS[kind], linewidth=width, alpha=0.4 + 0.2 * width, label=label
                 )
-        tidy(axes, f"{kind} nets", "epoch", "error, %" if kind == "plain" else "")
+        tidy(axes, f"{kind} nets\n(solid: test, dashed: training)", "epoch", "error, %" if kind == "plain" else "")
     top = max(axes.get_ylim()[1] for axes in panels[:2])
     for axes in panels[:2]:
         axes.set_ylim(0, top)
@@ -129,5 +127,6 @@ def draw(results: Results, figure: Figure) -> None:
                 capsize=3,
                 label=label,
             )
-    tidy(panels[2], "at the end: mean ± deviation", "layers")
-    figure.suptitle(f"Degradation (solid: test, dashed: training): {results['data']}", fontweight="bold")
+    tidy(panels[2], "at the end:\nmean ± deviation over the seeds", "layers", "error, %")
+    panels[2].set_xticks([int(depth) for depth in depths])
+    figure.suptitle(f"Degradation: {results['data']}", fontweight="bold")

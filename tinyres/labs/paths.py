@@ -27,9 +27,8 @@ from tinyres.autograd import Tensor
 from tinyres.data import Loader, channel_statistics
 from tinyres.fusion import unfused
 from tinyres.labs.drawing import BLUE, GREY, VERMILION, tidy
-from tinyres.labs.fit import fit
 from tinyres.labs.lab import Results, Verdict
-from tinyres.labs.twins import learning_rate, sizes_of, twin
+from tinyres.labs.twins import sizes_of, trained_twin, twin
 from tinyres.labs.workbench import Workbench
 from tinyres.models.resnet import BasicBlock, ResNet
 from tinyres.nn import functional as F
@@ -109,13 +108,13 @@ def compute(bench: Workbench) -> Results:
     images, labels = next(Loader(sets[1], IMAGES, mean=mean, std=std, dtype="float64").epoch(0))
 
     def run() -> Results:
-        model = twin("residual", depth, len(sets[0].classes), bench.settings.seed)
-        model.double()
-        before = split(model, images, labels)
-        model.float()
-        fit(model, *sets, epochs=epochs, lr=learning_rate(depth), seed=bench.settings.seed)
-        model.double()
-        return {"before training": before, "after training": split(model, images, labels)}
+        seed = bench.settings.seed
+        new = twin("residual", depth, len(sets[0].classes), seed)
+        trained, _ = trained_twin(bench, "residual", depth, seed, sets, epochs)
+        return {
+            f"{when} training": split(model.double(), images, labels)
+            for when, model in (("before", new), ("after", trained))
+        }
 
     return {"depth": depth, "blocks": (depth - 2) // 2, "data": sizes_of(*sets), "runs": bench.part("paths", run)}
 

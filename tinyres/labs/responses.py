@@ -26,9 +26,8 @@ import numpy as np
 from tinyres.autograd import Tensor, no_grad
 from tinyres.data import Dataset, Loader, channel_statistics
 from tinyres.labs.drawing import PLAIN, RESIDUAL, tidy
-from tinyres.labs.fit import fit
 from tinyres.labs.lab import Results, Verdict
-from tinyres.labs.twins import KINDS, learning_rate, sizes_of, twin
+from tinyres.labs.twins import KINDS, sizes_of, trained_twin
 from tinyres.labs.workbench import Workbench
 from tinyres.nn import BatchNorm2d, Module
 
@@ -55,21 +54,20 @@ def deviations(model: Module, images: np.ndarray) -> list[float]:
     return found
 
 
-def train(kind: str, depth: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int) -> Results:
-    model = twin(kind, depth, len(sets[0].classes), seed)
-    curve = fit(model, *sets, epochs=epochs, lr=learning_rate(depth), seed=seed)
+def train(bench: Workbench, kind: str, depth: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int) -> Results:
+    model, curve = trained_twin(bench, kind, depth, seed, sets, epochs)
     average, deviation = channel_statistics(sets[0])
     images, _ = next(Loader(sets[1], IMAGES, mean=average, std=deviation).epoch(0))
     return {"responses": deviations(model, images), "test_error": curve[-1]["test_error"]}
 
 
 def compute(bench: Workbench) -> Results:
-    depths, seeds = bench.choose([8, 20, 44], [20, 56, 110]), bench.seeds(3, 3)
+    depths, seeds = bench.choose([8, 20, 32], [20, 56, 110]), bench.seeds(3, 3)
     epochs, sets = bench.epochs(4, 30), bench.load(*bench.choose((3000, 1000), (None, None)))
     nets = {
         kind: {
             str(depth): [
-                bench.part(f"{kind} {depth} seed {seed}", partial(train, kind, depth, seed, sets, epochs))
+                bench.part(f"{kind} {depth} seed {seed}", partial(train, bench, kind, depth, seed, sets, epochs))
                 for seed in seeds
             ]
             for depth in depths

@@ -29,11 +29,10 @@ from tinyres.autograd import Tensor
 from tinyres.data import Dataset
 from tinyres.labs.cost import costs
 from tinyres.labs.drawing import BLUE, GREEN, ORANGE, PLAIN, PURPLE, tidy
-from tinyres.labs.fit import fit
 from tinyres.labs.lab import Results, Verdict
 from tinyres.labs.scores import better, last, mean_and_spread
-from tinyres.labs.twins import learning_rate, sizes_of
-from tinyres.labs.workbench import Workbench
+from tinyres.labs.twins import learning_rate, sizes_of, trained_twin
+from tinyres.labs.workbench import Curve, Workbench
 from tinyres.models.plain import cifar_plain
 from tinyres.models.resnet import Block, ResNet, cifar_resnet, make_shortcut
 from tinyres.nn import BatchNorm2d, Conv2d
@@ -81,15 +80,22 @@ NETS: dict[str, Callable[[int, int], ResNet]] = {
     "one layer": one_layer_net,
 }
 OPTIONS = ("A", "B", "C")
+TWINS = {"none": "plain", "A": "residual"}  # which other labs train too
 PAPER = {"none": "28.54", "A": "25.03", "B": "24.52", "C": "24.19", "one layer": "no advantage"}
 COLOURS = {"none": PLAIN, "A": BLUE, "B": GREEN, "C": PURPLE, "one layer": ORANGE}
 STYLES = {"none": "s--", "A": "o-", "B": "^-", "C": "v-", "one layer": "D:"}
 
 
-def train(name: str, depth: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int) -> list[dict[str, float]]:
+def new(name: str, depth: int, classes: int, seed: int) -> ResNet:
     manual_seed(seed)
-    model = NETS[name](depth, len(sets[0].classes))
-    return fit(model, *sets, epochs=epochs, lr=learning_rate(depth), seed=seed)
+    return NETS[name](depth, classes)
+
+
+def train(bench: Workbench, name: str, depth: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int) -> Curve:
+    if name in TWINS:
+        return trained_twin(bench, TWINS[name], depth, seed, sets, epochs)[1]
+    make = partial(new, name, depth, len(sets[0].classes))
+    return bench.trained(f"{name} {depth}", make, sets, seed=seed, epochs=epochs, lr=learning_rate(depth))[1]
 
 
 def compute(bench: Workbench) -> Results:
@@ -101,7 +107,10 @@ def compute(bench: Workbench) -> Results:
         "data": sizes_of(*sets),
         "cost": bench.part("cost", lambda: costs({name: make(depth, classes) for name, make in NETS.items()}, classes)),
         "curves": {
-            name: [bench.part(f"{name} seed {seed}", partial(train, name, depth, seed, sets, epochs)) for seed in seeds]
+            name: [
+                bench.part(f"{name} seed {seed}", partial(train, bench, name, depth, seed, sets, epochs))
+                for seed in seeds
+            ]
             for name in NETS
         },
     }
