@@ -181,6 +181,10 @@ class TestChain:
         axes = picture(self.lab, results).axes
         assert [line.get_label() for line in axes[0].lines] == ["sigmoid", "tanh", "relu"]
 
+    def test_growth(self):
+        assert self.lab.growth(1.5, 3) == 1.5**3
+        assert self.lab.growth(1.5, 218) == pytest.approx(1.5**218, rel=1e-4) and self.lab.growth(1.5, 219) == np.inf
+
 
 class TestOneByOne:
     lab = labs.find("one-by-one")

@@ -130,7 +130,9 @@ def draw(results: Results, figure: Figure) -> None:
     for kind, colour, marker in (("plain", PLAIN, "s"), ("residual", RESIDUAL, "o")):
         depths = [int(blocks) for blocks in results["steps"][kind]]
         every = list(results["steps"][kind].values())
-        steps.plot(depths, [max(1, median(s)) for s in every], f"{marker}-", color=colour, label=f"{kind}, median")
+        steps.plot(
+            depths, [max(1, median(s)) for s in every], f"{marker}-", color=colour, label=f"{kind}: median, seeds"
+        )
         for depth, counts in zip(depths, every, strict=True):
             steps.plot([depth] * len(counts), np.maximum(counts, 1), marker, color=colour, alpha=0.35, markersize=4)
     steps.axhline(MOST_STEPS, color="black", linewidth=0.8, linestyle=":")

@@ -191,5 +191,5 @@ def draw(results: Results, figure: Figure) -> None:
     panels[3].annotate("guessing", (0, 90), (0, 3), textcoords="offset points", color="grey")
     panels[0].set_ylim(0, 112)  # room for the legend
     tidy(panels[3], "several deleted at random", "blocks deleted (VGG: layers)")
-    title = f"Lesions of trained nets: plain and residual of {results['depth']} layers, and a VGG of 13"
+    title = f"Lesions of nets of {results['depth']} layers, and of a VGG of 13: {results['data']}"
     figure.suptitle(title, fontweight="bold")
