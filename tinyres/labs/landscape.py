@@ -139,7 +139,7 @@ def run(
 
 def compute(bench: Workbench) -> Results:
     depth, seeds = bench.choose(*DEPTHS), bench.seeds(3, 3)
-    epochs, sets = bench.epochs(30, 60), bench.load(*bench.choose((400, 500), (5000, 2000)))
+    epochs, sets = bench.epochs(30, 60), bench.load(*bench.choose((400, 200), (5000, 1000)))
     nets = {
         kind: [
             bench.part(
