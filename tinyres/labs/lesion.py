@@ -57,7 +57,7 @@ def blocks(model: Module) -> dict[str, str]:
     """{stage.place: path} of the blocks, or a VGG's layers, whose input and output have one shape."""
     if isinstance(model, CifarVGG):
         found, stage, place = {}, 1, 0
-        for k, module in enumerate(model.features.children()):
+        for k, module in enumerate(model.get_submodule("features").children()):
             if isinstance(module, MaxPool2d):
                 stage, place = stage + 1, 0
             else:

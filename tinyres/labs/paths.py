@@ -111,9 +111,11 @@ def compute(bench: Workbench) -> Results:
         seed = bench.settings.seed
         new = twin("residual", depth, len(sets[0].classes), seed)
         trained, _ = trained_twin(bench, "residual", depth, seed, sets, epochs)
+        for model in (new, trained):
+            model.double()
         return {
-            f"{when} training": split(model.double(), images, labels)
-            for when, model in (("before", new), ("after", trained))
+            "before training": split(new, images, labels),
+            "after training": split(trained, images, labels),
         }
 
     return {"depth": depth, "blocks": (depth - 2) // 2, "data": sizes_of(*sets), "runs": bench.part("paths", run)}

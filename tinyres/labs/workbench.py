@@ -157,5 +157,5 @@ def fingerprint(dataset: Dataset) -> str:
     """Of its pictures and labels."""
     content = hashlib.sha256(str(dataset.images.shape).encode())
     for array in (dataset.images, dataset.labels):
-        content.update(np.ascontiguousarray(array))
+        content.update(np.ascontiguousarray(array).data)
     return content.hexdigest()
