@@ -26,6 +26,7 @@ import numpy as np
 from tinyres.data import Dataset
 from tinyres.labs.drawing import PLAIN, RESIDUAL, tidy
 from tinyres.labs.lab import Results, Verdict
+from tinyres.labs.scores import better, mean_and_spread, spread
 from tinyres.labs.twins import KINDS, sizes_of, trained_twin
 from tinyres.labs.workbench import Curve, Workbench
 
@@ -69,8 +70,7 @@ def table(results: Results) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
     for kind in KINDS:
         for depth in results["curves"][kind]:
             errors = [last(results, kind, depth, which) for which in ("train_error", "test_error")]
-            figures = [f"{error.mean():.2f} ± {error.std(ddof=1) if len(error) > 1 else 0:.2f}" for error in errors]
-            rows.append([kind, depth, *figures, PAPER[kind].get(depth, "–")])
+            rows.append([kind, depth, *map(mean_and_spread, errors), PAPER[kind].get(depth, "–")])
     return ("net", "layers", "training error, %", "test error, %", "paper, CIFAR-10 test"), rows
 
 
@@ -79,14 +79,10 @@ def verdict(results: Results) -> Verdict:
     shallow, deep = depths[0], depths[-1]
     error = {(kind, depth): last(results, kind, depth, "train_error") for kind in KINDS for depth in (shallow, deep)}
 
-    def above(worse: tuple[str, str], better: tuple[str, str]) -> bool:
-        spread = max(np.std(error[net], ddof=1) if len(error[net]) > 1 else 0 for net in (worse, better))
-        return error[worse].mean() - error[better].mean() > spread
-
     growth = {kind: error[kind, deep].mean() - error[kind, shallow].mean() for kind in KINDS}
     held = (
-        above(("plain", deep), ("plain", shallow))
-        and above(("plain", deep), ("residual", deep))
+        better(error["plain", shallow], error["plain", deep])
+        and better(error["residual", deep], error["plain", deep])
         and growth["residual"] < growth["plain"]
     )
     return Verdict(
@@ -117,11 +113,11 @@ def draw(results: Results, figure: Figure) -> None:
     for kind in KINDS:
         for which, style, marker in (("train_error", "--", "s"), ("test_error", "-", "o")):
             errors = [last(results, kind, depth, which) for depth in depths]
-            label = f"{kind}, {which.replace('_error', '')}"
+            label = f"{kind}, {'training' if which == 'train_error' else 'test'}"
             panels[2].errorbar(
                 [int(depth) for depth in depths],
                 [error.mean() for error in errors],
-                [error.std() for error in errors],
+                [spread(error) for error in errors],
                 fmt=marker + style,
                 color=COLOURS[kind],
                 capsize=3,

@@ -111,4 +111,5 @@ def draw(results: Results, figure: Figure) -> None:
     tidy(by_layer, "in the order of the layers", "place in the net (0: first layer, 1: last)", "standard deviation")
     tidy(ordered, "sorted", "share of the layers with a larger one")
     by_layer.set_ylim(0, None)
-    figure.suptitle("Layer responses after batch norm, before ReLU or addition", fontweight="bold")
+    title = f"Layer responses after batch norm, before ReLU or addition: {results['data']}"
+    figure.suptitle(title, fontweight="bold")
