@@ -12,6 +12,10 @@ addition and ReLU run one by one.)
 Reproduced if, in the median over three seeds, the mean standard deviation over the layers is smaller in the residual
 net than in its plain twin at every depth that both were trained at, and smaller in the deepest residual net than in the
 shallowest.
+
+The second takes long training, as it showed: batch norm starts every layer with a deviation of 1, and a deep net comes
+away from there later than a shallow one. From 320 steps to 790 the deepest residual net's responses fell by more than
+the shallowest one's, but not yet below them; the paper made 64,000 steps.
 """
 
 from __future__ import annotations
@@ -111,5 +115,4 @@ def draw(results: Results, figure: Figure) -> None:
     tidy(by_layer, "in the order of the layers", "place in the net (0: first layer, 1: last)", "standard deviation")
     tidy(ordered, "sorted", "share of the layers with a larger one")
     by_layer.set_ylim(0, None)
-    title = f"Layer responses after batch norm, before ReLU or addition: {results['data']}"
-    figure.suptitle(title, fontweight="bold")
+    figure.suptitle(f"Layer responses, after batch norm: {results['data']}", fontweight="bold")
