@@ -113,7 +113,7 @@ def test_it_runs_and_resumes(tmp_path, monkeypatch):
     monkeypatch.setattr(lab, "IMAGES", 4)
     monkeypatch.setattr(lab, "LINE", 5)
     monkeypatch.setattr(lab, "GRID", 3)
-    monkeypatch.setattr(Workbench, "load", lambda bench, *sizes: shapes(8, 4))
+    monkeypatch.setattr(Workbench, "load", lambda bench, *sizes, half: shapes(8, 4))
     settings = LabSettings(seeds=2, epochs=1)
     found = perform(lab, Workbench("landscape", settings, tmp_path / "out"))["results"]
     for kind in ("plain", "residual"):

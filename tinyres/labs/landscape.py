@@ -15,7 +15,8 @@ and 6.
 
 L is the mean cross-entropy over 128 training images, in evaluation mode. By seed: two directions, and the loss along
 each at 21 points of [−1, 1]; for the first seed also the plane that they span, 13×13 points. The nets learn a few
-hundred images by heart, without augmentation and in batches of 32: around a loss near 0 the claim can be tried.
+hundred images, at half their size, by heart: without augmentation, in batches of 32, at a learning rate of 0.02 (at 0.1
+the plain net was still at a loss of 1.5 after 960 steps). Around a loss near 0 the claim can be tried.
 
 Two numbers for every line. Flatness: how far one can go from the minimum, on average of both ways, before the loss has
 risen by 1 (at most 1, where the line ends). Dents: the share of the inner points in which the loss lies above the
@@ -55,9 +56,10 @@ TITLE = "the loss around trained plain and residual nets"
 MINUTES = 3.0
 
 DEPTHS = 32, 56  # the default run's, and the full one's
-IMAGES, RISE, FLATTER, BATCH = 128, 1.0, 1.5, 32
+IMAGES, RISE, FLATTER = 128, 1.0, 1.5
+BATCH, LR = 32, 0.02
 LINE, GRID = 21, 13  # points along a line, and along each side of the plane
-HIGHEST = 100.0  # times the lowest loss: where the colours end
+LOWEST, HIGHEST = 0.01, 10.0  # where the colours begin and end; guessing costs 2.3
 COLOURS = {"plain": PLAIN, "residual": RESIDUAL}
 
 Direction = dict[str, np.ndarray]  # by parameter
@@ -131,7 +133,7 @@ def run(
     bench: Workbench, kind: str, depth: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int, whole: bool
 ) -> Results:
     """The loss along two lines, and, where the whole plane is asked for, f(α, β), a row for every β."""
-    model, curve = trained_twin(bench, kind, depth, seed, sets, epochs, augment=False, batch_size=BATCH)
+    model, curve = trained_twin(bench, kind, depth, seed, sets, epochs, augment=False, batch_size=BATCH, lr=LR)
     loss = around(model, sets[0], seed)
     found = {"end": curve[-1], "lines": [[loss(a, 0) for a in steps(LINE)], [loss(0, b) for b in steps(LINE)]]}
     return {**found, "plane": [[loss(a, b) for a in steps(GRID)] for b in steps(GRID)]} if whole else found
@@ -139,7 +141,7 @@ def run(
 
 def compute(bench: Workbench) -> Results:
     depth, seeds = bench.choose(*DEPTHS), bench.seeds(3, 3)
-    epochs, sets = bench.epochs(30, 60), bench.load(*bench.choose((400, 200), (5000, 1000)))
+    epochs, sets = bench.epochs(70, 70), bench.load(*bench.choose((400, 200), (5000, 1000)), half=True)
     nets = {
         kind: [
             bench.part(
@@ -188,20 +190,19 @@ def draw(results: Results, figure: Figure) -> None:
     from matplotlib.colors import LogNorm
 
     planes = {kind: np.array(results["nets"][kind][0]["plane"]) for kind in KINDS}
-    low = min(values.min() for values in planes.values())
-    levels = np.geomspace(low, HIGHEST * low, 21)
+    levels = np.geomspace(LOWEST, HIGHEST, 22)
     panels = figure.subplots(1, 3, width_ratios=(1.2, 1.2, 1))
     for axes, kind in zip(panels, KINDS, strict=False):
         grid = steps(len(planes[kind]))
         norm = LogNorm(levels[0], levels[-1])
-        filled = axes.contourf(grid, grid, planes[kind], levels, norm=norm, cmap="viridis", extend="max")
+        filled = axes.contourf(grid, grid, planes[kind], levels, norm=norm, cmap="viridis", extend="both")
         axes.contour(grid, grid, planes[kind], levels, colors="white", linewidths=0.4)
         axes.plot(0, 0, "x", color="white")
         axes.set_aspect("equal")
         axes.set(
             title=f"{kind}, the first seed\n(×: the trained net)", xlabel="α", ylabel="β" if kind == "plain" else ""
         )
-    ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200) if levels[0] <= tick <= levels[-1]]
+    ticks = (0.01, 0.03, 0.1, 0.3, 1, 3, 10)
     bar = figure.colorbar(
         filled, ax=list(panels[:2]), label="loss, in both planes", ticks=ticks, format="%g", shrink=0.75, pad=0.02
     )

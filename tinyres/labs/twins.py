@@ -30,7 +30,8 @@ def trained_twin(
 ) -> tuple[ResNet, Curve]:
     """A twin after training, and its curve. Labs that ask for the same one share it, where --nets says so."""
     make = partial(twin, kind, depth, len(sets[0].classes))
-    return bench.trained(f"{kind} {depth}", make, sets, seed=seed, epochs=epochs, lr=learning_rate(depth), **how)
+    how = {"lr": learning_rate(depth), **how}
+    return bench.trained(f"{kind} {depth}", make, sets, seed=seed, epochs=epochs, **how)
 
 
 def sizes_of(train: Dataset, test: Dataset) -> str:
