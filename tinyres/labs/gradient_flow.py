@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "gradient norms by layer: plain, residual, batch norm, initialisation"
-MINUTES = 0.5
+MINUTES = 1.0
 
 VANISHED, HEALTHY, HELPED, BATCH = 1e-6, 100.0, 1000.0, 64
 WEIGHTS: dict[str, Callable[[Tensor], Any]] = {

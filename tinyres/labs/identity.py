@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "learning the identity: steps that a plain and a residual stack need"
-MINUTES = 1.0
+MINUTES = 2.0
 
 FEATURES, BATCH, MOST_STEPS, GOOD_ENOUGH, AT_MOST = 16, 64, 2000, 0.1, 0.2
 CHOICES = [(lr, size) for lr in (1e-3, 3e-3, 1e-2) for size in (1.0, 0.5)]  # of which each stack gets its best

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "error of a trained net when blocks are deleted or swapped"
-MINUTES = 3.0
+MINUTES = 4.0
 
 DEPTHS = 32, 56  # the default run's, and the full one's
 LITTLE, MUCH = 10.0, 20.0  # points of error

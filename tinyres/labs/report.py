@@ -33,7 +33,7 @@ verdict's threshold stood at the top of the lab's file before it ran.
 Where a command says `--data cifar10`, the images are those of CIFAR-10 in a copy that was recompressed as JPEG: compare
 the errors with each other, and with published ones only from afar. With `--half`, every 2×2 pixels became one. The
 times are of one thread; most of these runs had to share two cores with others, which the processor's time does not
-count and the clock does.
+count and the clock does. Labs that train the same nets shared them (`--nets`); in each, their whole training counts.
 """
 PLACES = {"data_dir": "DIR", "nets": "NETS"}  # instead of folders of the machine that it ran on
 NOT_WHAT = ("threads",)  # settings that change nothing about the result

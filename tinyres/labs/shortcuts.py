@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "no shortcut, options A, B and C, and one-layer blocks: cost and error"
-MINUTES = 2.5
+MINUTES = 3.0
 
 DEPTHS = 20, 56  # the default run's, and the full one's
 
