@@ -162,10 +162,9 @@ def explosion(factor: float = 1.5) -> Results:
         ws = np.full(depth, factor, np.float32)
         gradient = slopes(ws)
         stepped = forward(np.float32(1e-30), list(ws - np.float32(0.1) * gradient), ACTIVATIONS["relu"][0], 0)[0][-1]
-    depths = [1, 2, 3, *range(20, depth, 20), depth]
     return {
         "factor": factor,
-        "growth": {str(n): str(growth(factor, n)) for n in depths},  # as text, for JSON has no inf
+        "growth_over_three_layers": factor**3,
         "depth": depth,
         "gradient": str(gradient[0]),
         "output_after_a_step": str(stepped),
@@ -189,7 +188,16 @@ def compute(bench: Workbench) -> Results:
         }
         for name in ACTIVATIONS
     }
-    return {"weights": ws, "four_ways": four, "depths": depths, "by_depth": by_depth, "explosion": explosion()}
+    end = explosion()
+    growing = {str(n): growth(end["factor"], n) for n in (1, 2, 3, *range(20, end["depth"], 20))}
+    return {
+        "weights": ws,
+        "four_ways": four,
+        "depths": depths,
+        "by_depth": by_depth,
+        "explosion": end,
+        "growth": growing,
+    }
 
 
 def largest_difference(results: Results) -> float:
@@ -218,7 +226,7 @@ def verdict(results: Results) -> Verdict:
         held,
         f"the four ways differ by {difference:.1g} at most; at {DEPTH} layers the sigmoid chain's gradient is "
         f"{vanished:.1g}, and w + 1 multiplies it ({factors}); three factors of 1.5 make it grow "
-        f"{float(results['explosion']['growth']['3']):.1f}-fold, and after {results['explosion']['depth']} it is "
+        f"{results['growth']['3']:.1f}-fold, and after {results['explosion']['depth']} it is "
         f"{results['explosion']['gradient']}, the output a step later {results['explosion']['output_after_a_step']}",
     )
 
@@ -234,15 +242,11 @@ def draw(results: Results, figure: Figure) -> None:
             values = np.where(np.array(kinds[kind]) > 0, kinds[kind], np.nan)
             axes.semilogy(results["depths"], values, STYLES[name], color=COLOURS[name], label=name, linewidth=2)
         tidy(axes, title, "layers of the chain", "|∂C/∂w₁|, median over chains" if axes is plain else "")
-    depths, factors = map(
-        list, zip(*((int(n), float(f)) for n, f in results["explosion"]["growth"].items()), strict=True)
-    )
-    exploding.semilogy(depths[:-1], factors[:-1], "o-", color=VERMILION, label="factor of the gradient")
+    growing, end = results["growth"], results["explosion"]
+    exploding.semilogy([int(n) for n in growing], list(growing.values()), "o-", color=VERMILION, label="the factor")
     exploding.axhline(LARGEST, color="black", linestyle="--", label="float32 ends: inf, then NaN")
-    exploding.plot(depths[-1], LARGEST, "x", color="black", markersize=9)
-    exploding.text(20, 0.9, f"3 layers: {factors[2]:.4g}-fold")
+    exploding.plot(end["depth"], LARGEST, "x", color="black", markersize=9)
+    exploding.text(20, 0.9, f"3 layers: {growing['3']:.4g}-fold")
     exploding.set_ylim(0.1, 1e48)  # room for the legend
-    tidy(
-        exploding, f"every w = {results['explosion']['factor']:g}, ReLU", "layers of the chain", "|∂C/∂x|, C the output"
-    )
+    tidy(exploding, f"every w = {end['factor']:g}, ReLU", "layers of the chain", "|∂C/∂x|, C the output")
     figure.suptitle("What reaches the first weight of a chain of one-neuron layers", fontweight="bold")
