@@ -281,6 +281,8 @@ def test_blocks_fold(look):
     folded.locator('[data-key="block layer2.0"]').click()
     assert page.locator("figure:visible").evaluate_all("all => all.map(f => f.dataset.block)") == ["", "layer2.0"]
     assert "layer2.0" in page.inner_text(".where")
+    marked = page.locator("figure:visible .now").evaluate_all("all => all.map(g => g.dataset.key)")
+    assert marked[0] == "block layer2.0" and len(marked) == 2
     first = at(page)[0]
     page.keyboard.press("Shift+ArrowRight")
     assert "layer2.1" in page.inner_text(".where") and at(page)[0] == first + 9  # with a slice and a padding
