@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinyres_kernels.gpu.launch import empty, in_order, launch
+from tinyres_kernels.array.conv2d import in_order
+from tinyres_kernels.gpu.launch import empty, launch
 
 Array = Any
 THREADS = 256  # of channels.cuh

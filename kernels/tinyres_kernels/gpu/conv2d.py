@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tinyres_kernels import array
-from tinyres_kernels.gpu.launch import channels_first, channels_last, covered, empty, in_order, launch
+from tinyres_kernels.array.conv2d import in_order
+from tinyres_kernels.gpu.launch import channels_first, channels_last, covered, empty, launch
 from tinyres_kernels.windows import output_size
 
 Array = Any

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from tinyres_kernels.array.conv2d import in_order
+
 Array = Any
 FOLDER = Path(__file__).parent
 THREADS = 256  # of a block, where a kernel does not say otherwise
@@ -67,11 +69,6 @@ def empty(like: Array, shape: Sequence[int], dtype: Any = None) -> Array:
     if prod(shape) > MOST_NUMBERS:
         raise ValueError(f"an array of {tuple(shape)} is too large for the GPU's kernels; use a smaller batch")
     return np.empty_like(like, shape=tuple(shape), dtype=dtype, order="C")
-
-
-def in_order(x: Array) -> Array:
-    """x, its bytes in the order of its axes: the very array, or a copy."""
-    return x if x.flags.c_contiguous else x.copy()
 
 
 def channels_last(x: Array) -> Array:

@@ -29,6 +29,7 @@ import numpy as np
 from numba import cuda
 
 from tinyres_kernels import array
+from tinyres_kernels.array.conv2d import in_order
 from tinyres_kernels.windows import output_size
 
 Array = Any
@@ -81,11 +82,6 @@ def run(a_at: Callable, image: Array, b: Array, y: Array, sizes: tuple[int, ...]
     rows, columns = y.shape
     grid = -(-rows // TILE), -(-columns // TILE)
     product(a_at, y.dtype.type)[grid, (TILE, TILE)](in_order(image.transpose(0, 2, 3, 1)), in_order(b), y, sizes)
-
-
-def in_order(x: Array) -> Array:
-    """x, its bytes in the order of its axes: the very array, or a copy."""
-    return x if x.flags.c_contiguous else x.copy()
 
 
 @cache
