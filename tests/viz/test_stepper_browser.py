@@ -281,7 +281,7 @@ def test_blocks_fold(look):
     folded.locator('[data-key="block layer2.0"]').click()
     assert page.locator("figure:visible").evaluate_all("all => all.map(f => f.dataset.block)") == ["", "layer2.0"]
     assert "layer2.0" in page.inner_text(".where")
-    marked = page.locator("figure:visible .now").evaluate_all("all => all.map(g => g.dataset.key)")
+    marked = page.locator("figure:visible g.now").evaluate_all("all => all.map(g => g.dataset.key)")
     assert marked[0] == "block layer2.0" and len(marked) == 2
     first = at(page)[0]
     page.keyboard.press("Shift+ArrowRight")
@@ -372,36 +372,34 @@ def test_a_change_of_scheme_draws_anew(look):
     page.wait_for_function(f"light => {drawn} === light", arg=light)
 
 
-# A key's way to the frame that shows its effect, laid out and painted. Steps that took long are tried again in other
-# rounds, and the best of each counts: what other programs take on a busy machine is not the page's.
-TIMES = """async () => {
-  const painted = () => new Promise(done => requestAnimationFrame(() => {
+# A key, and the frame that shows its effect, laid out and painted.
+PRESS = """key => new Promise(done => {
+  document.body.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));
+  requestAnimationFrame(() => {
     const channel = new MessageChannel();  // its message comes after the frame
-    channel.port1.onmessage = done;
+    channel.port1.onmessage = () => done();
     channel.port2.postMessage(0);
-  }));
-  async function reach(k) {
-    const from = k ? k - 1 : 1, key = k ? 'ArrowRight' : 'ArrowLeft';
-    if (now !== from) {
-      go(from);
-      await painted();
-    }
-    const began = performance.now();
-    document.body.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));
-    await painted();
-    return performance.now() - began;
-  }
-  const best = steps.map(() => Infinity);
-  for (let round = 0; round < 5; round++)
-    for (let k = 0; k < steps.length; k++) if (best[k] > 60) best[k] = Math.min(best[k], await reach(k));
-  return best;
-}"""
+  });
+})"""
 
 
 def test_resnet20_reacts_at_once(look):
-    times = np.array(look("resnet20").evaluate(TIMES))
-    print(f"median {np.median(times):.0f} ms, worst {times.max():.0f} ms of {len(times)} steps")
-    assert len(times) == 150 and times.max() < MILLISECONDS
+    """In the processor's time of the page's thread: what other programs take on a busy machine is not the page's."""
+    page = look("resnet20")
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def seconds():
+        metrics = devtools.send("Performance.getMetrics")["metrics"]
+        return next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")
+
+    times = []
+    for k in range(at(page)[1]):
+        before = seconds()
+        page.evaluate(PRESS, "ArrowRight" if k else "Home")
+        times.append(1000 * (seconds() - before))
+    print(f"median {np.median(times):.0f} ms, worst {np.max(times):.0f} ms of {len(times)} steps")
+    assert len(times) == 150 and np.median(times) > 1 and np.max(times) < MILLISECONDS
 
 
 # ---- in a notebook ---------------------------------------------------------------------------------------------------
