@@ -21,6 +21,11 @@ class TestLogSoftmax(OpTests):
     )
     MORE = tuple(Case(log_softmax, (2, 5, 1, 7), dim=dim) for dim in range(-4, 4))
     ERRORS = (
+        (
+            lambda: F.log_softmax(floats(2, 0), 1),
+            ValueError,
+            "log_softmax: expected at least one score along dim 1, got (2, 0)",
+        ),
         (lambda: F.log_softmax(floats(2), -2), ValueError, "log_softmax: expected dim from -1 to 0 for 1 axes, got -2"),
         (lambda: F.log_softmax(integers(2), 0), TypeError, "log_softmax: expected input in floating point, got int64"),
     )

@@ -21,6 +21,11 @@ class TestSoftmax(OpTests):
     )
     MORE = tuple(Case(softmax, (2, 5, 1, 7), dim=dim) for dim in range(-4, 4))
     ERRORS = (
+        (
+            lambda: F.softmax(floats(2, 0), 1),
+            ValueError,
+            "softmax: expected at least one score along dim 1, got (2, 0)",
+        ),
         (lambda: F.softmax(floats(2, 3), 2), ValueError, "softmax: expected dim from -2 to 1 for 2 axes, got 2"),
         (lambda: F.softmax(integers(2, 3), 1), TypeError, "softmax: expected input in floating point, got int64"),
     )

@@ -38,6 +38,14 @@ def expect_dim(op: str, dim: int, ndim: int) -> int:
     return dim % ndim
 
 
+def expect_scores(op: str, x: Tensor, dim: int) -> int:
+    """dim counted from the front, of an axis with something in it: there is no largest of nothing."""
+    dim = expect_dim(op, dim, x.ndim)
+    if x.shape[dim] == 0:
+        raise ValueError(f"{op}: expected at least one score along dim {dim}, got {x.shape}")
+    return dim
+
+
 def pair(op: str, name: str, value: Any, least: int) -> tuple[int, int]:
     """An int or a pair of ints as (rows, columns), each at least `least`."""
     two = tuple(value) if isinstance(value, (tuple, list)) else (value, value)

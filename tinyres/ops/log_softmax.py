@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinyres.autograd import Array, Op, Tensor
-from tinyres.ops.checks import expect_dim, expect_floats
+from tinyres.ops.checks import expect_floats, expect_scores
 
 
 class LogSoftmax(Op):
@@ -31,4 +31,4 @@ class LogSoftmax(Op):
 def log_softmax(input: Tensor, dim: int) -> Tensor:
     """ln(softmax(input)) along axis `dim`, exact also where the probability underflows."""
     expect_floats("log_softmax", input=input)
-    return LogSoftmax(expect_dim("log_softmax", dim, input.ndim))(input)
+    return LogSoftmax(expect_scores("log_softmax", input, dim))(input)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinyres.autograd import Array, Op, Tensor
-from tinyres.ops.checks import expect_dim, expect_floats
+from tinyres.ops.checks import expect_floats, expect_scores
 
 
 class Softmax(Op):
@@ -33,4 +33,4 @@ class Softmax(Op):
 def softmax(input: Tensor, dim: int) -> Tensor:
     """Probabilities along axis `dim`: positive, summing to 1."""
     expect_floats("softmax", input=input)
-    return Softmax(expect_dim("softmax", dim, input.ndim))(input)
+    return Softmax(expect_scores("softmax", input, dim))(input)
