@@ -4,7 +4,7 @@
 # At the end you know where the residual idea came from, what was tried beside it, and what was made of it: each
 # relative built or taken apart in a few lines, and all of them weighed against each other in one table.
 #
-# *40 minutes. Before it: [09](09_the_residual_block.ipynb).*
+# *40 minutes. Before it: [11](11_why_it_works.ipynb).*
 
 # %%
 import inspect
@@ -80,15 +80,15 @@ def error(u):
     return np.linalg.norm(u - truth) / np.linalg.norm(truth)
 
 
-# Jacobi from two beginnings: from nothing, and from the truth with a rough disturbance.
-rough = truth + 0.3 * np.abs(truth).max() * np.sin(np.pi * 64 * np.linspace(0, 1, n + 2)[1:-1])
-smooth_left, rough_left = [np.zeros(n)], [rough]
+places = np.linspace(0, 1, n + 2)[1:-1]
+from_zero = [np.zeros(n)]
+from_rough = [truth + 0.005 * np.sin(64 * np.pi * places)]  # nearly there, but for a zigzag
 for _ in range(1000):
-    smooth_left.append(sweep(A, smooth_left[-1], f))
-    rough_left.append(sweep(A, rough_left[-1], f))
+    from_zero.append(sweep(A, from_zero[-1], f))
+    from_rough.append(sweep(A, from_rough[-1], f))
+print("error, if u begins as      0    the truth and a zigzag")
 for sweeps in (0, 10, 100, 1000):
-    print(f"after {sweeps:4} sweeps, of the error are left:  {error(smooth_left[sweeps]):.3f} from u = 0")
-print(f"after   10 sweeps from a rough disturbance of size {error(rough):.3f}:  {error(rough_left[10]):.5f}")
+    print(f"after {sweeps:4} sweeps     {error(from_zero[sweeps]):.3f}        {error(from_rough[sweeps]):.5f}")
 
 # %% [markdown]
 # A thousand sweeps, and four fifths of the error are still there. But of a *rough* error ten sweeps leave nothing.
@@ -131,20 +131,19 @@ for _ in range(5):
 print([f"{error(u):.4f}" for u in cycles])
 
 # %%
-t = np.linspace(0, 1, n + 2)[1:-1]
 _, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 for u, colour, label in (
     (truth, "black", "the solution"),
-    (smooth_left[10], VERMILION, "10 sweeps"),
-    (smooth_left[1000], ORANGE, "1000 sweeps"),
+    (from_zero[10], VERMILION, "10 sweeps"),
+    (from_zero[1000], ORANGE, "1000 sweeps"),
     (cycles[1], BLUE, "1 cycle"),
 ):
-    left.plot(t, u, color=colour, label=label, linewidth=3 if colour == "black" else 1.5, alpha=0.9)
+    left.plot(places, u, color=colour, label=label, linewidth=3 if colour == "black" else 1.5, alpha=0.9)
 tidy(left, "the string", "place", "u")
 left.set_ylim(-0.002, 0.024)
 left.legend(frameon=False, ncols=2, loc="upper center")
 WORK = 8  # a cycle in sweeps: two sweeps, the residual and the ways between the grids; (1 + 1/2 + 1/4 + …) = 2 times
-right.semilogy(range(1001), [error(u) for u in smooth_left], color=VERMILION, label="Jacobi")
+right.semilogy(range(1001), [error(u) for u in from_zero], color=VERMILION, label="Jacobi")
 right.semilogy([WORK * k for k in range(6)], [error(u) for u in cycles], "o-", color=BLUE, label="multigrid")
 right.set_xlim(-10, 400)
 tidy(right, "the error", "work, in sweeps", "error, of the solution's size")
@@ -155,8 +154,9 @@ plt.show()
 # fifth.
 #
 # The paper's word for it is *preconditioning*. How hard a system is for such a method is its condition number: the
-# largest eigenvalue of $A$ over the smallest, how differently it stretches in different directions. A cycle is a
-# linear map of the error, $e \to (1 - M A)\,e$; the method then works on $M A$ in the place of $A$.
+# largest eigenvalue of $A$ over the smallest, how differently it stretches in different directions. A cycle answers a
+# residual with a correction, $M r$, and $M$ is a matrix. Of an error $e$ it leaves $(1 - M A)\,e$: so what it works on
+# is not $A$ any more, but $M A$.
 
 
 # %%
@@ -171,9 +171,10 @@ print(f"sweeps: {condition(sweep):.0f}    cycles: {condition(v_cycle):.2f}")
 
 # %% [markdown]
 # The same equations, written down differently, are 5,000 times better conditioned. That is what section 3.1 hopes of
-# $F(x) + x$: the same functions can be represented, but if what is wanted is close to the identity, the solver (here
-# SGD) starts close to it. Nobody has computed that condition number for a ResNet: it is an analogy. What can be
-# measured for networks is in lesson 11.
+# $F(x) + x$: it can represent the same functions, but if what is wanted is near the identity, the solver (here SGD)
+# starts near it. For networks this began as an analogy. Since then Li et al. (2016, "Demystifying ResNet") have
+# computed the condition number at the start, with all weights at 0: with shortcuts over two layers it does not grow
+# with depth; with shortcuts over one it does.
 #
 # The other trade: before 2012 an image was described by its *local descriptors*, vectors that say what small windows
 # look like. They were compared with a codebook of typical ones, $c_1 \ldots c_K$. A "bag of words" counts how often
@@ -230,15 +231,15 @@ def fisher_vector(x, deviation):
 
 
 x = images["image one"]
-for deviation in (2.0, 1.0, 0.3):
+for deviation in (2.0, 1.0, 0.5):
     print(f"deviation {deviation}: {np.round(fisher_vector(x, deviation), 2).tolist()}")
 print(f"VLAD:          {np.round(vlad(x), 2).tolist()}")
 
 # %% [markdown]
 # The gradient of the log-likelihood for $c_k$ is $\sum_x p(k|x)\,(x - c_k)/\sigma^2$: residuals again, each shared out
-# among the centres. The narrower the Gaussians, the more it all goes to the nearest; VLAD is the limit. "Encoding
-# residual vectors is more effective than encoding original vectors", says section 2 of the paper. (A Fisher vector
-# proper is also scaled, and has a part for the deviations.)
+# among the centres. The narrower the Gaussians, the more it all goes to the nearest; VLAD is the limit. (And for
+# compressing vectors, encoding residuals works better than encoding the vectors themselves, adds section 2 of the
+# paper.) (A Fisher vector proper is also scaled, and has a part for the deviations.)
 #
 # ## Before: deeper and deeper
 #
@@ -262,8 +263,6 @@ def parameters(name):
 def multiply_adds(name):
     return sum(row.multiply_adds for row in rows(name))
 
-
-print(inspect.getsource(undrawn))
 
 # %% [markdown]
 # **AlexNet** (2012) won ImageNet with five convolutions and three linear layers. **VGG** (2014) made it 16 and 19
@@ -301,10 +300,10 @@ panels[0].legend(ncols=2, loc="lower left", bbox_to_anchor=(0, 1.12), frameon=Fa
 plt.show()
 
 # %% [markdown]
-# In VGG and AlexNet nearly all parameters are in the linear layers, and nearly all the work in the convolutions.
-# **Network in Network** (2014) has no linear layer at all. It ends with one map a class, and a class's score is its
-# map's average; ResNet took that over, and keeps one small linear layer behind it. And between its convolutions there
-# are 1×1 ones, which you know from lesson 05: the same linear layer at every position.
+# In VGG and AlexNet most parameters are in the linear layers, and most of the work is in the convolutions. **Network
+# in Network** (2014) has no linear layer at all. It ends with one map a class, and a class's score is its map's
+# average; ResNet took that over, and keeps one small linear layer behind it. And between its convolutions there are
+# 1×1 ones, which you know from lesson 05: the same linear layer at every position.
 #
 # What do small kernels buy? VGG's section 2.3: three 3×3 convolutions see as far as one of 7×7. To see what an output
 # sees, ask for its gradient:
@@ -412,12 +411,13 @@ plt.show()
 
 # %% [markdown]
 # A valley. At both ends the gradient keeps its size; in the middle, with T = ½, a fiftieth of it arrives. What is
-# mixed from two unrelated halves is smaller than either: two parts of size T and 1 − T at right angles have size √(T²
-# + (1 − T)²), 0.71 for T = ½, in every layer. (The dashed law takes H and x to be unrelated; they are not quite, so
-# more arrives than it says.)
+# mixed from two unrelated halves is smaller than either: two parts of size T and 1 − T at right angles have size
+# $\sqrt{T^2 + (1 - T)^2}$, which is 0.71 for T = ½, in every layer. (The dashed law takes H and x to be unrelated;
+# they are not quite, so more arrives than it says.)
 #
-# This is why the paper starts the gates nearly shut, $b_T$ at −1 to −3 and lower for deeper nets. And it is one way to
-# see what a residual block does: both parts in full, $H + x$. Nothing is lost, and growth is left to batch norm.
+# That fits the paper's advice to start with gates nearly shut, the more so the deeper the net: $b_T$ at −1 to −3. And
+# it is one way to see what a residual block does: both parts in full, $H + x$. Nothing is lost, and growth is left to
+# batch norm.
 #
 # What do gates learn? We train a net of ten such layers for a few seconds, with the bias at −2, and read the gates
 # out.
@@ -506,8 +506,10 @@ for name, last in (("resnet20", "bn2"), ("preactresnet20", "conv2")):
 #
 # ## After: put side by side
 #
-# Must it be an addition? **DenseNet** (2017) says: what was computed should stay as it is. A layer gets the outputs of
-# all the layers before it in its block, side by side along the channels, and contributes $k$ new ones.
+# In a plain stack each layer sees only what the one before it let through: what is lost once is lost, a bottleneck of
+# representation. A shortcut goes around it. Must it be an addition? **DenseNet** (2017) says: what was computed should
+# stay as it is. A layer gets the outputs of all the layers before it in its block, side by side along the channels,
+# and contributes $k$ new ones.
 
 # %%
 print(inspect.getsource(densenet.DenseBlock))
@@ -687,7 +689,7 @@ plt.show()
 PRINTED = {  # millions of parameters, millions of multiply-adds; None: the source does not say
     "alexnet": (60, None, "two towers, each sees half the channels; ours is one"),
     "vgg16": (138, 15_300, "without the linear layers' 124 M"),
-    "vgg19": (144, 19_600, ""),
+    "vgg19": (144, 19_600, "with them"),
     "googlenet": (None, 1_500, "5×5 where torchvision and we have 3×3"),
     "highway20": (2.3, None, "FitNet's widths; ours has ResNet-20's"),
     "resnet20": (0.27, None, ""),
