@@ -92,7 +92,7 @@ print(inspect.getsource(reference.conv2d))
 
 # %% tags=["varies"]
 small = x[:1, :, :SIDE, :SIDE]
-speed = {"loops": work(small, w) / fastest(lambda: reference.conv2d(small, w, (1, 1), (1, 1)), 1)}
+speed = {"loops": work(small, w) / fastest(lambda: reference.conv2d(small, w, (1, 1), (1, 1)), 2)}
 step = 3 * 40.6e6 * 128  # ResNet-20: multiply-adds forward; both gradients cost as much again each; 128 images
 print(f"{speed['loops'] / 1e6:.1f} million multiply-adds a second")
 print(f"one training step of ResNet-20: {step / speed['loops'] / 3600:.1f} hours")
@@ -168,9 +168,15 @@ for name, rate in speed.items():
 #     for i: for j: for k:   Y[i, j] += A[i, k] · B[k, j]
 #
 # The cure is **tiles**. Take T×T blocks of A and B into fast memory, and do all T³ multiply-adds they allow before the
-# next ones come. How many fetches from slow memory remain? Here is the procedure, with a meter on it. It is written as
-# a GPU would go about it: a *block* of threads for each tile of Y, each thread with its own sum, the two tiles in
-# memory that the block's threads *share*.
+# next ones come. How many fetches from slow memory remain?
+
+# %%
+answer = None  # your number
+check.tile_fetches(answer)
+
+# %% [markdown]
+# Here is the procedure, with a meter on it. It is written as a GPU would go about it: a *block* of threads for each
+# tile of Y, each thread with its own sum, the two tiles in memory that the block's threads *share*.
 
 
 # %%
@@ -195,13 +201,10 @@ def tiled_product(A, B, T):
 
 n = 64
 A, B = draws.standard_normal((2, n, n))
-sizes = (1, 2, 4, 8, 16, 32, 64)
-fetches = []
-for T in sizes[1:]:
+for T in (2, 4, 8, 16, 32, 64):
     Y, fetched = tiled_product(A, B, T)
     assert np.allclose(Y, A @ B)
-    fetches.append(fetched / n**3)
-    print(f"T = {T:2}: {fetches[-1]:.3f} numbers fetched for each multiply-add")
+    print(f"T = {T:2}: {fetched / n**3:.3f} numbers fetched for each multiply-add")
 
 # %% [markdown]
 # 2/T. With tiles of 32×32, slow memory has a sixteenth of a number to deliver for each multiply-add, instead of two.
@@ -219,7 +222,8 @@ print(inspect.getdoc(tile).split("**How it is written.**")[0])
 # ## Rung 3: compiled
 #
 # `cpu/` is Python that numba compiles for this very processor. That happens at the first call and takes its time, some
-# 20 seconds for all kernels of a training step; the results are kept on disk, so it happens once.
+# 20 seconds for all kernels of a training step; the results are kept on disk, so it happens once. (If you have trained
+# in lesson 10, most of it is done.)
 
 # %% tags=["varies"]
 print("The first call compiles." if must_compile() else "Kernels have been compiled here before.")
@@ -376,8 +380,13 @@ axes.yaxis.set_major_formatter("{x:g}")
 title = f"memory {bandwidth / 1e9:.1f} GB/s, multiply-adds {2 * peak / 1e9:.0f} GFLOP/s"
 tidy(axes, title, "operations for each byte", "billion operations a second")
 plt.show()
+print(f"The roofs meet at {ridge:.0f} operations for each byte. Tiles must be {4 * ridge:.0f} wide to get there.")
 
 # %% [markdown]
+# Tiles again: 2/T numbers of 4 bytes for each multiply-add are T/4 operations for each byte. That is what tiles are
+# for: they carry a computation to the right, as far as it has numbers to use again. A convolution has. A ReLU has
+# none.
+#
 # On the left nothing helps but moving less: however clever, a ReLU goes no faster than its bytes. On the right every
 # instruction counts. (Memory's roof is measured by copying; an op may come out a little above it.)
 #
