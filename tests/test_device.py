@@ -11,15 +11,18 @@ from support import noted_calls
 import tinyres.device
 import tinyres_kernels.array
 import tinyres_kernels.cpu
+import tinyres_kernels.gpu
+import tinyres_kernels.numba_cuda
 import tinyres_kernels.reference
 from tinyres import Tensor
 from tinyres.device import Kernels, device_of, is_array, kernels_for, must_compile, to_device
 from tinyres.nn import functional as F
 
 X = np.ones((1, 1, 3, 3))
+RUNGS = [getattr(tinyres_kernels, name) for name in tinyres.device.RUNGS]
 
 
-@pytest.mark.parametrize("rung", [tinyres_kernels.reference, tinyres_kernels.array, tinyres_kernels.cpu])
+@pytest.mark.parametrize("rung", RUNGS)
 def test_the_environment_forces_a_rung(rung, monkeypatch):
     name = rung.__name__.rpartition(".")[2]
     monkeypatch.setenv("TINYRES_KERNELS", name)
@@ -34,16 +37,16 @@ def test_the_compiled_kernels_serve_unless_told_otherwise(monkeypatch):
 def test_without_numba_the_array_rung_serves(monkeypatch):
     monkeypatch.delenv("TINYRES_KERNELS", raising=False)
     monkeypatch.setattr(tinyres.device, "find_spec", lambda name: None)
-    tinyres.device._cpu_if_it_can_be_had.cache_clear()
+    tinyres.device._has_numba.cache_clear()
     try:
         assert kernels_for(X) is tinyres_kernels.array
     finally:
-        tinyres.device._cpu_if_it_can_be_had.cache_clear()
+        tinyres.device._has_numba.cache_clear()
 
 
 def test_an_unknown_rung(monkeypatch):
     monkeypatch.setenv("TINYRES_KERNELS", "fastest")
-    with pytest.raises(ValueError, match=r"TINYRES_KERNELS: expected 'reference', 'array' or 'cpu', got 'fastest'"):
+    with pytest.raises(ValueError, match="expected one of reference, array, cpu, numba_cuda, gpu; got 'fastest'"):
         kernels_for(X)
 
 
@@ -67,7 +70,7 @@ def test_sums_and_relus_use_it_too(monkeypatch):
     assert called == ["add", "relu", "relu_grad_x"]
 
 
-@pytest.mark.parametrize("rung", [tinyres_kernels.reference, tinyres_kernels.array, tinyres_kernels.cpu])
+@pytest.mark.parametrize("rung", RUNGS)
 def test_every_rung_offers_every_kernel(rung):
     wanted = {name for name in vars(Kernels) if not name.startswith("_")}
     assert {"conv2d", "max_pool2d_grad_x", "batch_norm_statistics", "add", "relu"} <= wanted
@@ -105,8 +108,10 @@ class OnGPU:
         return X
 
 
-def test_a_cupy_array_is_known_by_its_type():
+def test_a_cupy_array_is_known_by_its_type(monkeypatch):
+    monkeypatch.delenv("TINYRES_KERNELS", raising=False)
     array = OnGPU()
+    assert kernels_for(array) is tinyres_kernels.gpu
     assert is_array(array)
     assert device_of(array) == "cuda:1"
     assert to_device(array, "cpu") is X

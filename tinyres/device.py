@@ -1,29 +1,30 @@
 """Which device an array is on, and which kernels serve it. The only file of tinyres that names cupy.
 
-The rungs of the ladder stand in `tinyres_kernels`: `reference/` (loops: the definition), `array/` (array code) and
-`cpu/` (compiled by numba). Every rung offers the functions of `Kernels` below, so an op says
-`kernels_for(x).conv2d(...)` and need not know more. TINYRES_KERNELS=reference, =array or =cpu forces one rung.
+The rungs of the ladder stand in `tinyres_kernels`: `reference/` (loops: the definition), `array/` (array code), `cpu/`
+(compiled by numba), and for GPUs `numba_cuda/` (to read) and `gpu/` (CUDA C++). Every rung offers the functions of
+`Kernels` below, so an op says `kernels_for(x).conv2d(...)` and need not know more. TINYRES_KERNELS=array, or another of
+RUNGS, forces one.
 """
 
 from __future__ import annotations
 
 import os
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
-import tinyres_kernels.array
-import tinyres_kernels.reference
 from tinyres.threads import tell_numba
 
 Array = Any
 Pair = tuple[int, int]
+RUNGS = "reference", "array", "cpu", "numba_cuda", "gpu"
 
 
 class Kernels(Protocol):
-    """What every rung offers. conv2d is in `reference/conv2d.py`, `array/conv2d.py`, `cpu/conv2d.py`; others likewise.
+    """What every rung offers. conv2d is in `reference/conv2d.py`, `array/conv2d.py` and so on; others likewise.
 
     A rung is a module. Letters: N images, C channels in, O channels out, (H, W) in, (P, Q) out.
     stride and padding: (rows, columns).
@@ -110,28 +111,27 @@ class Kernels(Protocol):
 def kernels_for(x: Array) -> Kernels:
     """The fastest kernels there are for arrays of x's type."""
     forced = os.environ.get("TINYRES_KERNELS")
-    if forced is None:
-        return tinyres_kernels.array if _is_cupy(x) else _cpu_if_it_can_be_had()
-    if forced == "reference":
-        return tinyres_kernels.reference
-    if forced == "array":
-        return tinyres_kernels.array
-    if forced == "cpu":
-        return _cpu()
-    raise ValueError(f"TINYRES_KERNELS: expected 'reference', 'array' or 'cpu', got {forced!r}")
+    if forced is not None:
+        return _rung(forced)
+    if _is_cupy(x):
+        return _rung("gpu")
+    return _rung("cpu" if _has_numba() else "array")
 
 
 @cache
-def _cpu_if_it_can_be_had() -> Kernels:
-    return _cpu() if find_spec("numba") else tinyres_kernels.array
+def _has_numba() -> bool:
+    return find_spec("numba") is not None
 
 
-def _cpu() -> Kernels:
+@cache
+def _rung(name: str) -> Kernels:
     """Imported at the first use: numba takes longer to import than all of tinyres."""
-    import tinyres_kernels.cpu
-
-    tell_numba()
-    return tinyres_kernels.cpu
+    if name not in RUNGS:
+        raise ValueError(f"TINYRES_KERNELS: expected one of {', '.join(RUNGS)}; got {name!r}")
+    module = import_module(f"tinyres_kernels.{name}")
+    if name == "cpu":
+        tell_numba()
+    return cast(Kernels, module)
 
 
 def must_compile() -> bool:

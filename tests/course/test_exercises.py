@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 from course.wrong_answers import ORDERS, WRONG
 
+from tinyres.autograd import Tensor
 from tinyres.course import LESSONS, check
 from tinyres.course.answers import Choose, FindBug, Predict
 from tinyres.course.order import WriteOrder
 from tinyres.course.write_backward import WriteBackward
 from tinyres.course.write_function import WriteFunction
 from tinyres.diagnosis.evidence import jacobian
+from tinyres.models.resnet import cifar_resnet
+from tinyres.nn import functional as F
+from tinyres.summary import count_parameters
 
 EXERCISES = [exercise for lesson in LESSONS for exercise in lesson.exercises]
 WRITTEN = [exercise for exercise in EXERCISES if isinstance(exercise, (WriteFunction, WriteBackward, WriteOrder))]
@@ -42,7 +46,7 @@ def right_answer(exercise):
 
 def test_there_are_enough():
     assert len(EXERCISES) >= 30
-    assert [lesson.number for lesson in LESSONS] == list(range(1, 14))
+    assert [lesson.number for lesson in LESSONS] == list(range(14))
     assert len({exercise.name for exercise in EXERCISES}) == len(EXERCISES)
 
 
@@ -116,6 +120,17 @@ def test_the_true_gradients_are_the_slopes_of_forward(exercise):
         count = sum(isinstance(a, np.ndarray) and a.dtype.kind == "f" for a in inputs)
         true = jacobian(lambda *a: exercise.forward(*a, *inputs[count:]), inputs[:count], index)  # noqa: B023
         np.testing.assert_allclose(g, (gy.ravel() @ true).reshape(g.shape), atol=1e-8)
+
+
+def test_the_kernels_of_the_identity_return_their_input():
+    x = np.random.default_rng(6).standard_normal((2, 3, 5, 4))
+    w = check.identity_kernels.function(3)
+    np.testing.assert_allclose(F.conv2d(Tensor(x), Tensor(w), padding=1).numpy(), x, atol=1e-13)
+
+
+@pytest.mark.parametrize("n", [1, 3, 9])
+def test_the_parameters_are_those_of_the_model(n):
+    assert check.resnet_parameters.function(n) == count_parameters(cifar_resnet(6 * n + 2, 10, "A"))
 
 
 # ---- wrong -----------------------------------------------------------------------------------------------------------

@@ -71,7 +71,21 @@ def in_place(gy, x):
     return gy
 
 
+def network(gy, x, w1, b1, w2, b2, labels, *, gate=None, g=None, gw2=None):
+    """The two-layer network's backward, with one step exchanged."""
+    z = x @ w1.T + b1
+    h = np.maximum(z, 0)
+    p = softmax(h @ w2.T + b2)
+    g = g(gy, p) if g else gy * (p - onehot(labels, 5)) / len(x)
+    gz = g @ w2 * (gate(z) if gate else z > 0)
+    return gz.T @ x, gz.sum(0), gw2(g, z) if gw2 else g.T @ h, g.sum(0)
+
+
 WRONG = (
+    ("square_backward", lambda gy, x: 2 * x, "ignores gy"),
+    ("square_backward", lambda gy, x: gy * x, "1/2 exponent_2 missing"),
+    ("square_backward", lambda gy, x: gy * x**2, "must_be_2·x uses_x²"),
+    ("square_backward", lambda gy, x: gy, "passed_on_unchanged 2·x"),
     ("multiply_backward", lambda gy, a, b: (gy * a, gy * b), "come_as_gb,_ga"),
     ("multiply_backward", lambda gy, a, b: (b, a), "ignores gy"),
     ("multiply_backward", lambda gy, a, b: (gy * b, gy), "a"),
@@ -115,6 +129,13 @@ WRONG = (
     ("cross_entropy_backward", lambda gy, x, labels: gy * (softmax(x) - onehot(labels)) / 3, "3 4"),
     ("cross_entropy_backward", lambda gy, x, labels: gy * (softmax(x, 0) - onehot(labels)) / 4, "batch|axis|softmax"),
     ("cross_entropy_backward", lambda gy, x, labels: gy * (softmax(x) - labels[:, None]) / 4, "one-hot|onehot|label"),
+    ("network_backward", lambda *a: network(*a, gate=np.ones_like), "ReLU gate_is_missing"),
+    ("network_backward", lambda *a: network(*a, gate=lambda z: z < 0), "gw1"),
+    ("network_backward", lambda gy, *a: network(1, *a), "gy_is_not_used"),
+    ("network_backward", lambda gy, *a: network(4 * gy, *a), "mean rows"),
+    ("network_backward", lambda *a: network(*a, g=lambda gy, p: gy * p / 4), "gw1"),
+    ("network_backward", lambda *a: network(*a, gw2=lambda g, z: g.T @ z), "gw2"),
+    ("network_backward", lambda *a: network(*a, gw2=lambda g, z: np.maximum(z, 0).T @ g), "gw2 shape|transposed"),
     ("conv2d_grad_x", lambda gy, x, w, s, p: gx(gy, x, w[:, :, ::-1, ::-1], s, p), "flipped"),
     ("conv2d_grad_x", lambda gy, x, w, s, p: gx(gy, x, w, s, p, crop=False), "padding cropped"),
     ("conv2d_grad_x", lambda gy, x, w, s, p: gx(gy, x, w, s, p, assign=True), "overwritten"),

@@ -5,16 +5,24 @@ A new rung joins by adding its module to RUNGS.
 
 import numpy as np
 import pytest
+from cuda_on_cpu import emulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinyres_kernels.array
 import tinyres_kernels.cpu
+import tinyres_kernels.gpu
 import tinyres_kernels.reference as reference
 from tinyres_kernels.cpu import elements
+from tinyres_kernels.gpu import channels as gpu_channels
+from tinyres_kernels.gpu import launch
 from tinyres_kernels.windows import output_size
 
-RUNGS = [tinyres_kernels.array, tinyres_kernels.cpu]
+RUNGS = [
+    tinyres_kernels.array,
+    tinyres_kernels.cpu,
+    pytest.param(tinyres_kernels.gpu, marks=emulator.needs_compiler),  # on the processor: see tests/cuda_on_cpu
+]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -22,6 +30,15 @@ def compiled_kernels_take_small_arrays_too():
     """Left to itself the cpu rung hands them to the array rung, and the arrays here are small."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(elements, "LEAST_BYTES", 1)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cuda_runs_here():
+    """With fewer blocks, each of more rows: a thread of a GPU is a thousand times as slow here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(launch, "load", emulator.load)
+        patch.setattr(gpu_channels, "MOST_PARTS", 8)
         yield
 
 

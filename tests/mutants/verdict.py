@@ -65,12 +65,16 @@ class Verdict:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Those of some kind, the kinds in their order. Only a mutant on the cpu rung is worth compiling for."""
+        """Those of some kind, the kinds in their order. Only a mutant on the cpu rung is worth compiling for.
+
+        What runs on an emulated GPU is left out: it takes long, and looks at no code that is mutated.
+        """
         kinds = list(DETECTORS)
         compiles = self.rung == "cpu"
         items[:] = [item for item in items if kind(item.nodeid) in kinds and ("cpu" in item.nodeid) == compiles]
         if self.rung == "reference":  # whose loops take an hour for what must end after 20 s, bug or no bug
             items[:] = [item for item in items if "test_training_parity.py" not in item.nodeid]
+        items[:] = [item for item in items if "gpu" not in item.nodeid and "cuda" not in item.nodeid]
         items[:] = [item for item in items if self.word in item.nodeid]
         items[:] = [item for item in items if self.only is None or item.nodeid in self.only]
         items.sort(key=lambda item: (kind(item.nodeid) == "torch", kinds.index(kind(item.nodeid))))  # torch is slow

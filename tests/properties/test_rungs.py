@@ -5,6 +5,7 @@ Kernels by themselves, over more sizes: tests/kernels/test_rungs.py.
 
 import numpy as np
 import pytest
+from cuda_on_cpu import emulator
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from properties.calls import EMPTY
@@ -12,12 +13,21 @@ from properties.every_op import OPS, WITH_KERNELS, calls, rung
 from support import LAYOUTS, as_leaves, assert_equal, channels_last, results
 
 from tinyres_kernels.cpu import memory
+from tinyres_kernels.gpu import launch
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cuda_runs_here():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(launch, "load", emulator.load)
+        yield
+
 
 on_ops_with_kernels = pytest.mark.parametrize("op", WITH_KERNELS)
 LAYOUT = st.sampled_from([np.array, *LAYOUTS])
 
 
-@pytest.mark.parametrize("faster", ["array", "cpu"])
+@pytest.mark.parametrize("faster", ["array", "cpu", pytest.param("gpu", marks=emulator.needs_compiler)])
 @on_ops_with_kernels
 @given(st.data(), st.sampled_from([np.float32, np.float64]))
 def test_equals_the_reference(op, faster, data, dtype):

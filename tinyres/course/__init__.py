@@ -24,6 +24,7 @@ from tinyres.course import (
     relatives,
     residual,
     speed,
+    tour,
     training,
     why,
 )
@@ -32,6 +33,7 @@ from tinyres.course.namespace import Check
 LESSONS = [
     module.lesson
     for module in (
+        tour,
         chain,
         engine,
         checking,

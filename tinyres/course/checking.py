@@ -82,6 +82,92 @@ def numerical_gradient(f, x):
     return gradient
 
 
+def _draw_check(rng):
+    def forward(x):
+        return np.tanh(x).sum(1)
+
+    def backward(gy, x):
+        return gy[:, None] * (1 - np.tanh(x))  # not quite the slope of tanh: so the two numbers differ
+
+    return forward, backward, rng.standard_normal((4, 3)), rng.standard_normal(4), rng.standard_normal((4, 3)), 1e-3
+
+
+def _dot(a, b):
+    return float((a * b).sum())
+
+
+def _along(forward, x, d, h):
+    return (forward(x + h * d) - forward(x - h * d)) / (2 * h)
+
+
+@lesson.function(
+    tolerance=1e-7,
+    inputs=_draw_check,
+    hints=(
+        "What backward claims is ⟨gx, d⟩, one number. What forward does is an array like y; weigh it with gy.",
+        "(backward(gy, x) * d).sum(), and (gy * (forward(x + h * d) - forward(x - h * d)) / (2 * h)).sum().",
+    ),
+    mistakes=(
+        (
+            lambda forward, backward, x, gy, d, h: (_dot(backward(gy, x), d), float(_along(forward, x, d, h).sum())),
+            "forward's changes are added up without gy: that is the seed of ones again. Multiply by gy first.",
+        ),
+        (
+            lambda forward, backward, x, gy, d, h: (
+                _dot(backward(np.ones_like(gy), x), d),
+                float(_along(forward, x, d, h).sum()),
+            ),
+            "gy is not used: with ones in its place the check is blind for softmax and batch norm.",
+        ),
+        (
+            lambda forward, backward, x, gy, d, h: (
+                float(backward(gy, x).sum()),
+                _dot(gy, _along(forward, x, np.ones_like(d), h)),
+            ),
+            "d is not used: with ones in its place a gradient with two elements exchanged passes.",
+        ),
+        (
+            lambda forward, backward, x, gy, d, h: (float(backward(gy, x).sum()), _dot(gy, _along(forward, x, d, h))),
+            "gx is added up without d: forward moved along d, so each element counts by how far it moved.",
+        ),
+        (
+            lambda forward, backward, x, gy, d, h: (
+                _dot(gy, _along(forward, x, d, h)),
+                _dot(backward(gy, x), d),
+            ),
+            "the right two numbers, but exchanged: backward's claim comes first.",
+        ),
+        (
+            lambda forward, backward, x, gy, d, h: (_dot(backward(gy, x), d), 2 * _dot(gy, _along(forward, x, d, h))),
+            "forward's is twice too large: the two points are 2·h apart.",
+        ),
+        (
+            lambda forward, backward, x, gy, d, h: (
+                _dot(backward(gy, x), d),
+                _dot(gy, (forward(x + h * d) - forward(x)) / h),
+            ),
+            "a one-sided difference: its error is of order h, the central one's of order h².",
+        ),
+        (
+            lambda forward, backward, x, gy, d, h: (
+                _dot(backward(gy, x), d),
+                _dot(gy, (forward(x + h * d) - forward(x - h * d)) / 2 * h),
+            ),
+            "a bracket: / 2 * h multiplies by h; write / (2 * h).",
+        ),
+    ),
+    library=(slopes.compare,),
+)
+def directional_check(forward, backward, x, gy, d, h):
+    """forward: x -> y and backward: gy, x -> gx are functions of arrays; d is a direction for x, gy has a weight for
+    each element of y -> (claimed, measured): how Σ gy·y changes along d, as backward has it, and by central differences
+    with steps ±h·d.
+    """
+    claimed = (backward(gy, x) * d).sum()
+    measured = (gy * (forward(x + h * d) - forward(x - h * d)) / (2 * h)).sum()
+    return claimed, measured
+
+
 blind_check = lesson.choose(
     "blind_check",
     question="Someone checks batch norm's backward with gy = 1 everywhere, that is, with the gradient of y.sum(). A "
@@ -124,6 +210,36 @@ step_size = lesson.predict(
     ),
     hints=("Where are the two errors of the same size?", "h² = 1e-16/h, so h³ = 1e-16, and h = 5e-6."),
     because="h² = 1e-16/h at h = 10^(−16/3) = 5e-6; tinyres.gradcheck takes 1e-6.",
+)
+
+
+unseen_bug = lesson.choose(
+    "unseen_bug",
+    question="Four ops with a bug. One of them passes gradcheck at whatever inputs and shapes. Which?",
+    options={
+        "a": (
+            "backward returns 1.001 times the right gradient.",
+            "a relative error of 0.001 is a thousand times the tolerance, and float64 measures nine digits.",
+        ),
+        "b": (
+            "A variance is divided by M − 1 in place of M, in forward and in backward alike.",
+            "backward is the true derivative of what forward computes. That forward should compute something else, no "
+            "gradient check can know: compare its values with numbers that you trust.",
+        ),
+        "c": (
+            "Of a weight (O, I), backward returns the gradient transposed.",
+            "for O = I the shapes agree, but the numbers do not; else the shapes give it away.",
+        ),
+        "d": (
+            "backward computes the right gradient, and does it in place, in gy.",
+            "no number is wrong, but gradcheck looks at gy before and after.",
+        ),
+    },
+    right="b",
+    hints=(
+        "A gradient check holds backward against forward. What if both are wrong?",
+        "Which backward is the derivative of its own forward, and leaves everything else alone?",
+    ),
 )
 
 

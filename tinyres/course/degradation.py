@@ -1,8 +1,57 @@
 """Lesson 8: degradation: why deeper plain networks do worse."""
 
+import numpy as np
+
 from tinyres.course.lesson import Lesson
 
 lesson = Lesson(8, "degradation")
+
+
+def _kernels(channels, *, others=0.0, place=np.s_[1:2, 1:2], value=1.0):
+    w = np.zeros((channels, channels, 3, 3))
+    w[:, :, *place] = others
+    w[np.arange(channels), np.arange(channels), *place] = value
+    return w
+
+
+@lesson.function(
+    inputs=lambda rng: (int(rng.integers(2, 6)),),
+    hints=(
+        "Output channel o must be input channel o: which of the C² little kernels may be anything but 0?",
+        "A 1 in the middle, at [1, 1], of each kernel w[o, o]; 0 everywhere else.",
+    ),
+    mistakes=(
+        (
+            lambda channels: _kernels(channels, others=1.0),
+            "every output channel is the sum of all input channels; w[o, c] must be 0 for o ≠ c.",
+        ),
+        (
+            lambda channels: _kernels(channels, place=np.s_[:, :]),
+            "this sums nine pixels; all but the middle one of each kernel must be 0.",
+        ),
+        (
+            lambda channels: _kernels(channels, place=np.s_[:, :], value=1 / 9),
+            "this is the mean of nine pixels: a blur, not the image.",
+        ),
+        (
+            lambda channels: _kernels(channels, place=np.s_[:1, :1]),
+            "the 1 is in the corner: the image comes out shifted by one pixel both ways. The middle is [1, 1].",
+        ),
+        (lambda channels: np.ones((channels, channels, 3, 3)), "this sums nine pixels of all the channels."),
+        (
+            lambda channels: np.eye(channels)[:, :, None, None],
+            "these are 1×1 kernels; right in what they do, but 3×3 was asked for: put them in the middle.",
+        ),
+    ),
+)
+def identity_kernels(channels):
+    """channels C -> w (C, C, 3, 3), as (output, input, height, width): the weights with which a 3×3 convolution with
+    padding 1 returns its input unchanged."""
+    w = np.zeros((channels, channels, 3, 3))
+    for o in range(channels):
+        w[o, o, 1, 1] = 1
+    return w
+
 
 degradation_cause = lesson.choose(
     "degradation_cause",

@@ -166,6 +166,65 @@ def cross_entropy_backward(gy, x, labels):
     return gy * p / len(x)
 
 
+def _network(x, w1, b1, w2, b2, labels):
+    return _cross_entropy(np.maximum(x @ w1.T + b1, 0) @ w2.T + b2, labels)
+
+
+def _draw_network(rng):
+    shapes = (4, 3), (6, 3), 6, (5, 6), 5
+    return (*(rng.standard_normal(shape) for shape in shapes), rng.integers(0, 5, 4))
+
+
+def _network_backward(gy, x, w1, b1, w2, b2, labels, *, gate=True, mean=True, softmax=_softmax, used=True):
+    """As it should be, or with one step left out."""
+    z = x @ w1.T + b1
+    h = np.maximum(z, 0)
+    g = softmax(h @ w2.T + b2) - _onehot(h @ w2.T + b2, labels)
+    g = (gy if used else 1) * (g / len(x) if mean else g)
+    gz = g @ w2 * (z > 0) if gate else g @ w2
+    return gz.T @ x, gz.sum(0), g.T @ h, g.sum(0)
+
+
+def _network_without(step):
+    return lambda *arguments: _network_backward(*arguments, **step)
+
+
+@lesson.backward(
+    forward=_network,
+    gradients="w1 b1 w2 b2",
+    inputs=_draw_network,
+    hints=(
+        "Forward first, and keep z = x @ w1.T + b1 and h = relu(z). Then backwards: cross-entropy, the second linear "
+        "layer, ReLU, the first. Each is one of the exercises above.",
+        "g = gy * (softmax(scores) − onehot) / N; gw2 = g.T @ h, gb2 = g.sum(0); gz = (g @ w2) * (z > 0); gw1 and gb1 "
+        "follow from gz and x as gw2 and gb2 did from g and h.",
+    ),
+    mistakes=(
+        (_network_without({"gate": False}), "right down to ReLU, whose gate is missing: multiply by (z > 0)."),
+        (_network_without({"mean": False}), "N times too large: the loss is a mean over the N rows."),
+        (
+            _network_without({"softmax": lambda scores: scores}),
+            "the scores themselves, less the one-hot: the softmax of the scores is due.",
+        ),
+        (_network_without({"used": False}), "gy is not used: multiply by it, also where it is 1 most of the time."),
+    ),
+    library=(CrossEntropy.backward, Linear.backward, ReLU.backward),
+)
+def network_backward(gy, x, w1, b1, w2, b2, labels):
+    """y = cross_entropy(relu(x @ w1.T + b1) @ w2.T + b2, labels), a mean over the rows. gy a number, x (N, I),
+    w1 (H, I), b1 (H), w2 (K, H), b2 (K), labels (N) -> gw1, gb1, gw2, gb2
+    """
+    z = x @ w1.T + b1
+    h = np.maximum(z, 0)
+    scores = h @ w2.T + b2
+    p = np.exp(scores - scores.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    p[np.arange(len(x)), labels] -= 1
+    g = gy * p / len(x)
+    gz = g @ w2 * (z > 0)
+    return gz.T @ x, gz.sum(0), g.T @ h, g.sum(0)
+
+
 @lesson.bug(
     question="The backward of y = x @ w.T + b, x (N, I), w (O, I), b (O). Which line is wrong?",
     bug="gb = gy.sum(1)",

@@ -157,3 +157,51 @@ one_layer_block = lesson.choose(
     right="a",
     hints=("Write y as a matrix times x.", "W·x + x = (W + 1)·x"),
 )
+
+
+def _parameters(n, *, norm=2, bias=0, stride=True, fc=650, extra=0):
+    layers, channels = [(3, 16)], 16
+    for width in (16, 32, 64):
+        for _ in range(n):
+            layers += [(channels if stride else width, width), (width, width)]
+            channels = width
+    return sum(9 * a * b + norm * b + bias * b for a, b in layers) + fc + extra
+
+
+@lesson.function(
+    inputs=lambda rng: (int(rng.integers(1, 20)),),
+    hints=(
+        "A 3×3 convolution from C to O channels has 9·C·O weights, a batch norm of O channels 2·O parameters.",
+        "The first convolution of the second and of the third stage reads half as many channels as it writes.",
+    ),
+    mistakes=(
+        (lambda n: _parameters(n, norm=0), "the batch norms are missing: γ and β, 2·O behind every convolution."),
+        (lambda n: _parameters(n, norm=1), "a batch norm has two parameters a channel, γ and β."),
+        (lambda n: _parameters(n, norm=4), "running mean and variance are no parameters: no gradient, no training."),
+        (lambda n: _parameters(n, bias=1), "these convolutions have no biases: batch norm's β does that."),
+        (
+            lambda n: _parameters(n, stride=False),
+            "the first convolution of stages 2 and 3 reads 16 and 32 channels, not yet 32 and 64.",
+        ),
+        (lambda n: _parameters(n, fc=640), "the linear layer has biases, one for each of the ten classes."),
+        (lambda n: _parameters(n, fc=0), "the linear layer at the end is missing: (64 + 1)·10."),
+        (lambda n: _parameters(n, extra=2752), "that is option B, with projections; option A's shortcuts have none."),
+        (
+            lambda n: _parameters(n) - 9 * 3 * 16 - 2 * 16,
+            "the convolution before the blocks is missing, 3 to 16 channels, with its norm.",
+        ),
+    ),
+    library=(resnet.cifar_resnet,),
+)
+def resnet_parameters(n):
+    """n -> the number of parameters of the paper's ResNet with 6n + 2 layers for CIFAR-10: a 3×3 convolution from 3 to
+    16 channels; three stages of n blocks of two 3×3 convolutions, at 16, 32 and 64 channels; a linear layer from 64 to
+    10, with biases. Batch norm behind each convolution, which has no bias. Shortcuts: option A."""
+    total = 9 * 3 * 16 + 2 * 16
+    channels = 16
+    for width in (16, 32, 64):
+        for _ in range(n):
+            total += 9 * channels * width + 2 * width
+            total += 9 * width * width + 2 * width
+            channels = width
+    return total + (64 + 1) * 10

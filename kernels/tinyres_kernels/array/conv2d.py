@@ -41,12 +41,17 @@ def conv2d_grad_w(gy: Array, x: Array, w_shape: tuple[int, ...], stride: Pair, p
     """gy (N,O,P,Q), x (N,C,H,W) -> gw (O,C,KH,KW)"""
     O, C, KH, KW = w_shape
     padded = pad_channels_last(x, padding)
-    gy = np.ascontiguousarray(gy.transpose(0, 2, 3, 1))  # (N, P, Q, O)
+    gy = in_order(gy.transpose(0, 2, 3, 1))  # (N, P, Q, O)
     gw = np.zeros_like(gy, shape=(KH * KW * C, O), order="C")
     windows = windows_of(padded, (KH, KW), stride)
     for images, rows in im2col(windows):
         gw += rows.T @ gy[images].reshape(len(rows), O)
-    return np.ascontiguousarray(gw.reshape(KH, KW, C, O).transpose(3, 2, 0, 1))
+    return in_order(gw.reshape(KH, KW, C, O).transpose(3, 2, 0, 1))
+
+
+def in_order(x: Array) -> Array:
+    """x, its bytes in the order of its axes: the very array, or a copy. (CuPy's arrays refuse np.ascontiguousarray.)"""
+    return x if x.flags.c_contiguous else x.copy()
 
 
 def slide(padded: Array, w: Array, stride: Pair) -> Array:

@@ -1,0 +1,21 @@
+"""Kernels for a GPU, in CUDA C++, on CuPy arrays. What they do not cover goes to the rung below, `array/`."""
+
+from tinyres_kernels.gpu.add import add as add
+from tinyres_kernels.gpu.avg_pool2d import avg_pool2d as avg_pool2d
+from tinyres_kernels.gpu.avg_pool2d import avg_pool2d_grad_x as avg_pool2d_grad_x
+from tinyres_kernels.gpu.batch_norm import batch_norm as batch_norm
+from tinyres_kernels.gpu.batch_norm import batch_norm_grad_sums as batch_norm_grad_sums
+from tinyres_kernels.gpu.batch_norm import batch_norm_grad_x as batch_norm_grad_x
+from tinyres_kernels.gpu.batch_norm import batch_norm_statistics as batch_norm_statistics
+from tinyres_kernels.gpu.batch_norm_add_relu import batch_norm_add_relu as batch_norm_add_relu
+from tinyres_kernels.gpu.batch_norm_add_relu import batch_norm_add_relu_grad_sums as batch_norm_add_relu_grad_sums
+from tinyres_kernels.gpu.batch_norm_relu import batch_norm_relu as batch_norm_relu
+from tinyres_kernels.gpu.batch_norm_relu import batch_norm_relu_grad_sums as batch_norm_relu_grad_sums
+from tinyres_kernels.gpu.batch_norm_relu import batch_norm_relu_grad_x as batch_norm_relu_grad_x
+from tinyres_kernels.gpu.conv2d import conv2d as conv2d
+from tinyres_kernels.gpu.conv2d import conv2d_grad_w as conv2d_grad_w
+from tinyres_kernels.gpu.conv2d import conv2d_grad_x as conv2d_grad_x
+from tinyres_kernels.gpu.max_pool2d import max_pool2d as max_pool2d
+from tinyres_kernels.gpu.max_pool2d import max_pool2d_grad_x as max_pool2d_grad_x
+from tinyres_kernels.gpu.relu import relu as relu
+from tinyres_kernels.gpu.relu import relu_grad_x as relu_grad_x

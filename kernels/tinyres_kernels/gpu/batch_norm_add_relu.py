@@ -1,0 +1,33 @@
+"""y = max(batch_norm(x) + residual, 0) on a GPU: the launches of batch_norm_add_relu.cu."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinyres_kernels import array
+from tinyres_kernels.gpu.channels import added_up, by_channel, parts_of
+from tinyres_kernels.gpu.launch import channels_first, channels_last, covered, empty
+
+Array = Any
+SOURCE = "batch_norm_add_relu.cu"
+
+
+def batch_norm_add_relu(x: Array, residual: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Array:
+    """x, residual (N,C,…), the others (C) -> y (N,C,…)"""
+    if not covered(x, residual):
+        return array.batch_norm_add_relu(x, residual, mean, r, gamma, beta)
+    x_rows = channels_last(x)
+    y = empty(x_rows, x_rows.shape)
+    by_channel(SOURCE, "batch_norm_add_relu", x, x_rows, channels_last(residual), mean, gamma * r, beta, y)
+    return channels_first(y)
+
+
+def batch_norm_add_relu_grad_sums(gy: Array, y: Array, x: Array, mean: Array, r: Array) -> tuple[Array, Array, Array]:
+    """gy, y, x (N,C,…), mean, r (C) -> g = gy·(y > 0) (N,C,…), gbeta (C), ggamma (C)"""
+    if not covered(x, gy, y):
+        return array.batch_norm_add_relu_grad_sums(gy, y, x, mean, r)
+    x_rows = channels_last(x)
+    g, sums, products = empty(x_rows, x_rows.shape), parts_of(x), parts_of(x)
+    arguments = channels_last(gy), channels_last(y), x_rows, mean, g, sums, products
+    by_channel(SOURCE, "batch_norm_add_relu_sums", x, *arguments)
+    return channels_first(g), *added_up(sums, products, r)

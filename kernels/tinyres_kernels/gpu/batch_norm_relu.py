@@ -1,0 +1,48 @@
+"""y = max(batch_norm(x), 0) on a GPU: the launches of batch_norm_relu.cu."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinyres_kernels import array
+from tinyres_kernels.gpu.batch_norm import grad_x_factors
+from tinyres_kernels.gpu.channels import added_up, by_channel, parts_of
+from tinyres_kernels.gpu.launch import channels_first, channels_last, covered, empty
+
+Array = Any
+SOURCE = "batch_norm_relu.cu"
+
+
+def batch_norm_relu(x: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Array:
+    """x (N,C,…), the others (C) -> y (N,C,…)"""
+    if not covered(x):
+        return array.batch_norm_relu(x, mean, r, gamma, beta)
+    x_rows = channels_last(x)
+    y = empty(x_rows, x_rows.shape)
+    by_channel(SOURCE, "batch_norm_relu", x, x_rows, mean, gamma * r, beta, y)
+    return channels_first(y)
+
+
+def batch_norm_relu_grad_sums(
+    gy: Array, x: Array, mean: Array, r: Array, gamma: Array, beta: Array
+) -> tuple[Array, Array]:
+    """gy, x (N,C,…), the others (C) -> gbeta (C), ggamma (C)"""
+    if not covered(x, gy):
+        return array.batch_norm_relu_grad_sums(gy, x, mean, r, gamma, beta)
+    sums, products = parts_of(x), parts_of(x)
+    arguments = channels_last(gy), channels_last(x), mean, gamma * r, beta, sums, products
+    by_channel(SOURCE, "batch_norm_relu_sums", x, *arguments)
+    return added_up(sums, products, r)
+
+
+def batch_norm_relu_grad_x(
+    gy: Array, x: Array, mean: Array, r: Array, gamma: Array, beta: Array, gbeta: Array, ggamma: Array
+) -> Array:
+    """gy, x (N,C,…), the others (C) -> gx (N,C,…)"""
+    if not covered(x, gy):
+        return array.batch_norm_relu_grad_x(gy, x, mean, r, gamma, beta, gbeta, ggamma)
+    a, b, c = grad_x_factors(x, r, gamma, gbeta, ggamma)
+    gy_rows, x_rows = channels_last(gy), channels_last(x)
+    gx = empty(x_rows, x_rows.shape)
+    by_channel(SOURCE, "batch_norm_relu_grad_x", x, gy_rows, x_rows, mean, gamma * r, beta, a, b, c, gx)
+    return channels_first(gx)

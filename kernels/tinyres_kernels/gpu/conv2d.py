@@ -1,0 +1,67 @@
+"""Convolution on a GPU: the launches. What they launch is in conv2d.cu, and why it is fast in tile.cuh."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinyres_kernels import array
+from tinyres_kernels.array.conv2d import in_order
+from tinyres_kernels.gpu.launch import channels_first, channels_last, covered, empty, launch
+from tinyres_kernels.windows import output_size
+
+Array = Any
+Pair = tuple[int, int]
+ROWS, DEPTH, THREADS = 128, 16, 128  # of tile.cuh
+PART = 1024  # pixels that a block of grad_w sums over: short enough for many blocks, long enough to be worth its store
+
+
+def conv2d(x: Array, w: Array, stride: Pair, padding: Pair) -> Array:
+    """x (N,C,H,W), w (O,C,KH,KW) -> y (N,O,P,Q), the bytes NHWC"""
+    if not covered(x, w):
+        return array.conv2d(x, w, stride, padding)
+    (N, C, H, W), (O, _, KH, KW) = x.shape, w.shape
+    P, Q = (output_size(x.shape[2 + k], w.shape[2 + k], stride[k], padding[k]) for k in (0, 1))
+    y = empty(x, (N, P, Q, O))
+    sizes = N, C, H, W, O, P, Q, KH, KW, *stride, *padding
+    product("conv2d", (channels_last(x), in_order(w.transpose(2, 3, 1, 0)), y, *sizes), N * P * Q, O)
+    return channels_first(y)
+
+
+def conv2d_grad_x(gy: Array, w: Array, x_shape: tuple[int, ...], stride: Pair, padding: Pair) -> Array:
+    """gy (N,O,P,Q), w (O,C,KH,KW) -> gx (N,C,H,W), the bytes NHWC"""
+    if not covered(gy, w):
+        return array.conv2d_grad_x(gy, w, x_shape, stride, padding)
+    (N, C, H, W), (O, _, KH, KW), (P, Q) = x_shape, w.shape, gy.shape[2:]
+    gx = empty(gy, (N, H, W, C))
+    sizes = N, C, H, W, O, P, Q, KH, KW, *stride, *padding
+    product("conv2d_grad_x", (channels_last(gy), in_order(w.transpose(2, 3, 0, 1)), gx, *sizes), N * H * W, C)
+    return channels_first(gx)
+
+
+def conv2d_grad_w(gy: Array, x: Array, w_shape: tuple[int, ...], stride: Pair, padding: Pair) -> Array:
+    """gy (N,O,P,Q), x (N,C,H,W) -> gw (O,C,KH,KW)"""
+    if not covered(gy, x):
+        return array.conv2d_grad_w(gy, x, w_shape, stride, padding)
+    (N, C, H, W), (O, _, KH, KW), (P, Q) = x.shape, w_shape, gy.shape[2:]
+    parts = empty(gy, (-(-N * P * Q // PART), KH, KW, C, O))
+    sizes = N, C, H, W, O, P, Q, KH, KW, *stride, *padding
+    arguments = channels_last(gy), channels_last(x), parts, PART, *sizes
+    product("conv2d_grad_w", arguments, KH * KW * C, O, len(parts))
+    return in_order(parts.sum(0).transpose(3, 2, 0, 1))
+
+
+def product(kernel: str, arguments: tuple[Any, ...], rows: int, columns: int, parts: int = 1) -> None:
+    """Launch a kernel that is a matrix product of so many rows and columns, its depth cut into parts."""
+    like = arguments[0]
+    width = next((width for width in (16, 32) if columns <= width), 64)
+    numbers, places = DEPTH * (ROWS + 1 + width), ROWS + DEPTH  # a place is three ints
+    launch(
+        "conv2d.cu",
+        kernel,
+        like,
+        arguments,
+        grid=(-(-rows // ROWS), -(-columns // width), parts),
+        threads=THREADS,
+        shared=numbers * like.dtype.itemsize + places * 12,
+        defines=(f"COLUMNS={width}",),
+    )

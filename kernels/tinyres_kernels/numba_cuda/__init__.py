@@ -1,0 +1,26 @@
+"""Convolution for a GPU in Python, compiled by numba: the readable rung. All else is the rung below, `array/`."""
+
+import numpy as np
+
+if not hasattr(np, "row_stack"):  # numba-cuda (0.30) asks for it while it loads, and NumPy 2.5 no longer has it
+    np.row_stack = np.vstack
+
+from tinyres_kernels.array.add import add as add
+from tinyres_kernels.array.avg_pool2d import avg_pool2d as avg_pool2d
+from tinyres_kernels.array.avg_pool2d import avg_pool2d_grad_x as avg_pool2d_grad_x
+from tinyres_kernels.array.batch_norm import batch_norm as batch_norm
+from tinyres_kernels.array.batch_norm import batch_norm_grad_sums as batch_norm_grad_sums
+from tinyres_kernels.array.batch_norm import batch_norm_grad_x as batch_norm_grad_x
+from tinyres_kernels.array.batch_norm import batch_norm_statistics as batch_norm_statistics
+from tinyres_kernels.array.batch_norm_add_relu import batch_norm_add_relu as batch_norm_add_relu
+from tinyres_kernels.array.batch_norm_add_relu import batch_norm_add_relu_grad_sums as batch_norm_add_relu_grad_sums
+from tinyres_kernels.array.batch_norm_relu import batch_norm_relu as batch_norm_relu
+from tinyres_kernels.array.batch_norm_relu import batch_norm_relu_grad_sums as batch_norm_relu_grad_sums
+from tinyres_kernels.array.batch_norm_relu import batch_norm_relu_grad_x as batch_norm_relu_grad_x
+from tinyres_kernels.array.max_pool2d import max_pool2d as max_pool2d
+from tinyres_kernels.array.max_pool2d import max_pool2d_grad_x as max_pool2d_grad_x
+from tinyres_kernels.array.relu import relu as relu
+from tinyres_kernels.array.relu import relu_grad_x as relu_grad_x
+from tinyres_kernels.numba_cuda.conv2d import conv2d as conv2d
+from tinyres_kernels.numba_cuda.conv2d import conv2d_grad_w as conv2d_grad_w
+from tinyres_kernels.numba_cuda.conv2d import conv2d_grad_x as conv2d_grad_x

@@ -1,0 +1,196 @@
+// CUDA C++ on a processor without a GPU: every thread of a block is a fiber, and the fibers take turns.
+//
+// A fiber runs until it comes to a barrier or to its end. Once all fibers of a block have come to the same barrier they
+// go on; if some came to another one, or have ended, the barrier is *divergent*, which on a GPU is undefined: it is
+// counted. In what order fibers take their turns is chosen by `order`, since a barrier that was left out shows only in
+// some of them. Shared memory is filled with NaN before each block, so what was not written cannot be read unnoticed.
+//
+// Covered: threads, blocks, shared memory, __syncthreads, __syncwarp, __shfl_*_sync, atomicAdd. Not covered: the memory
+// model between barriers, clocks, how many blocks fit on a multiprocessor.
+#pragma once
+#include <setjmp.h>
+#include <ucontext.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <random>
+#include <utility>
+#include <vector>
+
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+#define SHARED(type, name) type* name = reinterpret_cast<type*>(cuda_on_cpu::shared.data())
+
+struct uint3 { unsigned x, y, z; };
+struct dim3 { unsigned x = 1, y = 1, z = 1; };
+inline thread_local uint3 threadIdx, blockIdx;
+inline thread_local dim3 blockDim, gridDim;
+
+namespace cuda_on_cpu {
+
+enum State { READY, AT_BLOCK_BARRIER, AT_WARP_BARRIER, DONE };
+constexpr int WARP = 32, STACK = 64 << 10;
+enum Order { FORWARD, BACKWARD, SHUFFLED };
+
+struct Fiber {
+    std::vector<char> stack = std::vector<char>(STACK);
+    ucontext_t start;
+    jmp_buf place;  // where it waits. (swapcontext would do, but asks the system each time, and takes ten times as long)
+    bool started = false;
+    State state;
+    int barrier;  // the line of the barrier that it waits at
+};
+
+inline thread_local std::vector<Fiber> fibers;
+inline thread_local std::vector<uint64_t> exchanged;  // what the threads of a warp show each other
+inline thread_local std::vector<unsigned char> shared;
+inline thread_local jmp_buf scheduler;
+inline thread_local const std::function<void()>* kernel;
+inline thread_local int current;
+inline thread_local int order = FORWARD;
+inline thread_local unsigned seed = 0;
+inline thread_local long divergent = 0;
+
+inline void wait(State at, int barrier) {
+    Fiber& fiber = fibers[current];
+    fiber.state = at;
+    fiber.barrier = barrier;
+    if (!_setjmp(fiber.place)) _longjmp(scheduler, 1);
+}
+
+inline void begin() {
+    for (;;) {  // a fiber is made once, and serves in one block after the other
+        (*kernel)();
+        wait(DONE, 0);
+    }
+}
+
+inline void resume(int t) {
+    current = t;
+    threadIdx = {t % blockDim.x, t / blockDim.x % blockDim.y, t / (blockDim.x * blockDim.y)};
+    Fiber& fiber = fibers[t];
+    if (_setjmp(scheduler)) return;  // the fiber waits, or is done
+    if (fiber.started) _longjmp(fiber.place, 1);
+    fiber.started = true;
+    setcontext(&fiber.start);
+}
+
+// A warp goes on when each of its threads waits for the warp, or is done.
+inline bool release_warps(int threads) {
+    bool released = false;
+    for (int first = 0; first < threads; first += WARP) {
+        const int last = std::min(threads, first + WARP);
+        bool waiting = false, complete = true;
+        for (int t = first; t < last; t++) {
+            waiting |= fibers[t].state == AT_WARP_BARRIER;
+            complete &= fibers[t].state == AT_WARP_BARRIER || fibers[t].state == DONE;
+        }
+        if (!waiting || !complete) continue;
+        for (int t = first; t < last; t++)
+            if (fibers[t].state == AT_WARP_BARRIER) fibers[t].state = READY;
+        released = true;
+    }
+    return released;
+}
+
+inline void make_fibers(int threads) {
+    fibers.clear();  // they must not move once they have begun
+    fibers.resize(threads);
+    exchanged.resize(threads);
+    for (Fiber& fiber : fibers) {
+        getcontext(&fiber.start);
+        fiber.start.uc_stack.ss_sp = fiber.stack.data();
+        fiber.start.uc_stack.ss_size = STACK;
+        fiber.start.uc_link = nullptr;
+        makecontext(&fiber.start, begin, 0);
+    }
+}
+
+inline void run_block() {
+    const int threads = blockDim.x * blockDim.y * blockDim.z;
+    if ((int)fibers.size() < threads) make_fibers(threads);
+    std::fill(shared.begin(), shared.end(), 0xff);  // NaN, as float and as double
+    for (int t = 0; t < threads; t++) fibers[t].state = READY;
+    std::vector<int> turns(threads);
+    for (int t = 0; t < threads; t++) turns[t] = order == BACKWARD ? threads - 1 - t : t;
+    std::mt19937 draws(seed);
+    for (;;) {
+        if (order == SHUFFLED) std::shuffle(turns.begin(), turns.end(), draws);
+        for (int t : turns)
+            if (fibers[t].state == READY) resume(t);
+        if (release_warps(threads)) continue;
+        int waiting = 0, elsewhere = 0, line = -1;
+        for (int t = 0; t < threads; t++) {
+            if (fibers[t].state == DONE) continue;
+            if (line < 0) line = fibers[t].barrier;
+            waiting++;
+            elsewhere += fibers[t].barrier != line || fibers[t].state != AT_BLOCK_BARRIER;
+        }
+        if (waiting == 0) return;
+        divergent += elsewhere > 0 || waiting < threads;
+        for (int t = 0; t < threads; t++)
+            if (fibers[t].state != DONE) fibers[t].state = READY;
+    }
+}
+
+inline void launch(const int* grid, const int* block, size_t shared_bytes, const std::function<void()>& f) {
+    gridDim = {(unsigned)grid[0], (unsigned)grid[1], (unsigned)grid[2]};
+    blockDim = {(unsigned)block[0], (unsigned)block[1], (unsigned)block[2]};
+    kernel = &f;
+    shared.resize(shared_bytes);
+    for (blockIdx.z = 0; blockIdx.z < gridDim.z; blockIdx.z++)
+        for (blockIdx.y = 0; blockIdx.y < gridDim.y; blockIdx.y++)
+            for (blockIdx.x = 0; blockIdx.x < gridDim.x; blockIdx.x++) run_block();
+}
+
+// value, as the thread `lane` of this warp has it.
+template <class T>
+T from_lane(T value, int lane, int line) {
+    static_assert(sizeof(T) <= sizeof(uint64_t));
+    const int first = current / WARP * WARP;
+    memcpy(&exchanged[current], &value, sizeof(T));
+    wait(AT_WARP_BARRIER, line);  // all have shown theirs
+    T theirs;
+    memcpy(&theirs, &exchanged[first + lane], sizeof(T));
+    wait(AT_WARP_BARRIER, line);  // all have looked
+    return theirs;
+}
+
+inline int lane() { return current % WARP; }
+
+}  // namespace cuda_on_cpu
+
+__attribute__((noinline)) inline void barrier(int line) { cuda_on_cpu::wait(cuda_on_cpu::AT_BLOCK_BARRIER, line); }
+#define __syncthreads() barrier(__LINE__)
+#define __syncwarp(...) cuda_on_cpu::wait(cuda_on_cpu::AT_WARP_BARRIER, __LINE__)
+
+template <class T>
+T __shfl_sync(unsigned, T value, int lane) {
+    return cuda_on_cpu::from_lane(value, lane % cuda_on_cpu::WARP, __LINE__);
+}
+template <class T>
+T __shfl_xor_sync(unsigned, T value, int mask) {
+    return cuda_on_cpu::from_lane(value, cuda_on_cpu::lane() ^ mask, __LINE__);
+}
+template <class T>
+T __shfl_down_sync(unsigned, T value, int delta) {
+    const int lane = cuda_on_cpu::lane() + delta;
+    return cuda_on_cpu::from_lane(value, lane < cuda_on_cpu::WARP ? lane : cuda_on_cpu::lane(), __LINE__);
+}
+template <class T>
+T atomicAdd(T* place, T value) {
+    const T before = *place;
+    *place = before + value;
+    return before;
+}
+inline float rsqrt(float x) { return 1 / std::sqrt(x); }
+inline double rsqrt(double x) { return 1 / std::sqrt(x); }
+using std::max;
+using std::min;

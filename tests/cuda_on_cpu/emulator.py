@@ -1,0 +1,125 @@
+"""Stands in for CuPy's RawModule: compiles a .cu file with g++ and runs its kernels here, on NumPy arrays.
+
+It is as strict as a GPU is not: arguments must be of the very types that the kernel declares (a 64-bit number where it
+takes an int would shift all that follow), barriers must not diverge, and arrays must lie in the order of their axes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinyres_kernels.gpu.launch import FOLDER
+
+needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
+HERE = Path(__file__).parent
+BUILT = Path(tempfile.gettempdir(), "tinyres-cuda-on-cpu")
+ORDERS = ("forward", "backward", "shuffled")
+KERNEL = re.compile(r'extern "C" __global__ void(?: __launch_bounds__\(\w+\))? (\w+)\(([^)]*)\)')
+SCALARS = {"int": np.int32, "float": np.float32, "double": np.float64}
+
+
+@cache
+def load(source: str, *defines: str) -> Module:
+    """As tinyres_kernels.gpu.launch.load."""
+    return Module((FOLDER / source).read_text(encoding="utf-8"), defines)
+
+
+class Module:
+    """flags: more of the compiler's, such as -fsanitize=address."""
+
+    def __init__(self, text: str, defines: Sequence[str], flags: Sequence[str] = ()):
+        real = next(define.removeprefix("real=") for define in defines if define.startswith("real="))
+        self.parameters = {
+            name: [type_of(parameter, real) for parameter in parameters.split(",")]
+            for name, parameters in KERNEL.findall(text)
+        }
+        self.library = ctypes.CDLL(str(build(text, self.parameters, defines, flags)))
+        self.library.divergent_barriers.restype = ctypes.c_long
+
+    def get_function(self, name: str) -> Callable[..., None]:
+        launch, types = getattr(self.library, f"launch_{name}"), self.parameters[name]
+
+        def run(grid: Sequence[int], block: Sequence[int], arguments: Sequence[Any], shared_mem: int = 0) -> None:
+            assert len(grid) == len(block) == 3 and all(n > 0 for n in (*grid, *block)), (grid, block)
+            assert len(arguments) == len(types), f"{name} takes {len(types)} arguments, got {len(arguments)}"
+            places = (ctypes.c_void_p * len(types))()
+            kept = []  # until the kernel has run
+            for k, (argument, declared) in enumerate(zip(arguments, types, strict=True)):
+                value = address_of(argument, declared) if declared.endswith("*") else scalar(argument, declared)
+                kept.append(value)
+                places[k] = ctypes.addressof(value)
+            launch((ctypes.c_int * 3)(*grid), (ctypes.c_int * 3)(*block), ctypes.c_size_t(shared_mem), places)
+            assert self.library.divergent_barriers() == 0, f"{name}: not all threads came to the same barrier"
+
+        return run
+
+    def set_order(self, order: str, seed: int = 0) -> None:
+        """The order in which threads take turns: forward, backward or shuffled."""
+        self.library.set_order(ORDERS.index(order), seed)
+
+
+def type_of(parameter: str, real: str) -> str:
+    """Of `const real* x`: float*."""
+    words = parameter.replace("*", " * ").split()
+    kind = next(word for word in words if word != "const")
+    return (real if kind == "real" else kind) + ("*" if "*" in words else "")
+
+
+def address_of(array: Any, declared: str) -> ctypes.c_void_p:
+    wanted = SCALARS[declared.rstrip("*")]
+    assert isinstance(array, np.ndarray) and array.dtype == wanted, f"expected {declared}, got {array!r:.80}"
+    assert array.flags.c_contiguous, "a kernel was given an array whose bytes are in another order"
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def scalar(value: Any, declared: str) -> Any:
+    wanted = SCALARS[declared]
+    assert type(value) is wanted, f"expected {wanted.__name__} for {declared}, got {type(value).__name__}"
+    return np.ctypeslib.as_ctypes_type(wanted)(value)
+
+
+def build(text: str, parameters: dict[str, list[str]], defines: Sequence[str], flags: Sequence[str]) -> Path:
+    """The library, compiled unless that very code was compiled before."""
+    launches = "\n".join(wrapper(name, types) for name, types in parameters.items())
+    code = f'#include "cuda_on_cpu.h"\n{text}\n{launches}\n{FOOT}'
+    headers = "".join(path.read_text(encoding="utf-8") for path in (HERE / "cuda_on_cpu.h", *FOLDER.glob("*.cuh")))
+    options = ["-O2", "-std=c++17", "-shared", "-fPIC", f"-I{HERE}", f"-I{FOLDER}", *flags]
+    options += [f"-D{define}" for define in defines]
+    key = hashlib.sha256("\0".join((code, headers, *options)).encode()).hexdigest()[:24]
+    library = BUILT / f"{key}.so"
+    if not library.exists():
+        BUILT.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=BUILT) as folder:
+            written, made = Path(folder, "kernels.cpp"), Path(folder, "kernels.so")
+            written.write_text(code, encoding="utf-8")
+            command = ["g++", *options, str(written), "-o", str(made)]
+            result = subprocess.run(command, capture_output=True, text=True)
+            assert result.returncode == 0, result.stderr
+            made.replace(library)
+    return library
+
+
+def wrapper(name: str, types: Sequence[str]) -> str:
+    given = ", ".join(f"*({kind}*)arguments[{k}]" for k, kind in enumerate(types))
+    return (
+        f'extern "C" void launch_{name}(const int* grid, const int* block, size_t shared, void** arguments) {{\n'
+        f"    cuda_on_cpu::launch(grid, block, shared, [=] {{ {name}({given}); }});\n}}"
+    )
+
+
+FOOT = """
+extern "C" void set_order(int order, unsigned seed) { cuda_on_cpu::order = order, cuda_on_cpu::seed = seed; }
+extern "C" long divergent_barriers() { return std::exchange(cuda_on_cpu::divergent, 0); }
+"""

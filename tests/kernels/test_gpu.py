@@ -1,0 +1,240 @@
+"""The GPU's kernels, run here on the processor (tests/cuda_on_cpu). That they equal the reference: test_rungs.py."""
+
+import shutil
+import subprocess
+import sys
+from functools import partial
+
+import numpy as np
+import pytest
+from cuda_on_cpu import emulator
+
+import tinyres_kernels.gpu as gpu
+from tinyres import Tensor, manual_seed
+from tinyres.models.resnet import BasicBlock, Bottleneck, ResNet
+from tinyres.nn import functional as F
+from tinyres_kernels.gpu import launch
+from tinyres_kernels.gpu.launch import FOLDER
+
+NVCC = shutil.which("nvcc")
+SOURCES = sorted(FOLDER.glob("*.cu"))
+
+
+def draw(*shape):
+    """NHWC bytes, as the kernels hand them on."""
+    values = np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)
+    return np.ascontiguousarray(np.moveaxis(values, 1, -1)).transpose(0, 3, 1, 2) if len(shape) == 4 else values
+
+
+X, Y, W = draw(3, 18, 11, 9), draw(3, 20, 6, 5), draw(20, 18, 3, 3)
+MEAN, R, GAMMA, BETA = (np.abs(draw(18 + k))[:18] for k in range(4))
+ARGMAX = np.full(Y.shape, 4, np.int32)
+WINDOWS = (3, 3), (2, 2), (1, 1)
+# Every kernel once, by name: what to call it with. No size is a multiple of a tile's.
+CALLS = {
+    "conv2d": (X, W, (2, 2), (1, 1)),
+    "conv2d_grad_x": (Y, W, X.shape, (2, 2), (1, 1)),
+    "conv2d_grad_w": (Y, X, W.shape, (2, 2), (1, 1)),
+    "max_pool2d": (X, *WINDOWS, False),
+    "max_pool2d_grad_x": (Y, ARGMAX, (3, 20, 11, 9), *WINDOWS),
+    "avg_pool2d": (X, *WINDOWS, False, True),
+    "avg_pool2d_grad_x": (Y, (3, 20, 11, 9), *WINDOWS, True),
+    "batch_norm_statistics": (X,),
+    "batch_norm": (X, MEAN, R, GAMMA, BETA),
+    "batch_norm_grad_sums": (-X, X, MEAN, R),
+    "batch_norm_grad_x": (-X, X, MEAN, R, GAMMA, BETA, MEAN),
+    "batch_norm_relu": (X, MEAN, R, GAMMA, BETA),
+    "batch_norm_relu_grad_sums": (-X, X, MEAN, R, GAMMA, BETA),
+    "batch_norm_relu_grad_x": (-X, X, MEAN, R, GAMMA, BETA, BETA, MEAN),
+    "batch_norm_add_relu": (X, -X, MEAN, R, GAMMA, BETA),
+    "batch_norm_add_relu_grad_sums": (-X, X, X, MEAN, R),
+    "add": (X, X),
+    "relu": (X,),
+    "relu_grad_x": (X, X),
+}
+every_call = pytest.mark.parametrize("name", CALLS)
+
+
+@pytest.fixture(autouse=True)
+def cuda_runs_here(monkeypatch):
+    monkeypatch.setattr(launch, "load", emulator.load)
+
+
+def results(name):
+    found = getattr(gpu, name)(*CALLS[name])
+    return found if isinstance(found, tuple) else (found,)
+
+
+def in_order(order, load, seed=3):
+    """load, its kernels' threads taking turns in that order."""
+
+    def loaded(*key):
+        module = load(*key)
+        module.set_order(order, seed)
+        return module
+
+    return loaded
+
+
+@emulator.needs_compiler
+@every_call
+def test_the_order_of_the_threads_changes_nothing(name, monkeypatch):
+    """What is missing a barrier, or adds up in whatever order threads come, would give other bits."""
+    wanted = results(name)
+    for order, seed in (("backward", 0), ("shuffled", 1), ("shuffled", 2), ("forward", 0)):
+        monkeypatch.setattr(launch, "load", in_order(order, emulator.load, seed))
+        for a, b in zip(results(name), wanted, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@emulator.needs_compiler
+@every_call
+def test_every_number_is_written(name, monkeypatch):
+    """New memory, which holds whatever lay there before, holds NaN here, or −1."""
+    wanted = results(name)
+    filled = []
+
+    def empty(like, shape, dtype=None):
+        kind = np.dtype(like.dtype if dtype is None else dtype)
+        filled.append(kind)
+        return np.full(shape, np.nan if kind.kind == "f" else -1, kind)
+
+    for module in [module for key, module in sys.modules.items() if key.startswith("tinyres_kernels.gpu.")]:
+        if hasattr(module, "empty"):
+            monkeypatch.setattr(module, "empty", empty)
+    for a, b in zip(results(name), wanted, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert filled
+
+
+@emulator.needs_compiler
+@pytest.mark.parametrize(
+    ("name", "source", "header", "barriers"),
+    [("conv2d", "conv2d.cu", "tile.cuh", 2), ("batch_norm_statistics", "batch_norm.cu", "channels.cuh", 3)],
+)
+def test_a_barrier_left_out_would_be_seen(name, source, header, barriers, monkeypatch):
+    """Planted: each barrier of a shared header in turn is taken out."""
+    wanted = results(name)
+    before, after = (FOLDER / source).read_text(encoding="utf-8").split(f'#include "{header}"')
+    pieces = (FOLDER / header).read_text(encoding="utf-8").replace("#pragma once", "").split("__syncthreads();")
+    assert len(pieces) == barriers + 1
+    for k in range(barriers):
+        text = before + "__syncthreads();".join([*pieces[:k], pieces[k] + pieces[k + 1], *pieces[k + 2 :]]) + after
+        equal = []
+        for order in emulator.ORDERS:
+            load = in_order(order, lambda _, *defines, text=text: emulator.Module(text, defines))
+            monkeypatch.setattr(launch, "load", load)
+            equal += [np.array_equal(a, b) for a, b in zip(results(name), wanted, strict=True)]
+        assert not all(equal), f"{header}: nobody misses barrier {k}"
+
+
+@emulator.needs_compiler
+@pytest.mark.parametrize(("block", "shortcut"), [(BasicBlock, "A"), (Bottleneck, "B")])
+def test_a_network_trains_the_same(block, shortcut, monkeypatch):
+    """All gradients of a whole network, on these kernels and on array code: in float64 equal to rounding."""
+    gradients = {}
+    for rung in ("array", "gpu"):
+        monkeypatch.setenv("TINYRES_KERNELS", rung)
+        manual_seed(0)
+        model = ResNet(partial(block, shortcut=shortcut), (2, 1), (4, 6), 3).double()
+        images = Tensor(np.random.default_rng(0).standard_normal((4, 3, 8, 8)))
+        F.cross_entropy(model(images), np.array([0, 1, 2, 0])).backward()
+        gradients[rung] = {name: p.grad for name, p in model.named_parameters()}
+    for name, gradient in gradients["array"].items():
+        np.testing.assert_allclose(gradients["gpu"][name], gradient, rtol=1e-9, atol=1e-11, err_msg=name)
+
+
+def test_cupy_is_asked_for_what_stands_in_the_file(monkeypatch):
+    """The call that the emulator stands in for."""
+    monkeypatch.undo()
+    launch.load.cache_clear()
+    asked = []
+
+    class CuPy:
+        @staticmethod
+        def RawModule(**options):
+            asked.append(options)
+            return "module"
+
+    monkeypatch.setitem(sys.modules, "cupy", CuPy)
+    try:
+        assert launch.load("relu.cu", "real=float") == launch.load("relu.cu", "real=float") == "module"
+    finally:
+        launch.load.cache_clear()
+    (options,) = asked
+    assert options["code"] == (FOLDER / "relu.cu").read_text(encoding="utf-8")
+    assert options["options"] == ("--std=c++17", f"-I{FOLDER}", "-Dreal=float")
+
+
+def test_an_array_beyond_32_bits_is_refused():
+    with pytest.raises(ValueError, match=r"\(65536, 65536\) is too large for the GPU's kernels; use a smaller batch"):
+        launch.empty(X, (65536, 65536))
+
+
+def compiled(source, architecture, real, define):
+    command = [NVCC, f"-arch={architecture}", "-cubin", "-std=c++17", f"-Dreal={real}", f"-D{define}"]
+    command += ["-Werror", "all-warnings", "-Xptxas", "-v", "-o", "/dev/null", str(source)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.mark.skipif(NVCC is None, reason="nvcc is not installed")
+@pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
+def test_nvcc_compiles_it_without_warnings_and_without_spills(source, architecture):
+    for real in ("float", "double"):
+        for define in ("COLUMNS=16", "COLUMNS=64") if source.stem == "conv2d" else ("WIDTH=16", "WIDTH=32"):
+            result = compiled(source, architecture, real, define)
+            assert result.returncode == 0, result.stderr
+            spills = [line for line in result.stderr.splitlines() if "spill" in line]
+            assert spills and all("0 bytes spill stores, 0 bytes spill loads" in line for line in spills), spills
+
+
+@pytest.mark.skipif(NVCC is None, reason="nvcc is not installed")
+def test_nvcc_would_tell(tmp_path):
+    source = tmp_path / "unused.cu"
+    source.write_text('extern "C" __global__ void f(int* y) { int unused = 1; }')
+    assert "unused" in compiled(source, "sm_90", "float", "WIDTH=16").stderr
+
+
+ADDRESSES = """
+import sys
+import numpy as np
+from cuda_on_cpu import emulator
+from tinyres_kernels.gpu import launch
+
+launch.load = lambda source, *defines: emulator.Module(
+    (launch.FOLDER / source).read_text(encoding="utf-8").replace(*REPLACED), defines, ("-g", "-fsanitize=address")
+)
+from kernels.test_gpu import results
+for name in sys.argv[1:]:
+    results(name)
+print("no address was wrong")
+"""
+
+
+def with_address_sanitizer(names, replaced=("", "")):
+    """AddressSanitizer watches every access of those kernels; -> what it, or the program, printed."""
+    runtime = subprocess.run(["g++", "-print-file-name=libasan.so"], capture_output=True, text=True).stdout.strip()
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "LD_PRELOAD": runtime,
+        "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=0",
+        "PYTHONPATH": ":".join(sys.path),
+        "PYTHONMALLOC": "malloc",  # so that what lies beside an array is known to be nobody's
+    }
+    code = ADDRESSES.replace("REPLACED", repr(replaced))
+    result = subprocess.run([sys.executable, "-c", code, *names], env=environment, capture_output=True, text=True)
+    return result.stdout + result.stderr
+
+
+@pytest.mark.slow
+@emulator.needs_compiler
+def test_no_address_is_wrong():
+    assert "no address was wrong" in with_address_sanitizer(CALLS)
+
+
+@pytest.mark.slow
+@emulator.needs_compiler
+def test_a_wrong_address_would_be_seen():
+    report = with_address_sanitizer(["relu"], ("y[i] =", "y[i + 1] ="))
+    assert "AddressSanitizer: heap-buffer-overflow" in report and " in relu " in report

@@ -1,0 +1,617 @@
+# %% [markdown]
+# # 09 · the residual block
+#
+# At the end you can write a residual block and its backward pass by hand, say how much of a gradient comes through the
+# addition and how much through the layers, and account for every parameter of ResNet-20.
+#
+# *40 minutes. Before it: [08](08_degradation.ipynb).*
+
+# %% [markdown]
+# Lesson 08 ended with a trick: do not ask two layers for y, ask them for the *difference* between y and x.
+#
+# $$y = \mathrm{relu}(F(x) + x)$$
+#
+# One addition, no parameters, and nets of 32 layers began to learn. An addition is the simplest op there is. What does
+# it do that is worth so much?
+
+# %%
+import inspect
+from itertools import combinations
+from math import prod
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from tinyres import Tensor, gradcheck, manual_seed, models, viz
+from tinyres.autograd import Op
+from tinyres.course import check
+from tinyres.data import Loader, channel_statistics
+from tinyres.data.shapes import shapes
+from tinyres.gradcheck import GradientError
+from tinyres.labs import bottleneck, paths, shortcuts
+from tinyres.labs.drawing import BLUE, GREY, ORANGE, RESIDUAL, VERMILION, tidy
+from tinyres.labs.fit import fit
+from tinyres.labs.halved import halved
+from tinyres.labs.twins import twin
+from tinyres.models.preact import PreActBlock
+from tinyres.models.resnet import BasicBlock, Bottleneck, make_shortcut
+from tinyres.nn import functional as F
+from tinyres.ops.add import Add
+from tinyres.summary import count_parameters, layers
+
+# %% [markdown]
+# ## w + 1
+#
+# Back to the chain of lesson [01](01_chain_rule.ipynb), without its sigmoids: ten layers of one neuron, each
+# multiplies by its small weight. The slope of the end by the beginning is the product of the weights. Now add, in every
+# layer, what came in:
+#
+# $$a_i = w_i\,a_{i-1} \qquad\text{becomes}\qquad a_i = w_i\,a_{i-1} + a_{i-1}$$
+#
+# What will the slope be now? Take a guess at its order of magnitude, for ten weights around ±0.3.
+
+# %%
+rng = np.random.default_rng(0)
+ws = rng.uniform(-0.4, 0.6, 10)
+
+
+def slope(ws, skip):
+    """∂a_n/∂a_0, by back-propagation."""
+    first = Tensor(np.float64(1.0), requires_grad=True)
+    a = first
+    for w in ws:
+        a = w * a + a if skip else w * a
+    a.backward()
+    return first.grad
+
+
+print("weights:         ", np.round(ws, 2))
+print(f"plain chain:      {slope(ws, skip=False):+.1e}")
+print(f"with additions:   {slope(ws, skip=True):+.4f}")
+
+# %% [markdown]
+# The derivative of $w a + a$ by a is $w + 1$. Every w in the product turns into w + 1, and factors near 0 turn into
+# factors near 1. Write the product yourself.
+
+
+# %%
+def residual_chain(ws):
+    """ws = [w_1, …, w_n] -> ∂a_n/∂a_0 of the chain a_i = w_i·a_{i−1} + a_{i−1}."""
+    ...  # your code
+
+
+check.residual_chain(residual_chain)
+
+# %% [markdown]
+# Multiply the brackets out, and something shows that the product hides. For three layers,
+#
+# $$(1+w_1)(1+w_2)(1+w_3) = 1 + w_1 + w_2 + w_3 + w_1w_2 + w_1w_3 + w_2w_3 + w_1w_2w_3$$
+#
+# Each term is a *way* from the end to the beginning: through a layer (its w), or around it (a 1). Three layers have
+# eight ways, and one of them goes around everything.
+
+# %%
+terms = {}
+for k in range(4):
+    for chosen in combinations(range(3), k):
+        terms[chosen] = prod(ws[i] for i in chosen)
+        names = "·".join(f"w{i + 1}" for i in chosen) or "1"
+        print(f"{names:<9} {terms[chosen]:+.4f}")
+print(f"sum       {sum(terms.values()):+.4f}, and by back-propagation {slope(ws[:3], skip=True):+.4f}")
+
+# %% [markdown]
+# Is a w + 1 always good? No. It is a head start, not a guarantee:
+
+# %%
+for w in (-1.0, -0.1, 0.1, 1.0):
+    plain, residual = slope([w] * 10, skip=False), slope([w] * 10, skip=True)
+    print(f"ten layers with w = {w:+.1f}:   plain {plain:+.1e}   with additions {residual:+.1e}")
+
+# %% [markdown]
+# At w = −1 the layer cancels exactly what goes around it. At w = +1 the gradient explodes where the plain chain was
+# perfect. Additions make *small* weights safe; small weights are what one begins with, and batch norm and weight decay
+# keep them from running away.
+#
+# ## The same for vectors
+#
+# In a block, x and y are arrays, and F is a function with a Jacobian. The 1 becomes the unit matrix:
+#
+# $$\frac{\partial L}{\partial x} = \frac{\partial L}{\partial y}\left(1 + \frac{\partial F}{\partial x}\right)
+# = \underbrace{\frac{\partial L}{\partial y}}_{\text{around}} +
+# \underbrace{\frac{\partial L}{\partial y}\frac{\partial F}{\partial x}}_{\text{through}}$$
+#
+# However small ∂F/∂x may be, ∂L/∂y itself arrives. (The ReLU behind the addition is left out for now.)
+
+
+# %% tags=["picture"]
+def arrow(axes, start, end, colour="black", bend=0.0, width=2.0):
+    style = {"arrowstyle": "-|>", "connectionstyle": f"arc3,rad={bend}", "color": colour, "linewidth": width}
+    axes.annotate("", end, start, arrowprops={**style, "shrinkA": 15, "shrinkB": 15, "mutation_scale": 16})
+
+
+nodes = {"x": 0, "F": 1.6, "+": 3.2, "y": 4.6}
+_, panels = plt.subplots(1, 2, figsize=(9, 2.4))
+for axes, back in zip(panels, (False, True), strict=True):
+    for name, place in nodes.items():
+        axes.text(place, 0, name, ha="center", va="center", fontsize=15, bbox={"boxstyle": "circle", "fc": "white"})
+    for a, b, bend, colour in (
+        ("x", "F", 0, VERMILION),
+        ("F", "+", 0, VERMILION),
+        ("x", "+", -0.45, BLUE),
+        ("+", "y", 0, "black"),
+    ):
+        start, end = ((nodes[n], 0) for n in ((b, a) if back else (a, b)))
+        arrow(axes, start, end, colour, -bend if back else bend)
+    axes.set(xlim=(-0.5, 5.1), ylim=(-0.6, 0.85), title="back: gx = gy + gy·∂F/∂x" if back else "forward: y = F(x) + x")
+    axes.axis("off")
+    around, through, out = ("gy", "gy·∂F/∂x", "gy") if back else ("x", "F(x)", "F(x) + x")
+    axes.text(1.6, 0.55, around, ha="center", color=BLUE, fontsize=12)
+    axes.text(0.8 if back else 2.4, -0.5, through, ha="center", color=VERMILION, fontsize=12)
+    axes.text(3.9, -0.5, out, ha="center", fontsize=12)
+plt.show()
+
+# %% [markdown]
+# Let us measure the Jacobian of a block of three features, element by element, with a ruler.
+
+# %%
+rng = np.random.default_rng(6)
+x = np.array([2.0, 1.0, 0.5])
+W1, W2 = 0.5 * rng.standard_normal((2, 3, 3))
+
+
+def branch(x):
+    return W2 @ np.maximum(W1 @ x, 0)
+
+
+def measured_jacobian(f, x, step=1e-5):
+    """∂f/∂x (outputs, inputs), by central differences."""
+    return np.array([(f(x + d) - f(x - d)) / (2 * step) for d in step * np.eye(len(x))]).T
+
+
+print("∂F/∂x\n", measured_jacobian(branch, x).round(3))
+print("∂(F + x)/∂x\n", measured_jacobian(lambda x: branch(x) + x, x).round(3))
+
+# %% [markdown]
+# ## The addition's backward pass
+#
+# Which code does that? Nearly none. Say first what an addition f + x must hand back to f, and what to x, if its own
+# output is handed gy.
+
+
+# %%
+def residual_add_backward(gy, f, x):
+    """y = f + x, the end of a residual block. gy, f, x (N, M) -> gf, gx (N, M): what each of the two is handed."""
+    ...  # your code
+
+
+check.residual_add_backward(residual_add_backward)
+
+# %% [markdown]
+# Here is the library's, whole. `sum_to` deals with broadcasting; for equal shapes it returns what it was given.
+
+# %%
+print(inspect.getsource(Add))
+
+gy = np.ones((2, 3))
+add = Add()
+add(Tensor(np.zeros((2, 3)), requires_grad=True), Tensor(np.zeros((2, 3)), requires_grad=True))
+gf, gx = add.backward(gy)
+print("the same array for both sides:", gf is gy and gx is gy)
+
+# %% [markdown]
+# Not two equal arrays: *one* array, handed to both. No copy, no time, no memory. But it comes with a duty. What happens
+# if somebody further down takes the gradient that he was handed for his own, and writes into it? Here is a ReLU that
+# saves a little memory. For x = [−1, 2] and gy = [1, 1] the gradient of x + relu(x) must be 1 + 0 and 1 + 1.
+
+
+# %%
+class HastyReLU(Op):
+    def forward(self, x):
+        self.saved = (x > 0,)
+        return np.maximum(x, 0)
+
+    def backward(self, gy):
+        (mask,) = self.saved
+        gy *= mask  # in place
+        return (gy,)
+
+
+def gradient(f):
+    x = Tensor(np.array([-1.0, 2.0]), requires_grad=True)
+    f(x).backward(np.array([1.0, 1.0]))
+    return x.grad
+
+
+print("alone       ", gradient(lambda x: HastyReLU()(x)), " should be [0. 1.]")
+print("in a block  ", gradient(lambda x: x + HastyReLU()(x)), " should be [1. 2.]")
+
+# %% [markdown]
+# Alone it is right. In a plain net it is right. Within a residual block it spoils what goes *around* it, and the one
+# thing that the block was made for is gone. Nothing crashes; a net may even learn something. So the rule in this
+# library is: **a backward never writes into its gy**. The checker of lesson [03](03_gradient_checking.ipynb) looks for
+# it, within a block or alone:
+
+# %%
+try:
+    gradcheck(lambda x: HastyReLU()(x), [Tensor(np.array([-1.0, 2.0]), requires_grad=True)])
+except GradientError as error:
+    print(error)
+
+# %% [markdown]
+# ## A block by hand
+#
+# Now a whole block, with two linear layers for F:
+#
+# $$h = \mathrm{relu}(x W_1^T),\qquad y = \mathrm{relu}(h W_2^T + x)$$
+#
+# Going back, the last ReLU comes first. Then the gradient forks at the addition: one part goes through W₂, the ReLU
+# and W₁, the other goes straight to x. Where the ways meet again, at x, they are summed.
+
+
+# %%
+def block_forward(x, W1, W2):
+    """x (N, M) -> y (N, M), and what backward will need"""
+    h = np.maximum(x @ W1.T, 0)
+    y = np.maximum(h @ W2.T + x, 0)
+    return y, (x, W1, W2, h, y)
+
+
+def block_backward(gy, saved):
+    """-> gx, gW1, gW2, and gx's two parts"""
+    x, W1, W2, h, y = saved
+    g = gy * (y > 0)  # behind the last ReLU; this goes to both sides
+    gh = (g @ W2) * (h > 0)
+    through, around = gh @ W1, g
+    return through + around, gh.T @ x, g.T @ h, (around, through)
+
+
+rng = np.random.default_rng(9)
+x = np.abs(rng.standard_normal((4, 3)))  # what comes from the block before is never negative
+W1, W2 = 0.6 * rng.standard_normal((2, 3, 3))
+gy = rng.standard_normal((4, 3))
+
+y, saved = block_forward(x, W1, W2)
+gx, gW1, gW2, (around, through) = block_backward(gy, saved)
+
+for name, array, g in (("x", x, gx), ("W1", W1, gW1), ("W2", W2, gW2)):
+    d = rng.standard_normal(array.shape)
+    values = {"x": x, "W1": W1, "W2": W2}
+    up, down = (block_forward(**{**values, name: array + s * 1e-6 * d})[0] for s in (1, -1))
+    measured, claimed = (gy * (up - down)).sum() / 2e-6, (g * d).sum()
+    print(f"g{name:<2} along a random direction: claimed {claimed:+.5f}, measured {measured:+.5f}")
+
+# %% [markdown]
+# The two parts of gx, for the first row of the batch:
+
+# %%
+print("gy              ", gy[0].round(3))
+print("around  (the 1) ", around[0].round(3) + 0.0)
+print("through (∂F/∂x) ", through[0].round(3))
+print("gx              ", gx[0].round(3))
+
+# %% [markdown]
+# "Around" is gy, untouched, but for a 0 where y is 0: the last ReLU stands in everybody's way. (We come back to that.)
+# And now you: the block with a single layer and its ReLU *inside* F.
+
+
+# %%
+def residual_block_backward(gy, x, w):
+    """y = x + relu(x @ w.T). gy, x (N, M), w (M, M) -> gx (N, M), gw (M, M)"""
+    ...  # your code
+
+
+check.residual_block_backward(residual_block_backward)
+
+# %% [markdown]
+# ## The real one, step by step
+#
+# The paper's basic block has two 3×3 convolutions, each with batch norm:
+
+# %%
+print(inspect.getsource(BasicBlock))
+
+# %% [markdown]
+# Below it runs forward and back on 2 channels of 4×4 pixels, op by op. Go to the way back and watch the addition:
+# the page says which part of the gradient belongs to the identity and which to the branch, and shows their sum at x.
+# (It appears where the notebook runs; elsewhere, `tinyres step block` writes such a page.)
+
+# %% tags=["varies"]
+manual_seed(0)
+images = Tensor(np.abs(rng.standard_normal((2, 2, 4, 4))), requires_grad=True)
+block = BasicBlock(2, 2, 1, "A").double()
+viz.stepper(lambda: (block(images) ** 2).mean(), "A residual block", {"x": images})
+
+# %% [markdown]
+# ## What a block does if F = 0
+#
+# Nothing, one would say: y = relu(0 + x). Is relu(x) the same as x? Batch norm's scale γ makes it easy to try: with
+# γ = 0 in the last norm, F is 0.
+
+# %%
+block.bn2.weight.data[:] = 0
+mixed = rng.standard_normal((2, 2, 4, 4))
+for name, values in (("x ≥ 0", np.abs(mixed)), ("any x", mixed)):
+    print(
+        f"{name}:  y equals relu(x): {np.array_equal(block(Tensor(values)).numpy(), np.maximum(values, 0))!s:<5}",
+        end="  ",
+    )
+    print(f"y equals x: {np.array_equal(block(Tensor(values)).numpy(), values)}")
+
+# %% [markdown]
+# For x ≥ 0 it is x, and what enters a block has just left a ReLU, so x ≥ 0 it is. The block *does nothing* at the cost
+# of one number per channel. Can it still learn, with γ = 0?
+
+# %%
+images = Tensor(np.abs(mixed), requires_grad=True)
+block.zero_grad()
+block(images).backward(gy := rng.standard_normal((2, 2, 4, 4)))
+print("gx equals gy where x > 0:", np.array_equal(images.grad, gy * (images.numpy() > 0)))
+for name, parameter in block.named_parameters():
+    print(f"{name:<12} |gradient| {np.linalg.norm(parameter.grad):.3f}")
+
+# %% [markdown]
+# gy passes whole. F's inner weights get nothing, since what they do is multiplied by 0; but γ gets a gradient, moves in
+# the first step, and wakes the others. Goyal et al. (2017) begin every block like this, so that a net starts as if it
+# had no blocks at all.
+#
+# ## How much goes around, in a real net?
+#
+# We can ask a whole ResNet-20. The lab `paths` feeds each block from two tensors with the same values, one for F and
+# one for the shortcut, and lets autograd fill two separate gradients:
+
+# %%
+print(inspect.getsource(paths.SplitBlock))
+
+# %% [markdown]
+# We split a net that is fresh (but for batch norm's statistics, which need one look at the data), and the same net
+# after some training. What do you expect: which part is larger, and does training change it?
+
+# %% tags=["sizes"] quick="IMAGES, EPOCHS = 64, 1"
+IMAGES, EPOCHS = 256, 10
+
+# %%
+train, test = (halved(part) for part in shapes(IMAGES, 64))  # 16×16 pixels
+mean, std = channel_statistics(train)
+batch, labels = next(Loader(train, 16, mean=mean, std=std, dtype="float64").epoch(0))
+
+net = twin("residual", 20, 10, seed=0)
+log = fit(net, train, test, epochs=1, lr=0.0, batch_size=16, augment=False)  # lr 0: batch norm looks, nothing learns
+parts = {"before training": paths.split(net.double(), batch, labels)}
+log = fit(net.float(), train, test, epochs=EPOCHS, batch_size=16, augment=False)
+parts["after training"] = paths.split(net.double(), batch, labels)
+
+# %% tags=["varies"]
+_, panels = plt.subplots(1, 2, figsize=(9, 3.6))
+for axes, (when, result) in zip(panels, parts.items(), strict=True):
+    identity, through = np.array(result["identity_and_branch"]).T
+    place = np.arange(1, len(identity) + 1)
+    axes.bar(place - 0.2, identity, 0.4, color=BLUE, label="around: the identity")
+    axes.bar(place + 0.2, through, 0.4, color=VERMILION, hatch="//", label="through the branch")
+    axes.set_xticks(place)
+    tidy(axes, f"ResNet-20 {when}", "block, from the input", "norm of the part of gx")
+    axes.set_ylim(0, 1.3 * max(*identity, *through))  # room for the legend
+plt.tight_layout()
+plt.show()
+worst = max(result["largest_error"] for result in parts.values())
+print(f"the two parts add up to autograd's gradient, to 10 digits: {worst < 1e-10}")
+print(f"training error {100 * log[-1]['train_error']:.0f} %")
+
+# %% [markdown]
+# Both parts are of the same order, before and after; which is the larger differs from block to block. In the plain twin
+# there would be the hatched bars only. So the identity is no thin emergency exit, and the branch is no trifle either:
+# "1 + something small" would be a caricature of a net that has learnt something. (Blocks 4 and 7 change the shape;
+# there the shortcut passes only a quarter of the pixels, which is our next subject. Lesson [11](11_why_it_works.ipynb)
+# follows the gradient over *all* ways through the net.)
+#
+# ## When the shape changes
+#
+# F(x) + x needs equal shapes. Twice in ResNet-20 they are not: the map is halved, and the channels are doubled. The
+# paper has three ways out (section 3.3 and 4.1).
+
+# %%
+print(inspect.getsource(make_shortcut))
+
+# %% [markdown]
+# Option A is the one without parameters, and the one the CIFAR nets use. Write it: every second pixel, and zeros for
+# the new channels.
+
+
+# %%
+def shortcut_a(x, channels):
+    """Shortcut option A: x (N, C, H, W) -> (N, channels, H/2, W/2): every second pixel, zeros for the new channels."""
+    ...  # your code
+
+
+check.shortcut_a(shortcut_a)
+
+# %% [markdown]
+# What do they cost, at the place where 16 channels of 32×32 become 32 of 16×16, at a place where nothing changes, and
+# in the whole net?
+
+# %%
+x = Tensor(np.zeros((1, 16, 32, 32), np.float32))
+print("option   16→32, halved: shape, parameters     16→16: parameters     ResNet-20: parameters")
+for option in "ABC":
+    halving, same = make_shortcut(option, 16, 32, 2), make_shortcut(option, 16, 16, 1)
+    shape = "×".join(map(str, halving(x).shape[1:]))
+    whole = count_parameters(models.resnet20(shortcut=option))
+    print(f"{option:<8} {shape:>21} {count_parameters(halving):>13} {count_parameters(same):>21} {whole:>25,}")
+
+# %% [markdown]
+# Are projections worth it? The paper tried all three in ResNet-34 on ImageNet (Table 3; without shortcuts: Table 2):
+
+# %%
+for option, error in shortcuts.PAPER.items():
+    print(f"{option:<10} {error} % top-1 error" if error[0].isdigit() else f"{option:<10} {error}")
+
+# %% [markdown]
+# All three are far from "none" and close to each other: **it is the addition that matters, not the projection.** The
+# paper puts the small rest down to this: with A the padded channels get no residual learning, and C has more
+# parameters. It goes on with B for its deeper ImageNet nets, and with A for CIFAR-10. Our own
+# [short runs](../docs/labs.md#shortcuts) agree on the first half only: A, B and C are better than none by far, but
+# differ more among themselves than the paper's do.
+#
+# ## Why two layers?
+#
+# The last line of that list is a block of a single layer. The paper says that it shows no advantage (section 3.2). You
+# can see why with a pencil:
+
+# %%
+answer = None  # your letter
+check.one_layer_block(answer)
+
+# %%
+rng = np.random.default_rng(3)
+W, x = rng.standard_normal((3, 3)), rng.standard_normal(3)
+print("W·x + x    ", (W @ x + x).round(3))
+print("(W + 1)·x  ", ((W + np.eye(3)) @ x).round(3))
+
+# %% [markdown]
+# Whatever such a block can compute, a plain layer with other weights can, too. All that is left is a different place
+# to *start* from. That is not nothing: in our [runs](../docs/labs.md#shortcuts) one-layer blocks ended a little better
+# than none at all, in contrast to the paper, and far behind blocks of two.
+#
+# ## Bottlenecks
+#
+# From 50 layers on the paper uses another F, of three layers: 1×1 to few channels, 3×3 there, 1×1 back to many.
+
+# %%
+print(inspect.getsource(Bottleneck.forward))
+
+# %% [markdown]
+# The 3×3 convolution, nine times as expensive as a 1×1 per pair of channels, works where the channels are few. What is
+# saved?
+
+# %%
+answer = None  # your number
+check.bottleneck(answer)
+
+# %% [markdown]
+# Its ends are wide, and the shortcut joins the *ends*. So before the next figure: a projection in the shortcut of a
+# basic block of 16 channels adds a 1×1 convolution from 16 to 16. The bottleneck of equal cost has 64 channels at its
+# ends. How much does a projection add there?
+
+# %%
+costs = bottleneck.block_costs()
+_, axes = plt.subplots(figsize=(7, 3.2))
+colours = [RESIDUAL, GREY, RESIDUAL, ORANGE]
+bars = axes.barh(
+    [name.replace(", ", ", shortcut: ") for name in costs], [c / 1e6 for c in costs.values()], color=colours
+)
+axes.bar_label(bars, fmt="%.2f", padding=3)
+axes.invert_yaxis()
+axes.set_axisbelow(True)
+axes.set_xlim(0, 10)
+tidy(axes, "What a block costs on 32×32 pixels", "million multiply-adds")
+plt.show()
+
+# %% [markdown]
+# Six per cent more for the basic block, and nearly **double** for the bottleneck: 64·64 for the projection against
+# 64·16 + 9·16·16 + 16·64 for all of F. That is why identity shortcuts matter most here; the paper says so in section
+# 4.1.
+#
+# ## Every parameter of ResNet-20
+#
+# The whole net follows from two rules (section 3.3). Where the map keeps its size, the width stays. Where it is
+# halved, the width doubles. Look at what the second rule does to the cost of a layer:
+
+# %%
+net = models.resnet20()
+rows = {row.name: row for row in layers(net, (3, 32, 32))}
+for name in ("layer1.0.conv2", "layer2.0.conv2", "layer3.0.conv2"):
+    row = rows[name]
+    print(f"{name}  output {'×'.join(map(str, row.output)):>8}  {row.parameters:>7,} parameters", end="")
+    print(f"  {row.multiply_adds:,} multiply-adds")
+
+# %% [markdown]
+# A quarter of the pixels, four times the weights: equal cost for every layer. The parameters sit at the end, the work
+# is spread evenly.
+#
+# Now count them all, for any depth. A 3×3 convolution from C to O channels has 9·C·O weights. The additions have none.
+
+
+# %%
+def resnet_parameters(n):
+    """n -> the number of parameters of the paper's ResNet with 6n + 2 layers for CIFAR-10: a 3×3 convolution from 3 to
+    16 channels; three stages of n blocks of two 3×3 convolutions, at 16, 32 and 64 channels; a linear layer from 64 to
+    10, with biases. Batch norm behind each convolution, which has no bias. Shortcuts: option A.
+    """
+    ...  # your code
+
+
+check.resnet_parameters(resnet_parameters)
+
+# %% [markdown]
+# Part by part, for n = 3:
+
+# %%
+total, channels = 9 * 3 * 16 + 2 * 16, 16
+print(f"first convolution and norm  {total:>8,}")
+for width in (16, 32, 64):
+    stage = 0
+    for _ in range(3):
+        stage += 9 * channels * width + 2 * width  # first layer of the block
+        stage += 9 * width * width + 2 * width  # second
+        channels = width
+    print(f"three blocks of width {width}    {stage:>8,}")
+    total += stage
+linear = (64 + 1) * 10
+total += linear
+print(f"linear layer                {linear:>8,}")
+print(f"together                    {total:>8,}     the library's net: {count_parameters(net):,}")
+
+# %% [markdown]
+# The paper's Table 6 says 0.27 M. If you ever see another number for "ResNet-20 on CIFAR-10", look at the shortcuts
+# first (option B adds 2,752), then at the widths: nets with 64 to 512 channels and eleven million parameters go by
+# similar names.
+#
+# ## An outlook: get the ReLU out of the way
+#
+# One thing in y = relu(F(x) + x) is not clean. The last ReLU stands *on* the shortcut, so the 1 is a 1 only where y
+# is positive. A year later the authors moved batch norm and ReLU to the front of the convolutions (He et al. 2016b,
+# "Identity mappings"):
+
+# %%
+print(inspect.getsource(PreActBlock.forward))
+
+# %% [markdown]
+# Nothing comes after the addition. Then every later x is an earlier one plus all that was added in between, however
+# many blocks apart (their equation 4), and the gradient has its 1 over all of them at once (equation 5):
+#
+# $$x_L = x_l + \sum_{i=l}^{L-1} F(x_i)$$
+#
+# Let us see whether that holds over five blocks, for the new kind and for the old one.
+
+# %%
+manual_seed(0)
+x0 = np.abs(np.random.default_rng(4).standard_normal((8, 4, 8, 8)))
+
+
+def branch_of(block, x):
+    """F(x), without the addition and what comes after it."""
+    if isinstance(block, PreActBlock):
+        return block.conv2(F.relu(block.bn2(block.conv1(F.relu(block.bn1(x))))))
+    return block.bn2(block.conv2(F.relu(block.bn1(block.conv1(x)))))
+
+
+for make in (PreActBlock, BasicBlock):
+    x, total = Tensor(x0), x0
+    for _ in range(5):
+        block = make(4, 4, 1, "A").double()
+        total = total + branch_of(block, x).numpy()
+        x = block(x)
+    print(f"{make.__name__:<12} x_5 equals x_0 + every F in between: {np.allclose(x.numpy(), total)}")
+
+# %% [markdown]
+# With 110 layers that turned 6.61 % error on CIFAR-10 into 6.37, and with 164 layers 5.93 into 5.46 (their Table 2).
+# `models.preactresnet20()` and its deeper relatives are there to try.
+#
+# ## What to take along
+#
+# - y = F(x) + x gives gx = gy·∂F/∂x + gy. In a chain every w becomes w + 1; factors near 0 become factors near 1.
+# - The addition hands one and the same gy to both sides. So no backward may write into its gy.
+# - With F = 0 a block passes relu(x), which is x, since x ≥ 0 already. Doing nothing is easy.
+# - The addition matters, the projection hardly. A block needs two layers or more, and a bottleneck needs the identity.
+# - ResNet-20: 269,722 parameters, none of them in an addition.
+#
+# Next we train it: lesson [10](10_train_resnet20.ipynb).
