@@ -370,10 +370,10 @@ print({name: round(value, 2) for name, value in intensity.items()})
 long, longer = (draws.standard_normal((LARGE // 4 // 2**14, 16, 32, 32), np.float32) for _ in range(2))
 ops = {"ReLU": lambda: cpu.relu(long), "addition": lambda: cpu.add(long, longer)}
 measured, bandwidth = {"convolution": 2 * speed["tiles in registers"], "ReLU": 0.0, "addition": 0.0}, 0.0
-for _ in range(max(1, REPEATS // 3)):  # in turns, so that all share the machine's good moments
-    bandwidth = max(bandwidth, machine.copy_bandwidth(threads, LARGE, 3) * 1e9)
+for _ in range(REPEATS):  # in turns, so that all share the machine's good moments
+    bandwidth = max(bandwidth, machine.copy_bandwidth(threads, LARGE, 2) * 1e9)
     for name, op in ops.items():
-        measured[name] = max(measured[name], long.size / fastest(op, 3))
+        measured[name] = max(measured[name], long.size / fastest(op, 2))
 _, axes = plt.subplots(figsize=(8, 4), layout="constrained")
 ridge = 2 * peak / bandwidth
 axes.loglog([0.02, ridge, 1000], [0.02 * bandwidth / 1e9, 2 * peak / 1e9, 2 * peak / 1e9], "k", label="the two roofs")
