@@ -212,7 +212,7 @@ for T in (2, 4, 8, 16, 32, 64):
 # 2/T. With tiles of 16×16, slow memory has an eighth of a number to deliver for each multiply-add, instead of two.
 #
 # And this is how it looks on a GPU, from the rung `numba_cuda`. You know every line. What is new is only that `row`
-# and `column` are the thread's own (TILE is 16), and that A, the windows of an image, is never written down: `look_up`
+# and `column` are the thread's own (TILE is 16), and that A, the windows of an image, is never written down: `a_at`
 # finds its numbers when they are needed.
 
 # %%
