@@ -158,7 +158,7 @@ print("the parts add up to autograd's gradient,", "to 14 digits" if worst < 1e-1
 # %% tags=["varies"]
 blocks = (DEPTH - 2) // 2
 figure = plt.figure(figsize=(9, 3.6), layout="constrained")
-paths.draw({"runs": parts, "blocks": blocks, "depth": DEPTH}, figure)
+paths.draw({"runs": [parts], "blocks": blocks, "depth": DEPTH}, figure)
 plt.show()
 for name, part in parts.items():
     length = paths.average_length(part["by_length"])
