@@ -14,7 +14,7 @@ from tinyres.nn import Module
 # VGG-19. The others: He et al. 2016b, appendix; Srivastava et al. 2015, sec. 3.2; Huang et al. 2017, Table 2.
 PAPER = {
     "resnet18": "1.8 G multiply-adds",
-    "resnet34": "3.6 G multiply-adds",
+    "resnet34": "3.6 G multiply-adds; its Fig. 3 has option A, ours B's projections",
     "resnet50": "3.8 G multiply-adds; its stride is on the first 1×1 of a block, ours as torchvision's on the 3×3",
     "resnet101": "7.6 G multiply-adds; its stride is on the first 1×1 of a block, ours as torchvision's on the 3×3",
     "resnet152": "11.3 G multiply-adds; its stride is on the first 1×1 of a block, ours as torchvision's on the 3×3",

@@ -70,7 +70,8 @@ plt.show()
 # %% [markdown]
 # What do you expect? The usual fear is that many parameters learn *too much* by heart. Here that is the task, so the
 # largest net should have the least trouble. Write down a guess: the error on those 128 pictures, after 20 times
-# through, of each of the three nets.
+# through, of each of the three nets. (`fit` is the labs' training loop, the same for every net: gradient descent with
+# momentum, and a learning rate that rises and falls once. Lesson [10](10_train_resnet20.ipynb) takes it apart.)
 
 
 # %%
@@ -427,7 +428,7 @@ for depth, error in degradation.PAPER["residual"].items():
 # - With more pictures and three seeds, on CIFAR-10, the claim is [reproduced](../docs/labs.md#degradation), on the
 #   training error as well as on the test error. There too the runs are short: the deepest *residual* net is behind the
 #   shallower one as well. It has lost less, but not nothing.
-# - `tinyres lab degradation --data cifar10 --full` goes to 110 layers, if you have a night.
+# - `tinyres lab degradation --data cifar10 --full` goes to 110 layers and five seeds, if you have a day or two.
 #
 # A last question to sharpen the eye. ResNet-1202 ends at 7.93 % test error, worse than ResNet-110's 6.43 %. Is this
 # degradation again? Which number would you ask for?

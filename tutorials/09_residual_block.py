@@ -200,8 +200,8 @@ print("the same array for both sides:", gf is gy and gx is gy)
 
 # %% [markdown]
 # Not two equal arrays: *one* array, handed to both. No copy, no time, no memory. But it comes with a duty. What happens
-# if somebody further down takes the gradient that he was handed for his own, and writes into it? Here is a ReLU that
-# saves a little memory. For x = [−1, 2] and gy = [1, 1] the gradient of x + relu(x) must be 1 + 0 and 1 + 1.
+# if an op further down takes the gradient that it was handed for its own, and writes into it? Here is a ReLU that saves
+# a little memory. For x = [−1, 2] and gy = [1, 1] the gradient of x + relu(x) must be 1 + 0 and 1 + 1.
 
 
 # %%
@@ -459,12 +459,6 @@ for option, error in shortcuts.PAPER.items():
 # %%
 answer = None  # your letter
 check.one_layer_block(answer)
-
-# %%
-rng = np.random.default_rng(3)
-W, x = rng.standard_normal((3, 3)), rng.standard_normal(3)
-print("W·x + x    ", (W @ x + x).round(3))
-print("(W + 1)·x  ", ((W + np.eye(3)) @ x).round(3))
 
 # %% [markdown]
 # Whatever such a block can compute, a plain layer with other weights can, too. All that is left is a different place

@@ -90,7 +90,9 @@ def execute(notebook: NotebookNode) -> None:
     """Run all cells in a fresh kernel, as nobody in particular: no exercise is solved yet, and none will be."""
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(notebook, timeout=PATIENCE, resources={"metadata": {"path": str(FOLDER)}})
-        client.execute(env={**os.environ, "TINYRES_COURSE": str(Path(folder, "course.json"))})
+        environment = {**os.environ, "TINYRES_COURSE": str(Path(folder, "course.json"))}
+        environment.pop("MPLBACKEND", None)  # figures belong into the notebook, whatever the terminal prefers
+        client.execute(env=environment)
     notebook.metadata = NotebookNode(KERNEL)  # the kernel has added its version
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # when it ran

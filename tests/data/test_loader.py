@@ -67,11 +67,20 @@ def test_drop_last_and_limit():
 
 @pytest.mark.parametrize("other", ["random_crop", "random_flip"])
 def test_crops_and_flips_each_differ_by_epoch_and_by_batch(monkeypatch, other):
-    monkeypatch.setattr(f"tinyres.data.loader.{other}", lambda images, rng: images)  # leaves one of the two to be seen
+    monkeypatch.setattr(f"tinyres.data.loader.{other}", lambda images, rng, *padding: images)  # leaves one of the two to be seen
     one_picture = Dataset(PICTURES[[0] * 20], np.zeros(20, np.int64), ("it",), "one picture")
     loader = Loader(one_picture, 10, augment=True)
     batches = [x.tobytes() for epoch in range(2) for x, _ in loader.epoch(epoch)]
     assert len(set(batches)) == 4
+
+
+@pytest.mark.parametrize(("side", "padding"), [(64, 4), (32, 4), (16, 2)])
+def test_small_pictures_are_shifted_by_less(monkeypatch, side, padding):
+    seen = []
+    monkeypatch.setattr("tinyres.data.loader.random_crop", lambda images, rng, by: seen.append(by) or images)
+    pictures = Dataset(np.zeros((2, 3, side, side), np.uint8), np.zeros(2, np.int64), ("it",), "black")
+    next(Loader(pictures, 2, augment=True, prefetch=0).epoch(0))
+    assert seen == [padding]
 
 
 @pytest.mark.parametrize("prefetch", [1, 2, 50])

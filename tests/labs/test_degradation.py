@@ -72,7 +72,11 @@ def test_it_learns_and_repeats(tmp_path):
     bench.open()
     sets = bench.load(None, 32)
     assert [len(s) for s in sets] == [64, 32]
-    lines = [lab.train("residual", 8, 0, sets, 3) for _ in range(2)]
+    lines = []
+    for _ in range(2):
+        lines.append(lab.train(bench, "residual", 8, 0, sets, 3))
+        for path in (tmp_path / "nets").iterdir():
+            path.unlink()  # train it again
     assert lines[0] == lines[1] and len(lines[0]) == 3
     assert lines[0][-1]["train_loss"] < lines[0][0]["train_loss"]
 

@@ -80,7 +80,7 @@ def test_final_biases():
 
 def test_it_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(lab, "DEPTHS", (8, 8))
-    monkeypatch.setattr(Workbench, "load", lambda bench, *sizes: shapes(8, 8))
+    monkeypatch.setattr(Workbench, "load", lambda bench, *sizes, half: shapes(8, 8))
     found = perform(lab, Workbench("gates", LabSettings(seeds=2, epochs=4), tmp_path / "out"))["results"]
     head, rows = lab.table(found)
     assert [row[0] for row in rows] == [1, 2, 3, 4] and {len(row) for row in rows} == {len(head)}

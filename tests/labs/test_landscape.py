@@ -113,7 +113,7 @@ def test_it_runs_and_resumes(tmp_path, monkeypatch):
     monkeypatch.setattr(lab, "IMAGES", 4)
     monkeypatch.setattr(lab, "LINE", 5)
     monkeypatch.setattr(lab, "GRID", 3)
-    monkeypatch.setattr(Workbench, "load", lambda bench, *sizes: shapes(8, 4))
+    monkeypatch.setattr(Workbench, "load", lambda bench, *sizes, half: shapes(8, 4))
     settings = LabSettings(seeds=2, epochs=1)
     found = perform(lab, Workbench("landscape", settings, tmp_path / "out"))["results"]
     for kind in ("plain", "residual"):
@@ -124,7 +124,7 @@ def test_it_runs_and_resumes(tmp_path, monkeypatch):
     head, rows = lab.table(found)
     assert len(rows) == 4 and {len(row) for row in rows} == {len(head)}
 
-    next((tmp_path / "out" / "parts").glob("residual-seed-1-lines*")).unlink()  # from the weights that were kept
+    next((tmp_path / "out" / "parts").glob("residual-seed-1*")).unlink()  # from the weights that were kept
     assert perform(lab, Workbench("landscape", settings, tmp_path / "out"))["results"] == found
 
 

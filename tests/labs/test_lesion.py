@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from tinyres import Tensor, labs, no_grad
+from tinyres.data import shapes
+from tinyres.labs.lab import perform, picture
 from tinyres.labs.twins import twin
+from tinyres.labs.workbench import LabSettings, Workbench
+from tinyres.nn import Identity
 from tinyres.nn import functional as F
 
 lab = labs.find("lesion")
@@ -16,17 +20,33 @@ def scores(model):
         return model.eval()(Tensor(images)).data
 
 
-@pytest.mark.parametrize("kind", ["plain", "residual"])
+def net(kind):
+    return lab.vgg(10, seed=0) if kind == "VGG" else twin(kind, 14, 10, seed=0)
+
+
+@pytest.mark.parametrize("kind", ["plain", "VGG", "residual"])
 def test_surgery_leaves_no_trace(kind):
-    model = twin(kind, 14, 10, seed=0)
-    before, path = scores(model), lab.same_shape_blocks(model)[0]
+    model = net(kind)
+    before, path = scores(model), next(iter(lab.blocks(model).values()))
     with lab.replaced(model, {path: lab.without(model.get_submodule(path))}):
         assert not np.array_equal(scores(model), before)
     np.testing.assert_array_equal(scores(model), before)
 
 
 def test_only_blocks_that_keep_the_shape():
-    assert lab.same_shape_blocks(twin("plain", 14, 10, 0)) == ["layer1.0", "layer1.1", "layer2.1", "layer3.1"]
+    expected = {"1.0": "layer1.0", "1.1": "layer1.1", "2.1": "layer2.1", "3.1": "layer3.1"}
+    assert lab.blocks(net("plain")) == lab.blocks(net("residual")) == expected
+
+
+def test_only_layers_that_keep_the_shape():
+    found = lab.blocks(net("VGG"))
+    assert list(found) == ["1.1", "2.1", "3.1", "3.2", "3.3", "4.1", "4.2", "4.3"]
+    assert found["1.1"] == "features.1" and found["2.1"] == "features.4"  # a max-pool stands between
+
+
+def test_a_deleted_layer_of_the_vgg_is_nothing():
+    model = net("VGG")
+    assert isinstance(lab.without(model.get_submodule("features.1")), Identity)
 
 
 def test_a_deleted_block_is_its_shortcut():
@@ -43,10 +63,25 @@ def test_the_verdict():
     def runs(cost):
         return [{"whole": 20.0, "deleted": {"a": 20.0 + cost}, "swapped": {"a": 20.0}, "several": [50.0]}] * 3
 
-    def verdict(plain, residual):
-        return lab.verdict({"nets": {"plain": runs(plain), "residual": runs(residual)}, "depth": 20})
+    def verdict(plain, residual, vgg=40):
+        return lab.verdict({"nets": {"plain": runs(plain), "VGG": runs(vgg), "residual": runs(residual)}, "depth": 20})
 
     assert verdict(40, 3).reproduced
+    assert not verdict(40, 3, vgg=20).reproduced  # the VGG hardly misses it
     assert not verdict(20, 3).reproduced  # 17 points more: the plain net misses it hardly more
     assert not verdict(60, 11).reproduced  # the residual net misses it too
     assert "rises by 3.0 points, the plain net's by 40.0" in verdict(40, 3).reason
+
+
+def test_it_runs_and_draws(tmp_path, monkeypatch):
+    monkeypatch.setattr(lab, "DEPTHS", (14, 14))
+    monkeypatch.setattr(Workbench, "load", lambda bench, *sizes: shapes(8, 4))
+    found = perform(lab, Workbench("lesion", LabSettings(seeds=1, epochs=1), tmp_path))["results"]
+    assert list(found["nets"]) == ["plain", "VGG", "residual"]
+    run = found["nets"]["residual"][0]
+    assert list(run["deleted"]) == ["1.0", "1.1", "2.1", "3.1"] and list(run["swapped"]) == ["1.0 and 1.1"]
+    assert len(run["several"]) == 3  # 1 to 3 of 4
+    head, rows = lab.table(found)
+    assert len(rows) == 3 and {len(row) for row in rows} == {len(head)}
+    *single, several = picture(lab, found).axes
+    assert [len(axes.patches) for axes in single] == [4, 8, 4] and len(several.lines) == 4

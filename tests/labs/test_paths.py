@@ -17,7 +17,7 @@ def split(depth=14):
 
 def results(**changed):
     run = {**split(), **changed}
-    return {"depth": 14, "blocks": 6, "data": "made up", "runs": {"before training": run, "after training": run}}
+    return {"depth": 14, "blocks": 6, "data": "made up", "runs": [{"before training": run, "after training": run}] * 3}
 
 
 def test_the_parts_add_up():
@@ -41,6 +41,9 @@ def test_the_verdict():
     assert lab.verdict(results(by_length=short)).reproduced
     assert not lab.verdict(results(by_length=long)).reproduced
     assert not lab.verdict(results(by_length=short, largest_error=1e-9)).reproduced
+    two_of_three = results(by_length=short)
+    two_of_three["runs"][1] = results(by_length=long)["runs"][1]
+    assert lab.verdict(two_of_three).reproduced
 
 
 def test_the_picture_and_the_table():

@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
-from networks import assert_same_scores, check_gradients, dropouts, images, shapes
+from networks import assert_same_scores, check_gradients, dropouts, images, losses, shapes
 
 from tinyres import Tensor, models
 from tinyres.models.alexnet import AlexNet
@@ -71,6 +71,13 @@ def test_scores_as_torch_in_full():
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 def test_gradients(training):
     check_gradients(AlexNet(SMALL, 8, 4).train(training), images(2, 3, 63, 70))
+
+
+def test_it_learns():
+    """Colours, since the classes of noise are told apart late by weights that begin so small."""
+    red_green_blue = images(3, 3, 64, 64) + 2 * np.eye(3, dtype=np.float32)[:, :, None, None]
+    seen = losses(AlexNet((16, 16, 16, 16, 16), 32, 3).eval(), red_green_blue, steps=120, lr=0.01)
+    assert min(seen) < 0.5 * np.log(3)  # less than half of what guessing costs
 
 
 def test_initialisation_is_torchs_own():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from networks import images, losses
 
 from tinyres import Tensor, models
 from tinyres.models.plain import cifar_plain
@@ -46,6 +47,12 @@ def test_forward_and_backward():
     model = models.plain110()
     model(Tensor(np.random.RandomState(0).standard_normal((2, 3, 8, 8)).astype(np.float32))).sum().backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("depth", [8, 20])
+def test_it_learns(depth):
+    seen = losses(cifar_plain(depth, 4), images(4, 3, 16, 16), steps=12, lr=0.02)
+    assert seen[-1] < 0.3 * np.log(4)
 
 
 def test_a_depth_that_does_not_exist():

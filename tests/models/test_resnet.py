@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from networks import images, losses
 
 from tinyres import Tensor, models
 from tinyres.models.resnet import BasicBlock, Bottleneck, ImageNetResNet, ResNet, cifar_resnet
@@ -154,6 +155,18 @@ def test_output_as_torch(name):
     wanted = torch_resnet(state, torch.tensor(x), isinstance(model, ImageNetResNet)).numpy()
     assert np.abs(wanted).mean() > 0.1  # not everything has died on the way
     np.testing.assert_allclose(model(Tensor(x)).data, wanted, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [models.resnet8, models.resnet20, lambda: models.resnet18(10), lambda: models.resnet50(10)],
+    ids=["8", "20", "18", "50"],
+)
+def test_it_learns(make):
+    model = make()
+    side = 64 if isinstance(model, ImageNetResNet) else 16
+    seen = losses(model, images(4, 3, side, side), steps=8, lr=0.02)
+    assert seen[-1] < 0.5 * seen[0]
 
 
 def test_resnet1202_forward_and_backward():

@@ -149,6 +149,23 @@ norm_gradient_sum = lesson.predict(
     because="a shift of the whole channel does not change y, so the slope along it, Σ gx, is 0.",
 )
 
+pair_gradient = lesson.predict(
+    "pair_gradient",
+    question="A channel has two values in its batch, 3 and 7; gy is 5 and −2; gamma = 1, eps = 0. What is the gradient "
+    "of the 3?",
+    value=0,
+    mistakes=(
+        (2.5, "that is the direct way alone, gy/std; x changes mean and variance, too."),
+        (5, "that is gy: the division by std is missing, and x changes mean and variance, too."),
+        (1.75, "the way through the variance is missing: −x̂·mean(gy·x̂)/std, with x̂ = −1 and 1."),
+        (3.5, "gy − mean(gy) is not yet all of it: −x̂·mean(gy·x̂), and a division by std."),
+        (0.75, "the way through the mean is missing: −mean(gy)/std."),
+        (1.5, "the way through the mean is missing, −mean(gy); and then a division by std."),
+    ),
+    hints=("What is x̂ of the two? And what would it be of 3.1 and 7?", "−1 and 1, whatever the two values are."),
+    because="two different values always become −1 and 1, so that nothing can be learned from how large they are.",
+)
+
 
 @lesson.function(
     inputs=lambda rng: (rng.standard_normal(3), rng.standard_normal(3), 0.1),

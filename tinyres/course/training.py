@@ -126,6 +126,22 @@ def paper_schedule(steps):
     return [0.1 * 0.1 ** ((t >= 32_000) + (t >= 48_000)) for t in steps]
 
 
+paper_epochs = lesson.predict(
+    "paper_epochs",
+    question="The paper trains for 64,000 iterations on batches of 128 images, from 45,000. How many epochs are that?",
+    value=64_000 * 128 / 45_000,
+    mistakes=(
+        (64_000 / 45_000, "an iteration is a batch of 128 images, not one image."),
+        (64_000 / 128, "how many iterations has one epoch? 45,000/128 of them."),
+        (45_000 / 128, "that is the number of iterations in one epoch."),
+        (64_000 * 128 / 50_000, "of the 50,000 images 5,000 are set aside for validation."),
+        (64_000, "an epoch is one round through all 45,000 images, not one batch."),
+    ),
+    hints=("How many images does it see altogether? And how many are there?", "64,000·128/45,000"),
+    because="64,000·128/45,000: each image is seen about 182 times, and never twice the same, being augmented.",
+)
+
+
 @lesson.function(
     inputs=lambda rng: (float(rng.uniform(0.1, 1)), int(rng.integers(1, 50)), 100),
     hints=(
@@ -177,3 +193,56 @@ def loop_bug(model, optimizer, batches, cross_entropy):
         loss = cross_entropy(model(images), labels)
         loss.backward()
         optimizer.step()
+
+
+two_errors = lesson.choose(
+    "two_errors",
+    question="After 30 epochs a network has 1 % training error and 31 % validation error. What is likeliest to lower "
+    "the second?",
+    options={
+        "a": (
+            "A larger network.",
+            "it can already tell its training images apart, all but 1 %; size is not what it lacks.",
+        ),
+        "b": (
+            "More epochs.",
+            "there is next to nothing left to learn from these images: the loss on them is nearly 0.",
+        ),
+        "c": (
+            "More images, or augmentation.",
+            "it has learnt its images by heart: over-fitting. What varies cannot be learnt by heart.",
+        ),
+        "d": (
+            "Choosing the epoch with the lowest test error.",
+            "that makes the reported number smaller, not the network better; and it spoils the test set.",
+        ),
+    },
+    right="c",
+    hints=("Which of the two errors is the problem? Can it fit what it is given?", "The gap is over-fitting."),
+)
+
+stuck = lesson.choose(
+    "stuck",
+    question="Ten classes. The loss falls from 2.9 to 2.30 and stays there; the error is 90 %. One batch of 32 images "
+    "is learnt by heart without trouble. Where do you look first?",
+    options={
+        "a": (
+            "At the optimiser: it may hold another net's parameters.",
+            "then nothing would move, the loss would stay at 2.9, and no batch would be learnt by heart.",
+        ),
+        "b": (
+            "At the data: the labels may belong to other images.",
+            "the loop can learn, as the single batch shows; over all images there is nothing to be learnt.",
+        ),
+        "c": (
+            "At the learning rate: it is far too high.",
+            "then the loss would lie above 2.30, and jump about; and the single batch would hardly be learnt.",
+        ),
+        "d": (
+            "At the size of the net: it is too small.",
+            "a net that learns 32 images by heart can learn *something* of all, and its loss would go below ln 10.",
+        ),
+    },
+    right="b",
+    hints=("What does the single batch prove of the loop?", "The loop is sound. What is left?"),
+)

@@ -22,7 +22,7 @@ class Loader:
     batch_size: pictures in a batch; the last batch of an epoch has what is left
     seed:       of the order, the crops and the flips
     shuffle:    a new random order every epoch
-    augment:    random crop and flip (see tinyres.data.augment)
+    augment:    random crop, by at most 4 pixels and an eighth of the width, and flip (see tinyres.data.augment)
     mean, std:  (C,) for the normalisation, in units of the full range 0…1; both None: pixels are only scaled to 0…1.
                 A test set is normalised with the *training* set's figures, so they are never computed here
     dtype:      of the batches
@@ -101,7 +101,8 @@ class Loader:
         indices = order[step * self.batch_size : (step + 1) * self.batch_size]
         images = self.dataset.images[indices]  # (N, C, H, W) uint8
         if self.augment:
-            images = random_crop(images, generator(self.seed, "crop", epoch, step))
+            padding = min(4, images.shape[-1] // 8)  # the paper's 4 are an eighth of its pictures
+            images = random_crop(images, generator(self.seed, "crop", epoch, step), padding)
             images = random_flip(images, generator(self.seed, "flip", epoch, step))
         return normalise(images, self.mean, self.std, self.dtype), self.dataset.labels[indices]
 

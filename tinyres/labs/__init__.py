@@ -17,6 +17,7 @@ NAMES = (
     "chain",
     "gradient-flow",
     "degradation",
+    "convergence",
     "identity",
     "symmetry",
     "lesion",

@@ -35,12 +35,10 @@ import numpy as np
 from tinyres.data import Dataset
 from tinyres.labs.cost import costs, multiply_adds
 from tinyres.labs.drawing import BLUE, GREEN, GREY, ORANGE, tidy
-from tinyres.labs.fit import fit
-from tinyres.labs.halved import halved
 from tinyres.labs.lab import Results, Verdict
 from tinyres.labs.scores import better, last, mean_and_spread
-from tinyres.labs.twins import learning_rate, sizes_of
-from tinyres.labs.workbench import Workbench
+from tinyres.labs.twins import learning_rate, sizes_of, trained_twin
+from tinyres.labs.workbench import Curve, Workbench
 from tinyres.models.resnet import BasicBlock, Bottleneck, ResNet
 from tinyres.random import manual_seed
 
@@ -50,7 +48,7 @@ if TYPE_CHECKING:
 TITLE = "basic against bottleneck blocks, and what projections cost in each"
 MINUTES = 2.5
 
-SIZES = 3, 9  # blocks a stage: the default run's, and the full one's
+SIZES = 2, 9  # blocks a stage: the default run's, and the full one's
 NEAR, DOUBLED, LITTLE = 1.1, (1.8, 2.2), 1.1  # factors of multiply-adds
 BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
 OPTIONS = {"identity": "A", "projection": "C"}
@@ -80,22 +78,31 @@ def block_costs() -> dict[str, int]:
     return found
 
 
-def train(name: str, n: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int) -> list[dict[str, float]]:
+def new(name: str, n: int, classes: int, seed: int) -> ResNet:
     manual_seed(seed)
-    return fit(network(name, n, len(sets[0].classes)), *sets, epochs=epochs, lr=learning_rate(9 * n + 2), seed=seed)
+    return network(name, n, classes)
+
+
+def train(bench: Workbench, name: str, n: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int) -> Curve:
+    if name == "basic, identity":
+        return trained_twin(bench, "residual", depth(name, n), seed, sets, epochs)[1]
+    make, lr = partial(new, name, n, len(sets[0].classes)), learning_rate(depth(name, n))
+    return bench.trained(f"{name.replace(',', '')} {n}", make, sets, seed=seed, epochs=epochs, lr=lr)[1]
 
 
 def compute(bench: Workbench) -> Results:
     n, seeds = bench.choose(*SIZES), bench.seeds(3, 5)
-    epochs, (first, second) = bench.epochs(12, 30), bench.load(*bench.choose((3000, 1000), (None, None)))
-    sets, classes = (halved(first), halved(second)), len(first.classes)
+    epochs, sets = bench.epochs(10, 30), bench.load(*bench.choose((2500, 1000), (None, None)), half=True)
+    classes = len(sets[0].classes)
     return {
         "n": n,
         "data": sizes_of(*sets),
         "block": block_costs(),
         "cost": bench.part("cost", lambda: costs({name: network(name, n, classes) for name in NETS}, classes)),
         "curves": {
-            name: [bench.part(f"{name} seed {seed}", partial(train, name, n, seed, sets, epochs)) for seed in seeds]
+            name: [
+                bench.part(f"{name} seed {seed}", partial(train, bench, name, n, seed, sets, epochs)) for seed in seeds
+            ]
             for name in TRAINED
         },
     }

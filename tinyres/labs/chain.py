@@ -42,6 +42,8 @@ MINUTES = 0.1
 
 AGREEMENT, VANISHED, DEPTH = 1e-10, 1e-12, 30
 COLOURS = {"sigmoid": BLUE, "tanh": GREEN, "relu": VERMILION}
+STYLES = {"sigmoid": "-", "tanh": "--", "relu": "-."}
+LARGEST = float(np.finfo(np.float32).max)
 ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {  # f, and f' from z
     "sigmoid": (lambda z: 1 / (1 + np.exp(-z)), lambda z: np.exp(-z) / (1 + np.exp(-z)) ** 2),
     "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
@@ -132,6 +134,18 @@ def medians_by_depth(name: str, skip: float, depths: Sequence[int], chains: int,
     return medians
 
 
+def growth(factor: float, depth: int) -> float:
+    """By what a ReLU chain in float32 with every w = factor multiplies a gradient on its way from the end to x."""
+    x = Tensor(np.float32(1e-30), requires_grad=True)  # so small that forward stays finite
+    a = x
+    for _ in range(depth):
+        a = (a * np.float32(factor)).relu()
+    with np.errstate(over="ignore"):
+        a.backward()
+    assert x.grad is not None
+    return float(x.grad)
+
+
 def explosion(factor: float = 1.5) -> Results:
     """A ReLU chain in float32 with every w = factor, as deep as it takes; then one step of gradient descent."""
 
@@ -174,7 +188,16 @@ def compute(bench: Workbench) -> Results:
         }
         for name in ACTIVATIONS
     }
-    return {"weights": ws, "four_ways": four, "depths": depths, "by_depth": by_depth, "explosion": explosion()}
+    end = explosion()
+    growing = {str(n): growth(end["factor"], n) for n in (1, 2, 3, *range(20, end["depth"], 20))}
+    return {
+        "weights": ws,
+        "four_ways": four,
+        "depths": depths,
+        "by_depth": by_depth,
+        "explosion": end,
+        "growth": growing,
+    }
 
 
 def largest_difference(results: Results) -> float:
@@ -203,19 +226,27 @@ def verdict(results: Results) -> Verdict:
         held,
         f"the four ways differ by {difference:.1g} at most; at {DEPTH} layers the sigmoid chain's gradient is "
         f"{vanished:.1g}, and w + 1 multiplies it ({factors}); three factors of 1.5 make it grow "
-        f"{results['explosion']['growth_over_three_layers']:.1f}-fold, and after {results['explosion']['depth']} it is "
+        f"{results['growth']['3']:.1f}-fold, and after {results['explosion']['depth']} it is "
         f"{results['explosion']['gradient']}, the output a step later {results['explosion']['output_after_a_step']}",
     )
 
 
 def draw(results: Results, figure: Figure) -> None:
-    plain, residual = figure.subplots(1, 2, sharey=True)
+    plain, residual, exploding = figure.subplots(1, 3)
+    residual.sharey(plain)
     for axes, kind, title in (
         (plain, "w", "plain: factors w·f'(z)"),
         (residual, "w + 1", "residual: factors (w + 1)·f'(z)"),
     ):
         for name, kinds in results["by_depth"].items():
             values = np.where(np.array(kinds[kind]) > 0, kinds[kind], np.nan)
-            axes.semilogy(results["depths"], values, color=COLOURS[name], label=name, linewidth=2)
+            axes.semilogy(results["depths"], values, STYLES[name], color=COLOURS[name], label=name, linewidth=2)
         tidy(axes, title, "layers of the chain", "|∂C/∂w₁|, median over chains" if axes is plain else "")
+    growing, end = results["growth"], results["explosion"]
+    exploding.semilogy([int(n) for n in growing], list(growing.values()), "o-", color=VERMILION, label="the factor")
+    exploding.axhline(LARGEST, color="black", linestyle="--", label="float32 ends: inf, then NaN")
+    exploding.plot(end["depth"], LARGEST, "x", color="black", markersize=9)
+    exploding.text(20, 0.9, f"3 layers: {growing['3']:.4g}-fold")
+    exploding.set_ylim(0.1, 1e48)  # room for the legend
+    tidy(exploding, f"every w = {end['factor']:g}, ReLU", "layers of the chain", "|∂C/∂x|, C the output")
     figure.suptitle("What reaches the first weight of a chain of one-neuron layers", fontweight="bold")

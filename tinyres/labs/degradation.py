@@ -25,33 +25,32 @@ import numpy as np
 
 from tinyres.data import Dataset
 from tinyres.labs.drawing import PLAIN, RESIDUAL, tidy
-from tinyres.labs.fit import fit
 from tinyres.labs.lab import Results, Verdict
-from tinyres.labs.twins import KINDS, learning_rate, sizes_of, twin
-from tinyres.labs.workbench import Workbench
+from tinyres.labs.scores import better, mean_and_spread, spread
+from tinyres.labs.twins import KINDS, sizes_of, trained_twin
+from tinyres.labs.workbench import Curve, Workbench
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "plain against residual twins of growing depth, training and test error"
-MINUTES = 4.0
+MINUTES = 3.0
 
 PAPER = {"residual": {"20": 8.75, "32": 7.51, "44": 7.17, "56": 6.97, "110": 6.43}, "plain": {}}
 COLOURS = {"plain": PLAIN, "residual": RESIDUAL}
 
 
-def train(kind: str, depth: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int) -> list[dict[str, float]]:
-    model = twin(kind, depth, len(sets[0].classes), seed)
-    return fit(model, *sets, epochs=epochs, lr=learning_rate(depth), seed=seed)
+def train(bench: Workbench, kind: str, depth: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int) -> Curve:
+    return trained_twin(bench, kind, depth, seed, sets, epochs)[1]
 
 
 def compute(bench: Workbench) -> Results:
-    depths, seeds = bench.choose([8, 20, 44], [20, 32, 44, 56, 110]), bench.seeds(3, 5)
+    depths, seeds = bench.choose([8, 20, 32], [20, 32, 44, 56, 110]), bench.seeds(3, 5)
     epochs, sets = bench.epochs(4, 30), bench.load(*bench.choose((3000, 1000), (None, None)))
     curves = {
         kind: {
             str(depth): [
-                bench.part(f"{kind} {depth} seed {seed}", partial(train, kind, depth, seed, sets, epochs))
+                bench.part(f"{kind} {depth} seed {seed}", partial(train, bench, kind, depth, seed, sets, epochs))
                 for seed in seeds
             ]
             for depth in depths
@@ -71,8 +70,7 @@ def table(results: Results) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
     for kind in KINDS:
         for depth in results["curves"][kind]:
             errors = [last(results, kind, depth, which) for which in ("train_error", "test_error")]
-            figures = [f"{error.mean():.2f} ± {error.std(ddof=1) if len(error) > 1 else 0:.2f}" for error in errors]
-            rows.append([kind, depth, *figures, PAPER[kind].get(depth, "–")])
+            rows.append([kind, depth, *map(mean_and_spread, errors), PAPER[kind].get(depth, "–")])
     return ("net", "layers", "training error, %", "test error, %", "paper, CIFAR-10 test"), rows
 
 
@@ -81,14 +79,10 @@ def verdict(results: Results) -> Verdict:
     shallow, deep = depths[0], depths[-1]
     error = {(kind, depth): last(results, kind, depth, "train_error") for kind in KINDS for depth in (shallow, deep)}
 
-    def above(worse: tuple[str, str], better: tuple[str, str]) -> bool:
-        spread = max(np.std(error[net], ddof=1) if len(error[net]) > 1 else 0 for net in (worse, better))
-        return error[worse].mean() - error[better].mean() > spread
-
     growth = {kind: error[kind, deep].mean() - error[kind, shallow].mean() for kind in KINDS}
     held = (
-        above(("plain", deep), ("plain", shallow))
-        and above(("plain", deep), ("residual", deep))
+        better(error["plain", shallow], error["plain", deep])
+        and better(error["residual", deep], error["plain", deep])
         and growth["residual"] < growth["plain"]
     )
     return Verdict(
@@ -112,22 +106,23 @@ def draw(results: Results, figure: Figure) -> None:
                 axes.plot(
                     epochs, mean, style, color=COLOURS[kind], linewidth=width, alpha=0.4 + 0.2 * width, label=label
                 )
-        tidy(axes, f"{kind} nets", "epoch", "error, %" if kind == "plain" else "")
+        tidy(axes, f"{kind} nets\n(solid: test, dashed: training)", "epoch", "error, %" if kind == "plain" else "")
     top = max(axes.get_ylim()[1] for axes in panels[:2])
     for axes in panels[:2]:
         axes.set_ylim(0, top)
     for kind in KINDS:
         for which, style, marker in (("train_error", "--", "s"), ("test_error", "-", "o")):
             errors = [last(results, kind, depth, which) for depth in depths]
-            label = f"{kind}, {which.replace('_error', '')}"
+            label = f"{kind}, {'training' if which == 'train_error' else 'test'}"
             panels[2].errorbar(
                 [int(depth) for depth in depths],
                 [error.mean() for error in errors],
-                [error.std() for error in errors],
+                [spread(error) for error in errors],
                 fmt=marker + style,
                 color=COLOURS[kind],
                 capsize=3,
                 label=label,
             )
-    tidy(panels[2], "at the end: mean ± deviation", "layers")
-    figure.suptitle(f"Degradation (solid: test, dashed: training): {results['data']}", fontweight="bold")
+    tidy(panels[2], "at the end:\nmean ± deviation over the seeds", "layers", "error, %")
+    panels[2].set_xticks([int(depth) for depth in depths])
+    figure.suptitle(f"Degradation: {results['data']}", fontweight="bold")

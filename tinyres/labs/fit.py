@@ -24,7 +24,7 @@ def fit(
     *,
     epochs: int,
     lr: float = 0.1,
-    batch_size: int = 128,
+    batch_size: int = 64,
     weight_decay: float = 5e-4,
     seed: int = 0,
     augment: bool = True,

@@ -32,7 +32,6 @@ from tinyres.autograd import Tensor, no_grad
 from tinyres.data import Dataset, Loader, channel_statistics
 from tinyres.labs.drawing import BLUE, GREY, VERMILION, tidy
 from tinyres.labs.fit import fit
-from tinyres.labs.halved import halved
 from tinyres.labs.lab import Results, Verdict
 from tinyres.labs.twins import sizes_of
 from tinyres.labs.workbench import Workbench
@@ -111,8 +110,7 @@ def train(depth: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int) -> 
 
 def compute(bench: Workbench) -> Results:
     depth, seeds = bench.choose(*DEPTHS), bench.seeds(3, 3)
-    epochs, (first, second) = bench.epochs(12, 30), bench.load(*bench.choose((3000, 500), (None, None)))
-    sets = halved(first), halved(second)
+    epochs, sets = bench.epochs(12, 30), bench.load(*bench.choose((3000, 500), (None, None)), half=True)
     return {
         "depth": depth,
         "data": sizes_of(*sets),
@@ -182,5 +180,5 @@ def draw(results: Results, figure: Figure) -> None:
     tidy(panels[2], "where the biases end", "highway layer, from the input", "bias")
     for axes in panels:
         axes.locator_params(axis="x", integer=True)
-    title = f"Gates of {results['depth']}-layer highway nets, over test images: median and range of the seeds"
+    title = f"Gates of {results['depth']}-layer highway nets, median and range of the seeds: {results['data']}"
     figure.suptitle(title, fontweight="bold")

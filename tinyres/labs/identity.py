@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "learning the identity: steps that a plain and a residual stack need"
-MINUTES = 1.0
+MINUTES = 2.0
 
 FEATURES, BATCH, MOST_STEPS, GOOD_ENOUGH, AT_MOST = 16, 64, 2000, 0.1, 0.2
 CHOICES = [(lr, size) for lr in (1e-3, 3e-3, 1e-2) for size in (1.0, 0.5)]  # of which each stack gets its best
@@ -130,7 +130,9 @@ def draw(results: Results, figure: Figure) -> None:
     for kind, colour, marker in (("plain", PLAIN, "s"), ("residual", RESIDUAL, "o")):
         depths = [int(blocks) for blocks in results["steps"][kind]]
         every = list(results["steps"][kind].values())
-        steps.plot(depths, [max(1, median(s)) for s in every], f"{marker}-", color=colour, label=f"{kind}, median")
+        steps.plot(
+            depths, [max(1, median(s)) for s in every], f"{marker}-", color=colour, label=f"{kind}: median, seeds"
+        )
         for depth, counts in zip(depths, every, strict=True):
             steps.plot([depth] * len(counts), np.maximum(counts, 1), marker, color=colour, alpha=0.35, markersize=4)
     steps.axhline(MOST_STEPS, color="black", linewidth=0.8, linestyle=":")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import tinyres
+from tinyres.bench.machine import available_cores, cpu_name
 from tinyres.labs.workbench import Workbench
 from tinyres.threads import using_threads
 from tinyres.training.files import write_json
@@ -54,16 +53,17 @@ def perform(lab: Lab, bench: Workbench) -> dict[str, Any]:
     Went through before with the same settings: its parts are there, and are not computed again.
     """
     bench.open()
-    started = perf_counter()
     with using_threads(bench.settings.threads) as threads:
         results = lab.compute(bench)
     verdict = lab.verdict(results)
+    seconds, processor_seconds = bench.spent().tolist()
     report = {
         "lab": bench.name,
         "settings": bench.settings.as_dict(),
         "tinyres": tinyres.__version__,
-        "machine": f"{platform.machine()}, {threads} threads",
-        "seconds": bench.seconds_before + perf_counter() - started,
+        "machine": f"{cpu_name()}, {threads} of {available_cores()} cores",
+        "seconds": seconds,
+        "processor_seconds": processor_seconds,
         "results": results,
         "reproduced": bool(verdict.reproduced),  # NumPy's own kind of bool is none that JSON can say
         "verdict": str(verdict),

@@ -105,7 +105,8 @@ def draw(results: Results, figure: Figure) -> None:
     out.set(xticks=[], ylabel="output channel")
     largest = max(results["differences"].values())
     figure.suptitle(
-        f"A 1×1 convolution and a linear layer at each position: they differ by {largest:.0e} at most",
+        f"A 1×1 convolution and a linear layer at each position: they differ by {largest:.0e} at most\n"
+        "(dark: small, bright: large, in each panel from its least to its largest number)",
         fontweight="bold",
     )
 

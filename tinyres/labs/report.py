@@ -1,77 +1,109 @@
-"""Finished labs as one page: `python -m tinyres.labs.report RUNS docs/labs.md`, RUNS holding a folder for each lab.
+"""Finished labs as one page, made of the results that lie beside it: `python -m tinyres.labs.report docs/labs.md`.
 
-Every section is what the lab itself says: its claim, its table, its picture, its verdict. Nothing is written by hand.
+    docs/labs.md                    the page
+    docs/labs/NAME.json             what the page is made of: the results.json of a run
+    docs/pictures/lab-NAME.png      drawn anew from the same
+
+With a folder of runs, RUNS/NAME for each lab, their results are taken over first:
+`python -m tinyres.labs.report docs/labs.md RUNS`. Every section is what the lab itself says: its claim, its table, its
+picture, its verdict. Nothing is written by hand.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tinyres import labs
-from tinyres.labs.lab import Lab
+from tinyres.labs.lab import Lab, picture
+from tinyres.training.files import write_atomically
 from tinyres.training.progress import clock
 
 HEAD = """\
 # The experiments
 
-What is claimed of residual networks, tried here. This page is made by `python -m tinyres.labs.report RUNS docs/labs.md`
-from the folders that `tinyres lab NAME` writes; no figure is entered by hand. A verdict's threshold stood at the top of
-the lab's file before it ran.
+What is claimed of residual networks, tried here. `python -m tinyres.labs.report docs/labs.md` makes this page and its
+pictures from the files in `docs/labs`, which are what `tinyres lab NAME` found; no figure is entered by hand. A
+verdict's threshold stood at the top of the lab's file before it ran.
+
+Where a command says `--data cifar10`, the images are those of CIFAR-10 in a copy that was recompressed as JPEG: compare
+the errors with each other, and with published ones only from afar. With `--half`, every 2×2 pixels became one. The
+times are of one thread; most of these runs had to share two cores with others, which the processor's time does not
+count and the clock does. Labs that train the same nets shared them (`--nets`); in each, their whole training counts.
 """
+PLACES = {"data_dir": "DIR", "nets": "NETS"}  # instead of folders of the machine that it ran on
+NOT_WHAT = ("threads",)  # settings that change nothing about the result
 
 
-def page(runs: Path, pictures: Path) -> str:
-    """Markdown of all labs that have a folder of their name in runs; their pictures are copied to `pictures`."""
-    reports = {name: json.loads(path.read_text()) for name in labs.NAMES if (path := results_of(runs, name)).exists()}
-    summary = [
-        [f"[{name}](#{name})", labs.find(name).TITLE, "yes" if report["reproduced"] else "**no**"]
-        for name, report in reports.items()
-    ]
-    sections = [section(labs.find(name), report, runs, pictures) for name, report in reports.items()]
-    return "\n".join([HEAD, markdown_table(("lab", "what", "reproduced"), summary), "", *sections])
+def take_over(runs: Path, results: Path) -> None:
+    """RUNS/NAME/results.json becomes results/NAME.json, for every lab that has one."""
+    results.mkdir(parents=True, exist_ok=True)
+    for name in labs.NAMES:
+        path = runs / name / "results.json"
+        if path.exists():
+            report = json.loads(path.read_text())
+            settings = report["settings"].items()
+            report["settings"] = {key: PLACES.get(key, value) if value else value for key, value in settings}
+            lines = [f"{text(key)}: {text(value)}" for key, value in report.items()]
+            write_atomically(results / f"{name}.json", ("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
 
-def results_of(runs: Path, name: str) -> Path:
-    return runs / name / "results.json"
+def text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
-def section(lab: Lab, report: dict[str, Any], runs: Path, pictures: Path) -> str:
-    name = report["lab"]
-    pictures.mkdir(parents=True, exist_ok=True)
-    picture = pictures / f"lab-{name}.png"
-    shutil.copyfile(runs / name / "picture.png", picture)
-    chosen = {
-        key: value for key, value in report["settings"].items() if value not in (None, False) and key != "threads"
-    }
-    if "data_dir" in chosen:
-        chosen["data_dir"] = "DIR"
-    flags = " ".join(
-        f"--{key.replace('_', '-')}" + ("" if value is True else f" {value}") for key, value in chosen.items()
-    )
-    claim = (lab.__doc__ or "").split("\n", 1)[1].strip()
+def read(results: Path) -> dict[str, dict[str, Any]]:
+    """{name: what its file says}, for every lab that has one."""
+    paths = {name: results / f"{name}.json" for name in labs.NAMES}
+    return {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
+
+
+def page(reports: dict[str, dict[str, Any]]) -> str:
+    """Markdown."""
+    summary = []
+    for name, report in reports.items():
+        lab = labs.find(name)
+        reproduced = "yes" if lab.verdict(report["results"]).reproduced else "**no**"
+        summary.append([f"[{name}](#{name})", lab.TITLE, reproduced, clock(report["processor_seconds"])])
+    sections = [section(labs.find(name), report) for name, report in reports.items()]
+    head = ("lab", "what", "reproduced", "processor time")
+    return "\n".join([HEAD, markdown_table(head, summary), "", *sections])
+
+
+def section(lab: Lab, report: dict[str, Any]) -> str:
+    name, (first, _, claim) = report["lab"], (lab.__doc__ or "").partition("\n")
+    times = f"{clock(report['processor_seconds'])} of processor time, {clock(report['seconds'])} on the clock"
     return "\n".join(
         [
             f"## {name}",
             "",
-            f"{(lab.__doc__ or '').splitlines()[0]}",
+            first,
             "",
-            f"```text\n{claim}\n```",
+            f"```text\n{claim.strip()}\n```",
             "",
-            f"`tinyres lab {name} {flags}`, {clock(report['seconds'])} on {report['machine']}:",
+            f"`{command(report)}`, {times}, {report['machine']}:",
             "",
             markdown_table(*lab.table(report["results"])),
             "",
-            f"![{lab.TITLE}]({picture.parent.name}/{picture.name})",
+            f"![{lab.TITLE}](pictures/lab-{name}.png)",
             "",
-            f"**{report['verdict']}**",
+            f"**{lab.verdict(report['results'])}**",
             "",
         ]
     )
+
+
+def command(report: dict[str, Any]) -> str:
+    """That does it again."""
+    words = ["tinyres", "lab", report["lab"]]
+    for key, value in report["settings"].items():
+        if value not in (None, False) and key not in NOT_WHAT:
+            words += [f"--{key.replace('_', '-')}", *([] if value is True else [str(value)])]
+    return " ".join(words)
 
 
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -79,13 +111,25 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return "\n".join("| " + " | ".join(str(value).replace("|", "\\|") for value in line) + " |" for line in lines)
 
 
+def fingerprint(report: dict[str, Any]) -> str:
+    """Of the results; it stands in the picture's file, to say what the picture was drawn from."""
+    return hashlib.sha256(text(report["results"]).encode()).hexdigest()
+
+
 def main(arguments: Sequence[str]) -> int:
-    if len(arguments) != 2:
-        print("usage: python -m tinyres.labs.report RUNS PAGE.md", file=sys.stderr)
+    if len(arguments) not in (1, 2):
+        print("usage: python -m tinyres.labs.report PAGE.md [RUNS]", file=sys.stderr)
         return 2
-    runs, target = map(Path, arguments)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page(runs, target.parent / "pictures"), encoding="utf-8")
+    target, *runs = map(Path, arguments)
+    results, pictures = target.with_suffix(""), target.parent / "pictures"
+    for folder in runs:
+        take_over(folder, results)
+    reports = read(results)
+    pictures.mkdir(parents=True, exist_ok=True)
+    for name, report in reports.items():
+        drawn_from = {"Description": f"results {fingerprint(report)}"}
+        picture(labs.find(name), report["results"]).savefig(pictures / f"lab-{name}.png", metadata=drawn_from)
+    write_atomically(target, page(reports).encode())
     return 0
 
 

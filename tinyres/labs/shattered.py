@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "correlation of input gradients against depth, fitted to three laws"
-MINUTES = 1.0
+MINUTES = 0.5
 
 INPUTS, SURE, SAMPLES = 32, 0.95, 1000
 LAWS = {  # their logarithms

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from tinyres.data import Dataset
+from tinyres.labs.workbench import Curve, Workbench
 from tinyres.models.plain import cifar_plain
 from tinyres.models.resnet import ResNet, cifar_resnet
 from tinyres.random import manual_seed
@@ -21,5 +25,16 @@ def learning_rate(depth: int) -> float:
     return 0.1 if depth < 100 else 0.05
 
 
+def trained_twin(
+    bench: Workbench, kind: str, depth: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int, **how: Any
+) -> tuple[ResNet, Curve]:
+    """A twin after training, and its curve. Labs that ask for the same one share it, where --nets says so."""
+    make = partial(twin, kind, depth, len(sets[0].classes))
+    how = {"lr": learning_rate(depth), **how}
+    return bench.trained(f"{kind} {depth}", make, sets, seed=seed, epochs=epochs, **how)
+
+
 def sizes_of(train: Dataset, test: Dataset) -> str:
-    return f"{len(train):,} images of {train.name} to learn from, {len(test):,} to test on"
+    h, w = train.images.shape[2:]
+    size = "" if (h, w) == (32, 32) else f" ({h}×{w})"
+    return f"{len(train):,} images of {train.name}{size}, tested on {len(test):,}"
