@@ -51,7 +51,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         raise WeightsError(f"{path}: damaged, or no .npz of plain arrays ({error})") from error
 
 
-def save_weights(model: Module | Mapping[str, np.ndarray], path: str | Path, **metadata: str) -> None:
+def save_weights(model: Module | Mapping[str, np.ndarray], path: str | Path, /, **metadata: str) -> None:
     """Write a model's state, or one that was read, to .safetensors or .npz, for torch and others to load.
 
     In torch: `model.load_state_dict(safetensors.torch.load_file(path))`. metadata: texts that .safetensors keeps.
