@@ -20,6 +20,7 @@ import tinyres
 from tinyres import data, export, labs, models, prediction, training, weights
 from tinyres.device import must_compile, to_device
 from tinyres.labs.workbench import LabSettings
+from tinyres.nn.init import undrawn
 from tinyres.step_memory import memory_table
 from tinyres.summary import summary
 from tinyres.training import Interrupted, RunError, RunFolder, Settings
@@ -85,7 +86,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
 def summarise(arguments: argparse.Namespace) -> int:
     """`tinyres summary`: what a model is made of."""
     try:
-        model = models.build(arguments.model, shortcut=arguments.shortcut)
+        with undrawn():  # shapes alone count
+            model = models.build(arguments.model, shortcut=arguments.shortcut)
     except ValueError as error:
         arguments.parser.error(str(error))
     shape = arguments.input or models.input_shape(arguments.model)

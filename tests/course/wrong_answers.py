@@ -195,9 +195,9 @@ WRONG = (
     ("highway_backward", lambda gy, H, T, x: (gy * T, gy * (x - H), gy * (1 - T)), "gT sign"),
     ("highway_backward", lambda gy, H, T, x: (gy * T, gy * (H - x), gy), "gx"),
     ("concat_backward", lambda gy, a, b: (gy, gy), "handed_to_both"),
-    ("concat_backward", lambda gy, a, b: (gy[:, 2:], gy[:, :2]), "wrong_ends a_comes_first"),
-    ("concat_backward", lambda gy, a, b: (gy[:, :3], gy[:, 2:4]), "gb shifted|place"),
-    ("concat_backward", lambda gy, a, b: (gy[:, :3] / 2, gy[:, 3:] / 2), "1/2"),
+    ("concat_backward", lambda gy, a, b: (gy[:, 5:], gy[:, :5]), "wrong_ends a_comes_first"),
+    ("concat_backward", lambda gy, a, b: (gy[:, :2], gy[:, 1:6]), "gb shifted|place"),
+    ("concat_backward", lambda gy, a, b: (gy[:, :2] / 2, gy[:, 2:] / 2), "1/2"),
 )
 
 

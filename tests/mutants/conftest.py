@@ -1,10 +1,11 @@
-"""Tries the mutants of this run, two at a time, and prints who killed whom."""
+"""Tries the mutants of this run and prints who killed whom."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from string import ascii_lowercase
+from threading import Semaphore
 
 import pytest
 
@@ -15,29 +16,62 @@ from mutants.trial import CAN_FORK, first_kill, mirrored, trial
 from mutants.verdict import Outcome
 
 RESULTS = pytest.StashKey[dict[str, Outcome]]()
+TRIALS = pytest.StashKey["Trials"]()
+
+
+class Trials:
+    """The trials of a run: one at a time beside the other tests, two once those are done and somebody waits."""
+
+    def __init__(self, mutants: Iterable[Mutant]):
+        self.pool, self.turns, self.somebody_waits = ThreadPoolExecutor(2), Semaphore(1), False
+        self.outcomes = {mutant.name: self.pool.submit(self.in_turn, mutant) for mutant in mutants}
+
+    def in_turn(self, mutant: Mutant) -> Outcome:
+        with self.turns:
+            return tried(mutant)
+
+    def outcome(self, mutant: Mutant) -> Outcome:
+        if not self.somebody_waits:
+            self.somebody_waits = True
+            self.turns.release()
+        return self.outcomes[mutant.name].result()
+
+
+def mutant_of(item: pytest.Item) -> Mutant | None:
+    return (
+        item.callspec.params.get("mutant") if isinstance(item, pytest.Function) and hasattr(item, "callspec") else None
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Last of all: their trials go on while the others run."""
+    items.sort(key=lambda item: mutant_of(item) is not None)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    mutants = [mutant for item in session.items if (mutant := mutant_of(item)) is not None]
+    if mutants and CAN_FORK and not session.config.getoption("collectonly"):
+        session.config.stash[TRIALS] = Trials(mutants)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if TRIALS in session.config.stash:
+        session.config.stash[TRIALS].pool.shutdown(cancel_futures=True)
 
 
 @pytest.fixture(scope="session")
-def outcome_of(request: pytest.FixtureRequest) -> Iterator[Callable[[Mutant], Outcome]]:
-    """Gives a mutant's outcome. Trials begin at once for all the mutants of this run."""
+def outcome_of(request: pytest.FixtureRequest) -> Callable[[Mutant], Outcome]:
+    """Gives a mutant's outcome."""
     if not CAN_FORK:
         pytest.skip("each trial is a process forked from a server, which this system does not have")
+    trials = request.config.stash[TRIALS]
     results = request.config.stash[RESULTS] = {}
-    mutants = [
-        item.callspec.params["mutant"]
-        for item in request.session.items
-        if hasattr(item, "callspec") and "mutant" in item.callspec.params
-    ]
-    with ThreadPoolExecutor(2) as pool:
-        trials = {mutant.name: pool.submit(tried, mutant) for mutant in mutants}
 
-        def outcome(mutant: Mutant) -> Outcome:
-            if mutant.name not in trials:
-                trials[mutant.name] = pool.submit(tried, mutant)
-            return results.setdefault(mutant.name, trials[mutant.name].result())
+    def outcome(mutant: Mutant) -> Outcome:
+        return results.setdefault(mutant.name, trials.outcome(mutant))
 
-        yield outcome
-        pool.shutdown(cancel_futures=True)
+    return outcome
 
 
 def tried(mutant: Mutant) -> Outcome:

@@ -17,6 +17,7 @@ def test_few_numbers_are_shown_one_by_one():
     assert describe(np.array([[1 / 3, -2.0], [np.nan, np.inf]], np.float32)) == {
         "shape": [2, 2],
         "dtype": "float32",
+        "size": f"{np.sqrt(1 / 9 + 4):.6g}",
         "values": ["0.333333", "-2", "nan", "inf"],
     }
     assert describe(np.array([3, 7]))["values"] == ["3", "7"]
@@ -56,9 +57,18 @@ def test_a_matrix_is_a_picture_of_itself():
 def test_channels_are_tiles():
     a = np.arange(2 * 3 * 4 * 5.0).reshape(2, 3, 4, 5)
     described = describe(a)
-    assert (described["picture"]["rows"], described["picture"]["columns"]) == (2, 3)
+    assert [described["picture"][name] for name in ("images", "channels", "lines")] == [2, 3, 1]
     level = pixels(described)[4 + 1 + 2, 2 * (5 + 1) + 3]  # image 1, channel 2, row 2, column 3; a line between tiles
     assert level == 128 + round(127 * a[1, 2, 2, 3] / a.max())
+
+
+def test_channels_go_on_in_another_line():
+    a = np.zeros((2, 64, 16, 16))
+    a[1, 7, 0, 0] = 1.0  # image 1's eighth channel: with 5 to a line, in its second one; and with 2 lines to an image
+    p = describe(a)["picture"]
+    assert [p[name] for name in ("images", "channels", "lines")] == [2, 10, 2]
+    (place,) = np.argwhere(pixels(describe(a)) == 255)
+    assert place.tolist() == [3 * 17, 2 * 17]
 
 
 @pytest.mark.parametrize("shape", [(128, 64, 32, 32), (1, 3, 500, 300), (1000, 2), (5000,), (2, 3, 4, 5, 6), (7, 9, 9)])

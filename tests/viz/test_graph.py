@@ -127,6 +127,12 @@ def test_inside():
     ]
 
 
+def test_a_block_that_reads_twice_is_seen_once():
+    again = (Vertex("r", "ReLU", (3,), ("q",), block="b"), Vertex("s", "Add", (3,), ("r", "q"), block="b"))
+    inside = Graph((*FOLDABLE.vertices, *again)).inside("a").vertices
+    assert [v.label for v in inside if v.kind == "outside"] == ["from x", "to Sum", "to b"]
+
+
 # ---- layout ----------------------------------------------------------------------------------------------------------
 
 CHAIN = {"x": (), "a": ("x",), "w": (), "b": ("a", "w"), "c": ("b", "x")}
@@ -134,6 +140,22 @@ CHAIN = {"x": (), "a": ("x",), "w": (), "b": ("a", "w"), "c": ("b", "x")}
 
 def test_rows():
     assert rows(CHAIN) == {"x": 0, "a": 1, "w": 1, "b": 2, "c": 3}  # w just above b, which reads it
+
+
+def test_what_is_computed_runs_straight_down_and_ways_pass_on_the_right():
+    layout = lay_out(CHAIN, dict.fromkeys(CHAIN, 100))
+    places = layout.places
+    assert len({places[key][0] for key in ("x", "a", "b", "c")}) == 1
+    assert places["w"][0] < places["a"][0] == places["b"][0]
+    ((first, _), (second, _)) = layout.bends["x", "c"]
+    assert first == second > places["a"][0] + 50
+
+
+def test_a_fork_runs_straight_on_one_side():
+    ways = {"x": (), "a": ("x",), "s": ("x",), "b": ("a",), "y": ("b", "s")}
+    places = lay_out(ways, dict.fromkeys(ways, 100)).places
+    assert len({places[key][0] for key in "xaby"}) == 1
+    assert places["s"][0] > places["a"][0]
 
 
 def test_no_two_boxes_overlap_and_no_arrow_passes_through_one():

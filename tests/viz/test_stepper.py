@@ -1,11 +1,9 @@
-"""The stepper's page holds what the engine computed, and nothing from elsewhere; in a browser it steps."""
+"""The stepper's page holds what the engine computed, and nothing from elsewhere. test_stepper_browser.py uses it."""
 
 import html
 import inspect
 import json
 import re
-import shutil
-import subprocess
 import textwrap
 from xml.etree import ElementTree as ET
 
@@ -15,11 +13,14 @@ import pytest
 import tinyres
 from tinyres import Op, Tensor, viz
 from tinyres.nn import Linear, Module, ReLU, Sequential
+from tinyres.ops.batch_norm import BatchNorm
+from tinyres.ops.conv2d import Conv2d
 from tinyres.ops.multiply import Multiply
 from tinyres.viz.examples import EXAMPLES
+from tinyres.viz.kinds import kind_of
+from tinyres_kernels import reference
 
 MEGABYTES = 5
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 @pytest.fixture(autouse=True)
@@ -115,15 +116,38 @@ def test_a_second_sweep_begins_from_nothing():
 def test_what_every_op_says_of_itself():
     _, _, data = small_residual()
     assert data["kinds"]["Sigmoid"]["formula"] == "y = s(x) = 1 / (1 + e⁻ˣ), between 0 and 1"
-    assert textwrap.indent(data["kinds"]["Multiply"]["backward"], "    ") == inspect.getsource(Multiply.backward)
+    backward = data["kinds"]["Multiply"]["backward"]
+    lines, first = inspect.getsourcelines(Multiply.backward)
+    assert textwrap.indent(backward["text"], "    ") == "".join(lines)
+    assert (backward["file"], backward["line"]) == ("tinyres/ops/multiply.py", first)
+    assert data["kinds"]["Multiply"]["gradients"] == "ga = gy · b    gb = gy · a"
     assert "gx = gy · s'(x) = gy · y·(1 − y)" in data["kinds"]["Sigmoid"]["text"]
+
+
+def test_a_backward_is_followed_down_to_its_loops():
+    data = viz.stepper(lambda: Tensor([1.0, -2.0], requires_grad=True).relu().sum()).data()
+    (loops,) = data["kinds"]["ReLU"]["kernels"]
+    assert (loops["name"], loops["file"]) == ("relu_grad_x", "tinyres_kernels/reference/relu.py")
+    assert loops["text"] == inspect.getsource(reference.relu_grad_x)
+    assert data["kinds"]["Sum"]["kernels"] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "gradients"),
+    [(Conv2d, ["gw[o,c,i,j] = ", "gx: each", "gb[o] = "]), (BatchNorm, ["gbeta = ", "ggamma = ", "gx = "])],
+)
+def test_what_the_gradients_are_is_found_in_the_docstring(kind, gradients):
+    said = kind_of(kind.__new__(kind))["gradients"]
+    assert all(part in said for part in gradients) and "Trips" not in said and "(N,C" not in said
 
 
 def test_an_op_typed_in_at_a_prompt():
     space = {"Op": Op}
     exec("class Double(Op):\n  def forward(self, x): return 2 * x\n  def backward(self, gy): return 2 * gy", space)
     data = viz.stepper(lambda: space["Double"]()(Tensor(1.0, requires_grad=True))).data()
-    assert data["kinds"]["Double"] == {"formula": "", "text": "", "backward": "(its source is in no file)"}
+    double = data["kinds"]["Double"]
+    assert (double["formula"], double["gradients"], double["text"], double["kernels"]) == ("", "", "", [])
+    assert (double["backward"]["text"], double["backward"]["file"]) == ("(its source is in no file)", "")
 
 
 def test_the_line_and_the_layer():
@@ -271,67 +295,3 @@ def test_in_a_notebook():
     inner = html.unescape(re.fullmatch(r'<iframe title="[^"]*" srcdoc="([^"]*)" style="[^"]*"></iframe>', frame)[1])
     assert inner == recording.html()
     assert page_data(inner)["steps"]
-
-
-# ---- in a browser ----------------------------------------------------------------------------------------------------
-
-# Plays a user, and writes down what there is to see; `heard` are errors and refused requests.
-USER = """
-<script>
-const seen = [];
-const look = () => seen.push([document.getElementById("count").textContent, document.querySelector("h2").textContent,
-  document.body.className, [...document.querySelectorAll("g.now")].map(g => g.dataset.key).join()]);
-const press = key => { document.body.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true})); look(); };
-look();
-["ArrowRight", "ArrowRight", "ArrowLeft", "End", "ArrowRight", "Home", "ArrowLeft"].forEach(press);
-const range = document.getElementById("slider");
-range.value = LAST - 1;
-range.dispatchEvent(new Event("input"));
-look();
-for (let k = 0; k <= LAST; k++) { range.value = k; range.dispatchEvent(new Event("input")); }
-document.getElementById("first").click();
-look();
-const unnamed = [...document.querySelectorAll("canvas, svg, input, button")].filter(e =>
-  !(e.getAttribute("aria-label") || e.textContent.trim()));
-document.body.dataset.report = JSON.stringify({seen, heard, unnamed: unnamed.length,
-  requests: performance.getEntriesByType("resource").length, wide: document.documentElement.scrollWidth > innerWidth});
-</script>
-"""
-EAR = """<script>
-const heard = [];
-addEventListener("error", e => heard.push(e.message));
-addEventListener("securitypolicyviolation", e => heard.push(e.blockedURI));
-console.error = console.warn = text => heard.push(String(text));
-</script>"""
-
-
-def used_in_a_browser(recording, tmp_path, width):
-    page = recording.html().replace("<head>", "<head>" + EAR, 1)
-    last = len(recording.data()["steps"]) - 1
-    page = page.replace("</body>", USER.replace("LAST", str(last)) + "</body>")
-    file = tmp_path / "page.html"
-    file.write_text(page, encoding="utf-8")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
-    size = f"--window-size={width},800"
-    command = [BROWSER, *options, size, "--dump-dom", file.as_uri()]
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    return json.loads(html.unescape(re.search(r'data-report="([^"]*)"', dom)[1]))
-
-
-@pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome to look at the page with")
-@pytest.mark.parametrize(("name", "width"), [("chain", 1200), ("block", 500), ("resnet20", 1200)])
-def test_a_user_steps(name, width, tmp_path):
-    recording = EXAMPLES[name]()
-    data = recording.data()
-    report = used_in_a_browser(recording, tmp_path, width)
-    count = len(data["steps"])
-    at = [0, 1, 2, 1, count - 1, count - 1, 0, 0, count - 2, 0]
-    assert len(report["seen"]) == len(at)
-    for k, (text, title, phase, now) in zip(at, report["seen"], strict=True):
-        step = data["steps"][k]
-        box = data["boxes"][step["box"]]
-        assert text == f"step {k + 1} of {count}"
-        assert title == f"{step['phase'].capitalize()} {box['kind']}"
-        assert phase == ("backward" if step["phase"] == "backward" else "")
-        assert f"v{step['box']}" in now.split(",")
-    assert (report["heard"], report["unnamed"], report["requests"], report["wide"]) == ([], 0, 0, False)

@@ -48,7 +48,21 @@ class Predict(Exercise):
                 return f"{number:g} is not it.\ndiagnosis: {text}"
         if self.near(-number, self.value):
             return f"{number:g} has the wrong sign."
-        return f"{number:g} is too {'large' if number > self.value else 'small'}."
+        size = "large" if number > self.value else "small"
+        return f"{number:g} is too {size}.{self.related(number)}"
+
+    def related(self, number: float) -> str:
+        """How a wrong number comes of the right one, if it does so simply."""
+        if number and self.near(1 / number, self.value):
+            return "\ndiagnosis: it is the inverse, 1 divided by the right number."
+        if self.near(number * number, self.value):
+            return "\ndiagnosis: it is the root of the right number."
+        if number > 0 and self.near(number**0.5, self.value):
+            return "\ndiagnosis: it is the square of the right number."
+        for factor, words in ((2, "twice"), (0.5, "half"), (10, "ten times"), (0.1, "a tenth of"), (100, "100 times")):
+            if self.near(number / factor, self.value):
+                return f"\ndiagnosis: it is {words} the right number."
+        return ""
 
     def solution(self) -> Text:
         return Text(f"{self.value:.6g}: {self.because}")

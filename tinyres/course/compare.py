@@ -7,6 +7,7 @@ from itertools import permutations
 import numpy as np
 
 from tinyres.diagnosis.evidence import constant, number
+from tinyres.diagnosis.where import box
 
 TOLERANCE = 1e-9  # relative to the largest element
 
@@ -39,6 +40,85 @@ def difference(what: str, mine: np.ndarray, right: np.ndarray, tolerance: float 
     return f"{text}\n{rule}" if rule else text
 
 
+CUT = "These are whole numbers: the array was made for such (dtype=int), and every fraction was cut off."
+
+
+def cut_to_whole(mine: np.ndarray, right: np.ndarray) -> bool:
+    """Whether fractions were written into an array of integers."""
+    return mine.dtype.kind in "iu" and mine.shape == right.shape and agree(mine, np.trunc(right))
+
+
+def clue(mine: np.ndarray, right: np.ndarray, tolerance: float = TOLERANCE) -> str | None:
+    """Where no rule makes all of it right: what is right in it."""
+    if mine.shape != right.shape or simple_rule(mine, right):
+        return None
+    if cut_to_whole(mine, right):
+        return CUT
+    wrong = wrong_places(mine, right, tolerance)
+    if wrong.all():
+        same_along = [axis for axis in range(right.ndim) if flat_along(mine, axis) and not flat_along(right, axis)]
+        return f"Yours is the same all along axis {joined(same_along)}; it should not be." if same_along else None
+    for places, word in ((wrong, "Wrong"), (~wrong, "Right")):
+        found = box(places)
+        if found and all(in_a_row(chosen) for _, chosen in found):
+            return f"{word} only at {' and '.join(f'{indices(chosen)} of axis {axis}' for axis, chosen in found)}."
+    return None
+
+
+def missing_part(mine: np.ndarray, right: np.ndarray) -> str | None:
+    """Of another length along one axis: is what is there right?"""
+    if mine.ndim == 0 and right.ndim:
+        return "one number, where an array is due."
+    if right.ndim == 0 and mine.ndim:
+        return "several numbers, where one is due."
+    if mine.ndim != right.ndim or not mine.size:
+        return None
+    for part, whole, words in ((mine, right, "it is right, but ends too early"), (right, mine, "it is too long")):
+        inside = all(n <= m for n, m in zip(part.shape, whole.shape, strict=True))
+        if inside and agree(whole[tuple(slice(n) for n in part.shape)], part):
+            longer = [axis for axis in range(right.ndim) if mine.shape[axis] != right.shape[axis]]
+            return f"{words}, along axis {joined(longer)}."
+    differing = [axis for axis in range(right.ndim) if mine.shape[axis] != right.shape[axis]]
+    if len(differing) != 1:
+        return None
+    (axis,) = differing
+    own, due = ([part for part in np.moveaxis(a, axis, 0)] for a in (mine, right))
+    if len(own) < len(due):
+        lost = [k for k, part in enumerate(due) if not any(agree(other, part) for other in own)]
+        if len(lost) == len(due) - len(own) and all(any(agree(part, other) for other in due) for part in own):
+            return (
+                f"what is there is right, but {len(lost)} of the {len(due)} along axis {axis} are missing: {few(lost)}."
+            )
+    elif all(any(agree(other, part) for other in own) for part in due):
+        return f"the right values are in it, but axis {axis} is too long by {len(own) - len(due)}."
+    return None
+
+
+def flat_along(a: np.ndarray, axis: int) -> bool:
+    return a.shape[axis] > 1 and agree(a, np.broadcast_to(a.take([0], axis), a.shape))
+
+
+def indices(chosen: np.ndarray) -> str:
+    """index 3, the indices 0 to 2, the indices from 3 on"""
+    places, last = np.flatnonzero(chosen).tolist(), len(chosen) - 1
+    if len(places) == 1:
+        return f"index {places[0]}"
+    return f"the indices from {places[0]} on" if places[-1] == last else f"the indices {places[0]} to {places[-1]}"
+
+
+def in_a_row(chosen: np.ndarray) -> bool:
+    return bool(np.all(np.diff(np.flatnonzero(chosen)) == 1))
+
+
+def few(numbers: list[int]) -> str:
+    return joined(numbers) if len(numbers) < 6 else ", ".join(map(str, numbers[:4])) + ", …"
+
+
+def joined(numbers: list[int]) -> str:
+    texts = [str(n) for n in numbers]
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+
+
 def simple_rule(mine: np.ndarray, right: np.ndarray) -> str | None:
     """What would make all of it right: a transpose, a factor, a sign, a shift."""
     if mine.shape != right.shape:
@@ -48,7 +128,7 @@ def simple_rule(mine: np.ndarray, right: np.ndarray) -> str | None:
                     return f"its axes must be put in the order {order}; it is transposed."
             if agree(mine.reshape(right.shape), right):
                 return "the values are right, only the shape is not (an axis of length 1, or a reshape)."
-        return None
+        return missing_part(mine, right)
     if not np.all(np.isfinite(mine)):
         kind = "NaN" if np.isnan(mine).any() else "infinite"
         return f"Some are {kind}: a division by zero, an overflow in exp, or np.empty that was never filled."

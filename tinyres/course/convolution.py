@@ -166,7 +166,7 @@ def im2col(x, k):
 
 def _draw_gradient(rng):
     stride, padding = ((1, 0), (1, 1), (2, 1), (2, 0))[int(rng.integers(4))]
-    return rng.standard_normal((2, 2, 6, 5)), rng.standard_normal((3, 2, 3, 3)), stride, padding
+    return rng.standard_normal((3, 2, 6, 5)), rng.standard_normal((4, 2, 3, 3)), stride, padding
 
 
 def _stride_ignored(gy, x, w, stride, padding):

@@ -46,8 +46,15 @@ def _softmax(x, axis=1):
     return e / e.sum(axis, keepdims=True)
 
 
+def _log_softmax(x):
+    z = x - x.max(1, keepdims=True)
+    return z - np.log(np.exp(z).sum(1, keepdims=True))
+
+
 def _draw_scores(rng):
-    return (rng.standard_normal((3, 4)) * 3 + np.array([[1000.0], [0.0], [-1000.0]]),)
+    x = rng.standard_normal((3, 4)) * 3 + np.array([[1000.0], [0.0], [-1000.0]])
+    x[2, 0] += 1000.0  # so that the row's mean subtracted is not enough
+    return (x,)
 
 
 @lesson.function(
@@ -68,6 +75,7 @@ def _draw_scores(rng):
             "divided by the number of rows too: that belongs to a mean of losses, not to the softmax.",
         ),
         (lambda x: np.log(_softmax(x)), "this is log_softmax: the logarithm is one step too many."),
+        (_log_softmax, "this is log_softmax: it is the probabilities that are asked for."),
         (
             lambda x: np.exp(x - x.max()) / np.exp(x - x.max()).sum(1, keepdims=True),
             "the largest of *all* scores is subtracted: rows far below it become 0/0. Take each row's own largest.",

@@ -57,6 +57,8 @@ class WriteOrder(Exercise):
 
 def wrong_order(order: Any, graph: Graph, root: str) -> str | None:
     """What is wrong with it, or None."""
+    if isinstance(order, (set, frozenset)):
+        return f"{order}\ndiagnosis: a set has no order: return a list."
     try:
         order = list(order)
         known = all(node in graph for node in order)

@@ -42,7 +42,7 @@ highway_gate = lesson.choose(
 @lesson.backward(
     forward=lambda a, b: np.concatenate([a, b], 1),
     gradients="a b",
-    inputs=lambda rng: (rng.standard_normal((2, 3, 2, 2)), rng.standard_normal((2, 2, 2, 2))),
+    inputs=lambda rng: (rng.standard_normal((2, 2, 2, 3)), rng.standard_normal((2, 5, 2, 3))),
     hints=(
         "Nothing is computed, values only stand side by side. Cut gy where forward glued.",
         "A = a.shape[1]; gy[:, :A] and gy[:, A:].",

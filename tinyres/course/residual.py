@@ -33,7 +33,7 @@ def residual_add_backward(gy, f, x):
     mistakes=(
         (
             lambda gy, x, w: (gy + gy @ w, gy.T @ x),
-            "ReLU's mask is missing in both: what goes back into the layer is gy where x @ w.T > 0, and 0 elsewhere.",
+            "ReLU's mask is missing: what goes back into the layer is gy where x @ w.T > 0, and 0 elsewhere.",
         ),
         (
             lambda gy, x, w: (gy + (gy * (x @ w.T > 0)) @ w.T, (gy * (x @ w.T > 0)).T @ x),

@@ -104,6 +104,28 @@ def conv_as_product(x, w):
     return (rows @ w.reshape(O, -1).T).reshape(N, P, Q, O).transpose(0, 3, 1, 2)
 
 
+tile_fetches = lesson.predict(
+    "tile_fetches",
+    question="A product of two large matrices, n×n, is computed by tiles of 16×16: to add up one tile of Y, tiles of A "
+    "and B are fetched from slow memory, pair after pair. How many numbers are fetched for each multiply-add?",
+    value=2 / 16,
+    tolerance=0,
+    mistakes=(
+        (2, "that is without tiles: one number of A and one of B for each multiply-add."),
+        (1 / 16, "A's tile and B's: two are fetched."),
+        (2 / 16**2, "a pair of tiles, 2·16² numbers, serves 16³ multiply-adds, not 16⁴."),
+        (1 / 16**2, "a pair of tiles, 2·16² numbers, serves 16³ multiply-adds."),
+        (2 * 16**2, "that is for a pair of tiles; how many multiply-adds do they serve?"),
+        (16, "each number fetched serves 16 multiply-adds: ask the other way round, and for two numbers."),
+        (8, "turn it around: numbers for each multiply-add."),
+    ),
+    hints=(
+        "Take one pair of tiles. How many numbers are fetched, and how many multiply-adds do they allow?",
+        "2·16² numbers, 16·16·16 multiply-adds.",
+    ),
+    because="2·16² / 16³ = 2/16: the larger the tile, the less has to be fetched.",
+)
+
 relu_bound = lesson.choose(
     "relu_bound",
     question="What limits the speed of ReLU on a large activation?",

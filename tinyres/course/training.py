@@ -9,7 +9,7 @@ lesson = Lesson(10, "training")
 
 
 def _draw_step(rng):
-    return (*rng.standard_normal((3, 4)), 0.1, 0.9)
+    return (*rng.standard_normal((3, 4)), 0.1, 0.8)  # 1 − 0.8 is not 0.1
 
 
 @lesson.function(

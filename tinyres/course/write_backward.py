@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from tinyres.course.compare import agree, difference
+from tinyres.course.compare import CUT, agree, cut_to_whole, difference
 from tinyres.course.exercise import Exercise, Text
-from tinyres.course.learner import Complaint, as_array, call, expect_function
+from tinyres.course.learner import Complaint, as_array, call, copied, expect_function
+from tinyres.course.mutations import explained_by
 from tinyres.course.source import source_of, stub_of, with_library
 from tinyres.diagnosis import Evidence, diagnose
 
@@ -52,7 +53,9 @@ class WriteBackward(Exercise):
             for index, g, right in zip(self.asked, mine, as_tuple(self.function(gy, *inputs)), strict=True):
                 right = np.asarray(right)
                 if g is None or not agree(as_array(g, f"g{self.parameters[1 + index]}"), right):
-                    text = self.known(draws, answers) or self.diagnosis(answer, inputs, index)
+                    whole = g is not None and cut_to_whole(as_array(g, ""), right)
+                    text = CUT if whole else self.known(draws, answers) or self.diagnosis(answer, inputs, index)
+                    text = text or self.known_of_one(draws, answers, index)
                     return self.explained(index, g, right, text)
         return None
 
@@ -63,7 +66,10 @@ class WriteBackward(Exercise):
 
     def gradients(self, answer: Callable[..., Any], gy: np.ndarray, inputs: tuple) -> tuple:
         """What the learner's backward returns: as many gradients as were asked for."""
-        returned = as_tuple(call(answer, (gy, *inputs), self.parameters))
+        value = call(answer, (gy, *inputs), self.parameters)
+        returned = as_tuple(value)
+        if len(self.asked) == 1 and isinstance(value, list) and np.shape(inputs[self.asked[0]]) == lengths(value):
+            returned = (value,)  # the one gradient, as a list of lists
         if len(returned) != len(self.asked):
             wanted = ", ".join(f"g{self.parameters[1 + index]}" for index in self.asked)
             raise Complaint(f"it returns {len(returned)} gradients, expected {len(self.asked)}: return {wanted}")
@@ -78,11 +84,26 @@ class WriteBackward(Exercise):
                 return f"each gradient is right, but they come as {came}; return {', '.join(names)}, in this order."
         return next((text for wrong, text in self.mistakes if self.explain(wrong, draws, answers)), None)
 
+    def known_of_one(self, draws: Sequence[tuple], answers: Sequence[tuple], index: int) -> str | None:
+        """The same for a mistake that is made in one gradient only, or beside another mistake."""
+        k = self.asked.index(index)
+
+        def only(gradients: Any) -> tuple:
+            return tuple(g if i == k else None for i, g in enumerate(as_tuple(gradients)))
+
+        mine = [only(gradients) for gradients in answers]
+
+        def agrees(wrong: Callable[..., Any]) -> bool:
+            return self.explain(lambda gy, *a: only(wrong(gy.copy(), *map(copied, a))), draws, mine)
+
+        foreseen = next((text for wrong, text in self.mistakes if agrees(wrong)), None)
+        return foreseen or explained_by(self.function, agrees)
+
     def explain(self, wrong: Callable[..., Any], draws: Sequence[tuple], answers: Sequence[tuple]) -> bool:
         """Whether `wrong` gives what the learner's backward gave, in every draw."""
         for (gy, inputs), mine in zip(draws, answers, strict=True):
             pairs = zip(mine, as_tuple(wrong(gy, *inputs)), strict=True)
-            if not all(g is not None and agree(np.asarray(g), np.asarray(guess)) for g, guess in pairs):
+            if not all(g is guess is None or matches(g, guess) for g, guess in pairs):
                 return False
         return True
 
@@ -116,6 +137,18 @@ class WriteBackward(Exercise):
 
     def solution(self) -> Text:
         return Text(with_library(source_of(self.function), self.library))
+
+
+def matches(mine: Any, guess: Any) -> bool:
+    return mine is not None and guess is not None and agree(np.asarray(mine), np.asarray(guess))
+
+
+def lengths(value: list) -> tuple[int, ...] | None:
+    """The shape of a list of lists of numbers; None for a ragged one, or one of arrays that differ."""
+    try:
+        return as_array(value, "").shape
+    except Complaint:
+        return None
 
 
 def as_tuple(returned: Any) -> tuple:

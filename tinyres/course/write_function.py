@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from tinyres.course.compare import TOLERANCE, agree, difference
+from tinyres.course.compare import TOLERANCE, agree, clue, difference
 from tinyres.course.exercise import Exercise, Text
-from tinyres.course.learner import Complaint, as_array, call, expect_function
+from tinyres.course.learner import Complaint, as_array, call, copied, expect_function
+from tinyres.course.mutations import explained_by
 from tinyres.course.source import source_of, stub_of, with_library
 
 DRAWS = 4  # how many random inputs an answer must get right
@@ -47,15 +48,22 @@ class WriteFunction(Exercise):
             found = self.compared(mine, self.function(*arguments))
             if found is not None:
                 named = self.named(draws, answers)
-                return f"{found}\ndiagnosis: {named}" if named else f"{found}\n{self.example(arguments)}"
+                if named:
+                    return f"{found}\ndiagnosis: {named}"
+                clue = self.clue(mine, self.function(*arguments))
+                return "\n".join(filter(None, (found, clue, self.example(arguments))))
         return None
 
     def named(self, draws: Sequence[tuple], answers: Sequence[Any]) -> str | None:
         """What is to be said of the first known mistake that explains everything."""
-        for wrong, text in self.mistakes:
-            if all(self.compared(mine, wrong(*a)) is None for a, mine in zip(draws, answers, strict=True)):
-                return text
-        return None
+
+        def agrees(wrong: Callable[..., Any]) -> bool:
+            pairs = zip(draws, answers, strict=True)
+            return all(self.compared(mine, wrong(*map(copied, arguments))) is None for arguments, mine in pairs)
+
+        foreseen = next((text for wrong, text in self.mistakes if agrees(wrong)), None)
+        finite = all(is_finite(mine) for mine in answers)  # NaN says little of what came before it
+        return foreseen or (explained_by(self.function, agrees) if finite else None)
 
     def compared(self, mine: Any, right: Any) -> str | None:
         """What differs, or None. A tuple is compared part by part."""
@@ -66,6 +74,18 @@ class WriteFunction(Exercise):
             return f"it must return {len(right)} values, got {came}"
         parts = (self.one(f"value {k} of the result", *pair) for k, pair in enumerate(zip(mine, right, strict=True)))
         return next(filter(None, parts), None)
+
+    def clue(self, mine: Any, right: Any) -> str | None:
+        """What is right in it."""
+        if isinstance(right, tuple):
+            if not isinstance(mine, (tuple, list)) or len(mine) != len(right):
+                return None
+            good = [k for k, pair in enumerate(zip(mine, right, strict=True)) if self.one("", *pair) is None]
+            return f"Right: {', '.join(f'value {k}' for k in good)}." if good else None
+        try:
+            return clue(as_array(mine, ""), np.asarray(right), self.tolerance)
+        except Complaint:
+            return None
 
     def one(self, what: str, mine: Any, right: Any) -> str | None:
         try:
@@ -84,6 +104,14 @@ class WriteFunction(Exercise):
 
     def solution(self) -> Text:
         return Text(with_library(source_of(self.function), self.library))
+
+
+def is_finite(answer: Any) -> bool:
+    parts = answer if isinstance(answer, tuple) else (answer,)
+    try:
+        return all(bool(np.all(np.isfinite(as_array(part, "")))) for part in parts)
+    except Complaint:
+        return False
 
 
 def short(value: Any) -> str:

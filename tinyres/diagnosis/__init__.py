@@ -34,6 +34,7 @@ from tinyres.diagnosis.ways import (
     elementwise,
     length_constant,
     mixed,
+    multiplied,
     overwritten,
     paths,
     paths_of_several,
@@ -58,6 +59,7 @@ MISTAKES = (  # each: what is known of a linear backward -> a sentence, or None
     length_constant,
     wrong_ingredient,
     transposed_map,
+    multiplied,
     scattered,
 )
 REARRANGED = (overwritten, wrong_axes, moved, wrong_convolution, wrong_ingredient, transposed_map)

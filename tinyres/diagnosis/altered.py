@@ -19,12 +19,20 @@ def wrong_ingredient(facts: Facts) -> str | None:
     directions = draws.standard_normal((2, *facts.x.shape))
     for j, name in ((facts.index, "x"), *((int(n.split()[1]), n) for n, _ in facts.others)):
         for value, what in alterations(facts.inputs[j], facts, name):
+            if what.endswith("is forgotten") and not scaled_by(facts, j, directions[0]):
+                continue
             inputs = [value if k == j else a for k, a in enumerate(facts.inputs)]
             for x_order, y_order in orders(facts):
                 if all(agrees(facts, inputs, d, x_order, y_order) for d in directions):
                     turned = "" if (x_order, y_order) == (None, None) else " (and the factors stand in the wrong order)"
                     return f"The gradient is the right one for {what}{turned}."
     return None
+
+
+def scaled_by(facts: Facts, j: int, d: np.ndarray) -> bool:
+    """Whether the gradient has input j as a factor: not if it stays as it is where that is twice as large."""
+    doubled = [2 * a if k == j else a for k, a in enumerate(facts.inputs)]
+    return not same(slope(facts.forward, doubled, facts.index, d), slope(facts.forward, facts.inputs, facts.index, d))
 
 
 def orders(facts: Facts) -> Iterator[tuple[tuple[int, ...] | None, tuple[int, ...] | None]]:

@@ -16,6 +16,14 @@ ERRORS = (  # what an exception says -> what has usually happened
         "Write down the shapes: the product must have the shape of the input",
     ),
     (
+        r"inhomogeneous",
+        "the pieces that are put together have different lengths: one of them ran over the border of its array",
+    ),
+    (
+        r"shapes (\((\d+),\) \(\d+,\2,|\(\d+,(\d+),\d+,\d+\) \(\3,\))",
+        "a vector is lined up with the last axis; one value for each channel must be [:, None, None]",
+    ),
+    (
         r"could not be broadcast|shape mismatch|could not broadcast|incorrect axis|setting an array element",
         "two arrays do not fit: usually an axis was summed away without keepdims=True, or gy was not brought back "
         "to the shape that is needed here",
@@ -24,6 +32,11 @@ ERRORS = (  # what an exception says -> what has usually happened
     (
         r"has no attribute 'saved|has no attribute|not enough values to unpack|too many values to unpack",
         "backward reads what forward did not keep: compare what forward puts into self.saved with what backward takes",
+    ),
+    (
+        r"Cannot cast ufunc",
+        "fractions are added to an array of whole numbers (its dtype is int): make it with np.zeros(shape), "
+        "or give it x's dtype",
     ),
     (r"read-only", "backward writes into an array that is not its own (gy, or what was saved); make a copy first"),
     (r"axis .* out of bounds|AxisError", "a sum runs over an axis that the array does not have: check its shape"),

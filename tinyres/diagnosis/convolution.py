@@ -99,9 +99,12 @@ def placed_with(dilation: int, matrix: np.ndarray, found: Setting) -> Places | N
             pairs.append((p, q, int(hits[0][0]) - reach[0], int(hits[0][1]) - reach[1]))
     if not pairs:
         return None
-    rows = line([(p, r) for p, _, r, _ in pairs])
-    columns = line([(q, c) for _, q, _, c in pairs])
-    return None if rows is None or columns is None else (rows, columns, dilation)
+    rows = lines([(p, r) for p, _, r, _ in pairs])
+    columns = lines([(q, c) for _, q, _, c in pairs])
+    candidates = [(r, c, dilation) for r in rows for c in columns]
+    if len(candidates) > 1:  # a kernel that is seen whole at one place only
+        candidates = [places for places in candidates if same(matrix, predicted(places, found))]
+    return candidates[0] if candidates else None
 
 
 def padded(image: np.ndarray, by: tuple[int, int]) -> np.ndarray:
@@ -109,12 +112,11 @@ def padded(image: np.ndarray, by: tuple[int, int]) -> np.ndarray:
     return np.pad(image, [(0, 0), (0, 0), (kh, kh), (kw, kw)])
 
 
-def line(points: list[tuple[int, int]]) -> tuple[int, int] | None:
-    """(s, pad) with origin = s·p − pad through all the points."""
+def lines(points: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Every (s, pad) with origin = s·p − pad through all the points; through a single one several go."""
     (p0, r0), (p1, r1) = min(points), max(points)
-    s = (r1 - r0) // (p1 - p0) if p1 != p0 else 1
-    pad = s * p0 - r0
-    return (s, pad) if all(r == s * p - pad for p, r in points) else None
+    strides = [(r1 - r0) // (p1 - p0)] if p1 != p0 else [1, 2, 3, 4] if p0 else [1]
+    return [(s, s * p0 - r0) for s in strides if all(r == s * p - (s * p0 - r0) for p, r in points)]
 
 
 def predicted(places: Places, found: Setting) -> np.ndarray:

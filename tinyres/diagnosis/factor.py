@@ -27,8 +27,11 @@ def named_factor(facts: Facts) -> str | None:
     if abs(factor + 1) < 1e-6:
         return f"{start}: the sign is wrong (a minus is missing, or one too many)."
     sign = "; the sign is wrong (flipped) as well" if factor < 0 else ""
+    if facts.others and facts.x.shape == facts.y.shape and same(facts.true, np.eye(facts.x.size)):
+        whole = "each input gets the whole of it, it is not shared out among them" if abs(factor) < 1 else "no more"
+        return f"{start}{sign}: the local derivative is 1, so gy arrives as it is: {whole}."
     first = (scales,) if facts.x.shape == facts.y.shape else ()  # else a number of elements is the better guess
-    for family in (wrong_divisor, *first, roots_and_twos, counts, scales, far_fetched):
+    for family in (wrong_divisor, inverted, *first, roots_and_twos, counts, scales, far_fetched):
         origins = list(family(facts, abs(factor)))
         if family is roots_and_twos and len(origins) < 2:
             origins += list(counts(facts, abs(factor)))
@@ -83,6 +86,13 @@ def exponent(facts: Facts) -> float | None:
     if facts.x.shape != facts.y.shape or facts.x.size < 2 or not np.all(facts.y):
         return None
     return constant(np.diag(facts.true) * facts.x.ravel() / facts.y.ravel(), 1e-6)
+
+
+def inverted(facts: Facts, factor: float) -> Iterator[str]:
+    """Multiplied by a number of elements where a mean divides by it."""
+    for count, what in roles(facts):
+        if count > 2 and not what.startswith("the size of axes") and is_(factor, count**2):
+            yield f"it is multiplied by {count} where it must be divided by it; {count} is {what}"
 
 
 def counts(facts: Facts, factor: float) -> Iterator[str]:

@@ -113,6 +113,7 @@ def unravelled(facts: Facts, windows: np.ndarray) -> Iterator[tuple[np.ndarray, 
                 f"the argmax of a flattened window is divided by {other}, {what}, where the window's width {width} is "
                 f"due: row = index // {width}, column = index % {width}.",
             )
+    yield from strides(facts, first, last)
     start = first.copy()
     start[:, -2:] = 0
     yield (
@@ -125,6 +126,31 @@ def unravelled(facts: Facts, windows: np.ndarray) -> Iterator[tuple[np.ndarray, 
         at_places(facts, start, flat_places),
         "the argmax within a window is used as an index into the whole image: where each window begins is lost.",
     )
+
+
+def strides(facts: Facts, first: np.ndarray, last: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:
+    """The windows lie as far apart as they are wide, or side by side, where forward's do not."""
+    shape, y_shape = facts.x.shape, facts.y.shape
+    if len(shape) != len(y_shape) or np.any(first[0, -2:]):  # padded: where windows begin is another matter
+        return
+    size = (last - first + 1)[0, -2:]
+    places = np.argwhere(np.ones(y_shape, bool))
+    due = {int(step) for axis in (-2, -1) for step in np.diff(np.unique(first[:, axis]))}
+    for step, what in ((int(size[0]), "the window's size"), (1, "one")):
+        if due == {step} or len(due) != 1:
+            continue
+        matrix = np.zeros(facts.true.shape)
+        for row, place in enumerate(places):
+            top, left = step * place[-2:]
+            window = facts.x[(*place[:-2], slice(top, top + size[0]), slice(left, left + size[1]))]
+            if window.size:
+                i, j = np.unravel_index(window.argmax(), window.shape)
+                matrix[row, np.ravel_multi_index((*place[:-2], top + i, left + j), shape)] = 1
+        yield (
+            matrix,
+            f"backward takes its windows {step} apart ({what}), forward {due.copy().pop()} apart (the stride): window "
+            "(p, q) begins at row p·stride, column q·stride.",
+        )
 
 
 def at_places(facts: Facts, start: np.ndarray, inside: np.ndarray) -> np.ndarray:

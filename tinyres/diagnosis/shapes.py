@@ -18,6 +18,8 @@ def wrong_shape(
     x = evidence.inputs[evidence.index]
     y_shape = np.shape(evidence.forward(*evidence.inputs))
     start = f"The gradient of input {evidence.index} has shape {came}, but the input has {x.shape}"
+    if 0 in came:
+        return f"{start}: it is empty, as a slice [p:-p] is with p = 0; write [p : p + length]."
     if gradient is not None and affordable(evidence):
         gy = np.asarray(np.random.default_rng(5).standard_normal(y_shape))
         claimed = gradient(gy)
@@ -56,7 +58,8 @@ def mends(claimed: np.ndarray, true: np.ndarray) -> Iterator[tuple[np.ndarray, s
                 )
     for axes in subsets(true.ndim):
         missing = np.expand_dims(claimed, axes) if claimed.ndim + len(axes) == true.ndim else claimed
-        if all(n in (1, m) for n, m in zip(missing.shape, shape, strict=False)) and missing.ndim == true.ndim:
+        fits = missing.ndim == true.ndim and all(n in (1, m) for n, m in zip(missing.shape, shape, strict=True))
+        if fits and set(axes) == {a for a in range(true.ndim) if missing.shape[a] < shape[a]}:
             divisor = prod(shape[a] for a in axes)
             yield (
                 np.broadcast_to(missing, shape),
@@ -70,11 +73,16 @@ def mends(claimed: np.ndarray, true: np.ndarray) -> Iterator[tuple[np.ndarray, s
         room = [range(a - b + 1) for a, b in zip(claimed.shape, shape, strict=True)]
         for first in np.ndindex(*(len(r) for r in room)):
             inner = tuple(slice(f, f + n) for f, n in zip(first, shape, strict=True))
-            yield (
-                claimed[inner],
-                "it still has the border that the padding added: the padding is not cropped off. The gradient of x "
-                f"itself lies inside it, from {first} on.",
-            )
+            longer = [a for a in range(true.ndim) if claimed.shape[a] > shape[a]]
+            parts = ", ".join(f"{first[a]}:{first[a] + shape[a]} of axis {a}" for a in longer)
+            if all(2 * first[a] == claimed.shape[a] - shape[a] for a in longer):
+                mistake = (
+                    "it still has the border that the padding added: the padding is not cropped off. The gradient of x "
+                    f"itself lies inside it, from {first} on."
+                )
+            else:
+                mistake = f"it is too long. What belongs to x is {parts}; the rest is another's, or nobody's."
+            yield claimed[inner], mistake
 
 
 def damages(true: np.ndarray, came: tuple[int, ...]) -> Iterator[tuple[np.ndarray, str]]:
@@ -103,6 +111,10 @@ def without(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
 
 def by_shape_alone(came: tuple[int, ...], shape: tuple[int, ...], y_shape: tuple[int, ...]) -> str:
     """What the shapes suggest, where the values do not tell more."""
+    if len(came) == 1 < len(shape) and came[0] < prod(shape) and came[0] not in (*shape, *y_shape):
+        return "It is flat and has fewer elements, as a[mask] has: use np.where(mask, a, 0), which keeps the shape."
+    if shape == y_shape and len(shape) == 2 and came in {(n, n) for n in shape}:
+        return "So it would be by a matrix product (@); if forward works element by element, so does backward (*)."
     summed = {shape_: axes for axes in subsets(len(y_shape)) if (shape_ := without(y_shape, axes)) in (came, shape)}
     if came in summed and shape in summed and came != y_shape:
         return f"gy is summed over axis {summed[came]}, but the sum must run over axis {summed[shape]}."
@@ -119,6 +131,14 @@ def by_shape_alone(came: tuple[int, ...], shape: tuple[int, ...], y_shape: tuple
                 "axes along which it did (sum over the broadcast axes)."
             )
         return "That is the shape of the output: gy must be expanded (spread) to the input's shape."
+    if len(came) == len(shape) and any(a > b for a, b in zip(came, shape, strict=True)):
+        short = [k for k, (a, b) in enumerate(zip(came, shape, strict=True)) if a < b]
+        if short:
+            long = [k for k, (a, b) in enumerate(zip(came, shape, strict=True)) if a > b]
+            return (
+                f"It is too long along axis {', '.join(map(str, long))} and too short along axis "
+                f"{', '.join(map(str, short))}: cut or summed along the wrong axis."
+            )
     if len(came) == len(shape) and all(a >= b for a, b in zip(came, shape, strict=True)):
         return "It is larger: a padding that was not cropped off, or an axis that was not summed."
     if len(came) == len(shape):

@@ -29,6 +29,11 @@ def compared(facts: Facts, right: list[Term], wrong: list[tuple[int, Term, str]]
             others = told_factor(facts, names[1 - k], c[1])
             own = told_factor(facts, name, c[0])
             return stands + "".join(f" Also, {t}." for t in (others, own) if t)
+    for first in (w for w in wrong if w[0] == 0):
+        for second in (w for w in wrong if w[0] == 1):
+            if same(claimed, first[1][1] + second[1][1]):
+                both = f"{due}; backward uses {first[1][0]} {second[1][0].replace('−', '− ')}"
+                return f"{both}: {first[2]}, and {second[2]}."
     if names[0] == "softmax(x)" and same(claimed, (terms[0] + terms[1]) * terms[0] / spread_weight(facts, terms)):
         return f"{due}; backward multiplies that by softmax(x) once more, though its derivative is contained already."
     at_the_label = (terms[0] + terms[1]) * (terms[1] != 0)

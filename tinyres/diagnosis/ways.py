@@ -51,6 +51,23 @@ def gate(values: np.ndarray, facts: Facts) -> str | None:
     return spelled(values, {"x": facts.x.ravel(), **others, "y": facts.y.ravel()}) if np.any(values) else None
 
 
+def multiplied(facts: Facts) -> str | None:
+    """All is right, but multiplied, or divided, by an input or by y once more, element by element."""
+    for axis, shape, what in (
+        (1, facts.x.shape, "the finished gradient is {} by {} once more"),
+        (0, facts.y.shape, "gy is {} by {} first"),
+    ):
+        for name, a in (("x", facts.x), *facts.others, ("y", facts.y)):
+            if a.shape != shape or a.size < 2:
+                continue
+            factors = a.ravel() if axis == 1 else a.ravel()[:, None]
+            with np.errstate(all="ignore"):
+                for matrix, verb in ((facts.true * factors, "multiplied"), (facts.true / factors, "divided")):
+                    if np.all(np.isfinite(matrix)) and same(facts.claimed, matrix):
+                        return f"{what.format(verb, name)}, element by element. Without that it is right."
+    return None
+
+
 def mixed(facts: Facts) -> str | None:
     """gy, or the finished gradient, is summed or averaged over an axis and spread again."""
     for axis, shape, what in (

@@ -14,22 +14,25 @@ from tinyres.device import to_device
 FEW = 48  # up to so many numbers are shown one by one
 DIGITS = 6
 BINS = 24
-TILE, SIDE = 32, 96  # pixels: of one channel at most, and of the whole picture
+TILE, SIDE = 32, 98  # pixels: of one channel at most, and of the whole picture
 NOT_FINITE = 0  # a pixel's level; 1 … 255 are −max|a| … max|a|, and 128 is zero
 
 
 def describe(array: Array) -> dict[str, Any]:
     """For JSON. Numbers are text, with DIGITS significant digits: JSON has no NaN, and the page shows what is here.
 
-    shape, dtype, and for few numbers: values, in C order; for many: least, greatest, mean, size (√Σ a²), bins and
-    picture, {width, height, rows, columns, levels: base64 of a byte for each pixel, scale: the value of level 255}.
+    shape, dtype, size (√Σ a², of more than one number), and for few numbers: values, in C order; for many: least,
+    greatest, mean, bins and picture, {width, height, images, channels, lines: of tiles to an image,
+    levels: base64 of a byte for each pixel, scale: the value of level 255}.
     """
     a = to_device(array, "cpu")
     described: dict[str, Any] = {"shape": list(a.shape), "dtype": str(a.dtype)}
-    if a.size <= FEW:
-        return described | {"values": [number(value) for value in a.ravel().tolist()]}
     wide = a.astype(np.float64)
     finite = wide[np.isfinite(wide)]
+    if a.size <= FEW:
+        if a.size > 1:
+            described["size"] = number(np.linalg.norm(finite))
+        return described | {"values": [number(value) for value in a.ravel().tolist()]}
     figures = {"not finite": int(a.size - finite.size)}
     if finite.size == 0:
         return described | figures
@@ -60,24 +63,29 @@ def histogram(a: np.ndarray) -> list[int]:
 
 
 def picture(a: np.ndarray) -> dict[str, Any]:
-    """The first channels of the first images as tiles; a matrix or a vector as it is. Large ones are thinned out."""
+    """Channels as tiles, the first of the first images; a matrix or a vector as it is. Large ones are thinned out.
+
+    An image's channels go on in a second line, and a third, where there is room for all images that are shown.
+    """
     tiles = a.reshape((1,) * (4 - a.ndim) + a.shape) if a.ndim <= 4 else a.reshape((-1, *a.shape[-3:]))
     tile = thinned(tiles, TILE if a.ndim > 2 else SIDE)
     height, width = tile.shape[2:]
-    rows = min(tile.shape[0], max(1, (SIDE + 1) // (height + 1)))
-    columns = min(tile.shape[1], max(1, (SIDE + 1) // (width + 1)))
-    shown = tile[:rows, :columns]
+    most_rows, most_columns = (max(1, (SIDE + 1) // (length + 1)) for length in (height, width))
+    images, columns = min(tile.shape[0], most_rows), min(tile.shape[1], most_columns)
+    lines = min(math.ceil(tile.shape[1] / columns), most_rows // images)  # to an image
+    shown = tile[:images, : lines * columns]
     scale = float(np.abs(shown[np.isfinite(shown)]).max(initial=0.0))
-    canvas = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), 128, np.uint8)
-    for r in range(rows):
-        for c in range(columns):
-            top, left = r * (height + 1), c * (width + 1)
-            canvas[top : top + height, left : left + width] = levels(shown[r, c], scale)
+    canvas = np.full((images * lines * (height + 1) - 1, columns * (width + 1) - 1), 128, np.uint8)
+    for image, channel in np.ndindex(*shown.shape[:2]):
+        row, column = image * lines + channel // columns, channel % columns
+        top, left = row * (height + 1), column * (width + 1)
+        canvas[top : top + height, left : left + width] = levels(shown[image, channel], scale)
     return {
         "width": canvas.shape[1],
         "height": canvas.shape[0],
-        "rows": rows,
-        "columns": columns,
+        "images": images,
+        "channels": shown.shape[1],
+        "lines": lines,
         "scale": number(scale),
         "levels": base64.b64encode(canvas.tobytes()).decode("ascii"),
     }

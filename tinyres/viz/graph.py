@@ -13,25 +13,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from html import escape
+from itertools import pairwise
 
 from tinyres.autograd import RELEASED, Node, Tensor
 from tinyres.viz.layout import Point, lay_out
 
-BOX_HEIGHT = 40
-WIDTHS = {"op": 132, "leaf": 104, "block": 176, "outside": 120}
+BOX_HEIGHT, HEAD = 42, 7
+WIDTHS = {"op": 132, "leaf": 118, "block": 176, "outside": 120}
 # The page of the stepper sets these variables; a picture by itself has the colours behind them.
 STYLE = """
-.tinyres-graph { font: 12px system-ui, sans-serif; --ink: #1b1b1b; --box: #dcebf7; --leaf: #f3f3f3; --edge: #6b6b6b; }
+.tinyres-graph { font: 12.5px system-ui, sans-serif; --ink: #16191d; --soft: #59616b;
+  --box: #e4effa; --rim: #7d9cbb; --leaf: #f4f4f2; --leaf-rim: #a5a59e; --edge: #8b939c; }
 @media (prefers-color-scheme: dark) {
-  .tinyres-graph { --ink: #ececec; --box: #1f3b53; --leaf: #2c2c2c; --edge: #9a9a9a; }
+  .tinyres-graph { --ink: #eceff2; --soft: #a9b2bc; --box: #1b3347; --rim: #4f7596; --leaf: #26282b;
+    --leaf-rim: #63676c; --edge: #79818a; }
 }
-.tinyres-graph text { fill: var(--ink); text-anchor: middle; }
-.tinyres-graph .shape { font-size: 10.5px; opacity: .85; }
-.tinyres-graph rect { fill: var(--box); stroke: var(--edge); }
-.tinyres-graph .leaf rect, .tinyres-graph .outside rect { fill: var(--leaf); }
+.tinyres-graph text { fill: var(--ink); text-anchor: middle; font-weight: 500; }
+.tinyres-graph .shape { font-size: 11px; font-weight: 400; fill: var(--soft); }
+.tinyres-graph rect { fill: var(--box); stroke: var(--rim); }
+.tinyres-graph .leaf rect, .tinyres-graph .outside rect { fill: var(--leaf); stroke: var(--leaf-rim); }
 .tinyres-graph .outside rect { stroke-dasharray: 4 3; }
 .tinyres-graph .block rect { stroke-width: 2.5; }
-.tinyres-graph path { fill: none; stroke: var(--edge); stroke-width: 1.4; }
+.tinyres-graph path { fill: none; stroke: var(--edge); stroke-width: 1.5; }
 .tinyres-graph .head { fill: var(--edge); stroke: none; }
 """
 
@@ -114,16 +117,18 @@ class Graph:
         return Graph(tuple(boxes.values()))
 
     def inside(self, block: str) -> Graph:
-        """One block, and what it reads from and hands on to."""
+        """One block, and what it reads from and hands on to; another block is one box, however often it reads."""
         members = {v.key for v in self.vertices if v.block == block}
         read = {source for v in self.vertices if v.key in members for source in v.inputs}
         shown = []
+        readers: set[str] = set()
         for v in self.vertices:
             if v.key in members:
                 shown.append(replace(v, label=v.label.removeprefix(f"{block}.")))
             elif v.key in read:
                 shown.append(replace(v, kind="outside", inputs=(), label=f"from {v.block or v.label}"))
-            elif members.intersection(v.inputs):
+            elif members.intersection(v.inputs) and (not v.block or v.block not in readers):
+                readers.add(v.block)
                 sources = tuple(source for source in v.inputs if source in members)
                 shown.append(replace(v, kind="outside", inputs=sources, label=f"to {v.block or v.label}"))
         return Graph(tuple(shown))
@@ -161,13 +166,17 @@ def shape_text(shape: tuple[int, ...]) -> str:
 
 
 def _arrow(ends: str, start: Point, bends: list[Point], end: Point) -> list[str]:
-    """A line, upright where it passes a row of boxes, and its head."""
+    """A line, upright where it passes a row of boxes and where it arrives, and its head."""
     half = BOX_HEIGHT / 2
     passing = [(x, y + side) for x, y in bends for side in (-half, half)]
-    points = [(start[0], start[1] + half), *passing, (end[0], end[1] - half)]
-    line = " ".join(f"{x:.1f} {y:.1f}" for x, y in points)
-    head = f"M{end[0]:.1f} {end[1] - half:.1f}l-4 -8h8z"
-    return [f'<path {ends} d="M{line}"/>', f'<path {ends} class="head" d="{head}"/>']
+    points = [(start[0], start[1] + half), *passing, (end[0], end[1] - half - HEAD)]
+    parts = [f"M{points[0][0]:.1f} {points[0][1]:.1f}"]
+    for (x, y), (to_x, to_y) in pairwise(points):
+        middle = (y + to_y) / 2
+        turn = f"C{x:.1f} {middle:.1f} {to_x:.1f} {middle:.1f} " if abs(x - to_x) > 0.05 else "L"
+        parts.append(f"{turn}{to_x:.1f} {to_y:.1f}")
+    head = f"M{end[0]:.1f} {end[1] - half:.1f}l-4 {-HEAD - 1}h8z"
+    return [f'<path {ends} d="{"".join(parts)}"/>', f'<path {ends} class="head" d="{head}"/>']
 
 
 def _box(v: Vertex, x: float, y: float) -> str:
@@ -178,7 +187,7 @@ def _box(v: Vertex, x: float, y: float) -> str:
         f'<g data-key="{escape(v.key)}" class="{v.kind}"><title>{escape(v.label)}: {shape_text(v.shape)}</title>'
         f'<rect x="{x - width / 2:.1f}" y="{y - BOX_HEIGHT / 2:.1f}" width="{width}" height="{BOX_HEIGHT}" '
         f'rx="{4 if v.kind in ("op", "block") else 14}"/>'
-        f'<text x="{x:.1f}" y="{y - 3:.1f}">{escape(label)}</text>'
+        f'<text x="{x:.1f}" y="{y - 3.5:.1f}">{escape(label)}</text>'
         f'<text x="{x:.1f}" y="{y + 13:.1f}" class="shape">{shape_text(v.shape)}</text></g>'
     )
 

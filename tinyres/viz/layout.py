@@ -2,7 +2,7 @@
 
 After Sugiyama, Tagawa & Toda 1981, "Methods for visual understanding of hierarchical system structures", in three
 steps: rows by the longest path; the arrows that pass rows get a bend in each, which takes part like a box; and then
-everything is drawn towards the middle of its neighbours, a few times over.
+everything is drawn towards its neighbours, a few times over. In each row one box is placed first.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-ROW_HEIGHT, GAP, SWEEPS = 68.0, 14.0, 24
+ROW_HEIGHT, GAP, SWEEPS = 72.0, 16.0, 24
 BEND_WIDTH = 4.0
+LEAF, OP, BEND = range(3)  # from left to right where nothing else decides
 Point = tuple[float, float]
 
 
@@ -27,27 +28,43 @@ class Layout:
 
 
 def lay_out(inputs: Mapping[str, Sequence[str]], widths: Mapping[str, float]) -> Layout:
-    """inputs: {key: the keys it reads from}, each after those it reads. widths: of the boxes, in pixels."""
+    """inputs: {key: the keys it reads from}, each after those it reads. widths: of the boxes, in pixels.
+
+    What is computed from one another runs straight down; weights stand to the left of it, what passes by to the right.
+    """
     row = rows(inputs)
     boxes: list[list[str]] = [[] for _ in range(max(row.values(), default=-1) + 1)]
     for key, number in row.items():
         boxes[number].append(key)
     neighbours, chains = _with_bends(inputs, row, boxes)
     wide = {key: widths.get(key, BEND_WIDTH) for line in boxes for key in line}
-    x = {key: 0.0 for line in boxes for key in line}
-    for line in boxes:
-        _place(line, dict.fromkeys(line, 0.0), wide, x)
+    sort = {key: _sort(key, inputs) for key in wide}
+    drawn_to = {key: _strongest(own, sort[key], sort) for key, own in neighbours.items()}
+    x = dict.fromkeys(wide, 0.0)
     for sweep in range(SWEEPS):
         for number in range(len(boxes)) if sweep % 2 == 0 else reversed(range(len(boxes))):
             line = boxes[number]
-            wished = {key: _middle([x[other] for other in neighbours[key]], x[key]) for key in line}
-            line.sort(key=wished.__getitem__)
-            _place(line, wished, wide, x)
+            wished = {key: _wish(sort[key], [x[other] for other in drawn_to[key]], x[key]) for key in line}
+            line.sort(key=lambda key: (round(wished[key]), sort[key]))
+            firm = max(line, key=lambda key: (sort[key] == OP, len(neighbours[key]) * (sort[key] == LEAF)))
+            _place(line, line.index(firm), wished, wide, x)
     left = min((x[key] - wide[key] / 2 for key in x), default=0.0) - GAP
     right = max((x[key] + wide[key] / 2 for key in x), default=0.0) + GAP
     at = {key: (x[key] - left, (number + 0.5) * ROW_HEIGHT) for number, line in enumerate(boxes) for key in line}
     bends = {ends: [at[key] for key in chain] for ends, chain in chains.items()}
     return Layout(right - left, len(boxes) * ROW_HEIGHT, {key: at[key] for key in inputs}, bends)
+
+
+def _sort(key: str, inputs: Mapping[str, Sequence[str]]) -> int:
+    if key not in inputs:
+        return BEND
+    return OP if inputs[key] else LEAF
+
+
+def _strongest(neighbours: Sequence[str], own: int, sort: Mapping[str, int]) -> list[str]:
+    """Of the neighbours those to be in line with: a bend with bends, all others with ops, if there are any."""
+    wanted = BEND if own == BEND else OP
+    return [other for other in neighbours if sort[other] == wanted] or list(neighbours)
 
 
 def rows(inputs: Mapping[str, Sequence[str]]) -> dict[str, int]:
@@ -82,16 +99,19 @@ def _with_bends(
     return neighbours, chains
 
 
-def _middle(values: Sequence[float], otherwise: float) -> float:
-    return sum(values) / len(values) if values else otherwise
+def _wish(own: int, neighbours: Sequence[float], otherwise: float) -> float:
+    """Below the leftmost, so that one way runs straight where several part; bends go between."""
+    if not neighbours:
+        return otherwise
+    return sum(neighbours) / len(neighbours) if own == BEND else min(neighbours)
 
 
-def _place(line: Sequence[str], wished: Mapping[str, float], wide: Mapping[str, float], x: dict[str, float]) -> None:
-    """From left to right, each where it wishes to be or as near as the one before allows; on average nobody moves."""
-    end = float("-inf")
-    for key in line:
-        x[key] = max(wished[key], end + GAP + wide[key] / 2)
-        end = x[key] + wide[key] / 2
-    drift = sum(x[key] - wished[key] for key in line) / len(line)
-    for key in line:
-        x[key] -= drift
+def _place(
+    line: Sequence[str], firm: int, wished: Mapping[str, float], wide: Mapping[str, float], x: dict[str, float]
+) -> None:
+    """line[firm] where it wishes to be; the others, to its right and left, as near to their wish as it allows."""
+    x[line[firm]] = wished[line[firm]]
+    for before, key in pairwise(line[firm:]):
+        x[key] = max(wished[key], x[before] + (wide[before] + wide[key]) / 2 + GAP)
+    for after, key in pairwise(line[firm::-1]):
+        x[key] = min(wished[key], x[after] - (wide[after] + wide[key]) / 2 - GAP)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,10 @@ from tinyres.autograd import Array, Node, Observer, Op, Tensor
 from tinyres.nn import Module, Sequential
 from tinyres.viz.arrays import describe, number
 from tinyres.viz.graph import Graph, Vertex
+from tinyres.viz.kinds import kind_of
 from tinyres.viz.residual import Ways, residual_ways
 
-Record = dict[str, Any]  # what goes into the page's JSON; viz/stepper.html reads it
+Record = dict[str, Any]  # what goes into the page's JSON; viz/stepper.js reads it
 
 
 class Recorder(Observer):
@@ -33,7 +33,7 @@ class Recorder(Observer):
         self.boxes: list[Record] = []
         self.steps: list[Record] = []
         self.arrays: list[Record] = []
-        self.kinds: dict[str, Record] = {}  # by the op's name: formula, docstring, backward
+        self.kinds: dict[str, Record] = {}  # by the op's name; viz/kinds.py
         self._place_of: dict[str, int] = {}
         self._vertex_of: dict[Node | Op, int] = {}
         self._arrived: dict[int, list[Record]] = {}  # by vertex: the gradients that this sweep brought so far
@@ -183,16 +183,3 @@ def input_names(op: Op) -> list[str]:
     parameters = inspect.signature(op.forward).parameters.values()
     names = [p.name for p in parameters if p.kind != p.VAR_POSITIONAL]
     return [names[k] if k < len(names) else f"input {k}" for k in range(len(op.inputs))]
-
-
-def kind_of(op: Op) -> Record:
-    """The op's page: its formula is the first line of its docstring."""
-    text = inspect.cleandoc(type(op).__doc__ or "")
-    return {"formula": text.partition("\n")[0], "text": text, "backward": source_of(type(op).backward)}
-
-
-def source_of(function: Any) -> str:
-    try:
-        return textwrap.dedent(inspect.getsource(function))
-    except OSError:  # typed in at a prompt
-        return "(its source is in no file)"

@@ -59,14 +59,19 @@ class Recording:
         graph = self.graph()
         blocks = graph.blocks()
         whole = graph.folded() if blocks else graph
-        pictures = [_figure("", "the whole", whole), *(_figure(name, name, graph.inside(name)) for name in blocks)]
+        fold = '<button class="link fold only-narrow">fold or unfold the block</button>'
+        all_of_it = f"<b>the whole</b>, blocks folded {fold}" if blocks else "<b>the whole</b>"
+        pictures = [_figure("", all_of_it, whole)]
+        pictures += [_figure(name, f"block <b>{escape(name)}</b> {fold}", graph.inside(name)) for name in blocks]
         parts = {
             "TITLE": escape(self.title),
             "GRAPH_STYLE": STYLE,
+            "PAGE_STYLE": _part("stepper.css"),
+            "SCRIPT": _part("stepper.js"),
             "GRAPHS": "\n".join(pictures),
             "DATA": json.dumps(self.data()).replace("<", "\\u003c"),  # no </script> inside a script
         }
-        page = files("tinyres.viz").joinpath("stepper.html").read_text(encoding="utf-8")
+        page = _part("stepper.html")
         for name, text in parts.items():
             page = page.replace(f"{{{{{name}}}}}", text)
         return page
@@ -80,11 +85,17 @@ class Recording:
 
 
 def _figure(block: str, caption: str, graph: Graph) -> str:
-    """A picture of the graph; the page shows that of the whole, and that of the block where it is."""
+    """A picture of the graph; the page shows that of the whole, and that of the block where it is.
+
+    Where there is room for one alone, a button changes from one to the other.
+    """
     return (
-        f'<figure data-block="{escape(block)}"><figcaption>{escape(caption)}</figcaption>'
-        f"{graph.svg_without_style()}</figure>"
+        f'<figure data-block="{escape(block)}"><figcaption>{caption}</figcaption>{graph.svg_without_style()}</figure>'
     )
+
+
+def _part(name: str) -> str:
+    return files("tinyres.viz").joinpath(name).read_text(encoding="utf-8")
 
 
 @contextmanager

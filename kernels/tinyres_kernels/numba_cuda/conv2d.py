@@ -87,8 +87,6 @@ def run(a_at: Callable, image: Array, b: Array, y: Array, sizes: tuple[int, ...]
 @cache
 def product(a_at: Callable, real: type) -> Any:
     """The kernel, compiled for that a, for float32 or for float64."""
-    look_up = cuda.jit(a_at, device=True)
-
     @cuda.jit
     def kernel(image, b, y, sizes):
         a_tile = cuda.shared.array((TILE, TILE), real)
@@ -98,7 +96,7 @@ def product(a_at: Callable, real: type) -> Any:
         (rows, columns), depth = y.shape, b.shape[0]
         total = real(0)
         for first in range(0, depth, TILE):
-            a_tile[i, j] = look_up(image, row, first + j, sizes) if row < rows and first + j < depth else real(0)
+            a_tile[i, j] = a_at(image, row, first + j, sizes) if row < rows and first + j < depth else real(0)
             b_tile[i, j] = b[first + i, column] if first + i < depth and column < columns else real(0)
             cuda.syncthreads()  # nobody reads before all have written
             for k in range(TILE):
@@ -110,6 +108,7 @@ def product(a_at: Callable, real: type) -> Any:
     return kernel
 
 
+@cuda.jit(device=True)
 def input_of_pixel(x, pixel, tap, sizes):
     """What output pixel `pixel` sees of x (N,H,W,C) at place `tap` of its window."""
     P, Q, _, KW, s_rows, s_columns, pad_rows, pad_columns = sizes
@@ -120,16 +119,13 @@ def input_of_pixel(x, pixel, tap, sizes):
     return x[pixel // Q // P, row, column, tap % C] if inside else x.dtype.type(0)
 
 
+@cuda.jit(device=True)
 def input_of_tap(x, tap, pixel, sizes):
     """The same numbers with rows and depth exchanged, for the gradient of w."""
-    P, Q, _, KW, s_rows, s_columns, pad_rows, pad_columns = sizes
-    C = x.shape[3]
-    row = pixel // Q % P * s_rows + tap // C // KW - pad_rows
-    column = pixel % Q * s_columns + tap // C % KW - pad_columns
-    inside = 0 <= row < x.shape[1] and 0 <= column < x.shape[2]
-    return x[pixel // Q // P, row, column, tap % C] if inside else x.dtype.type(0)
+    return input_of_pixel(x, pixel, tap, sizes)
 
 
+@cuda.jit(device=True)
 def output_of_pixel(gy, pixel, tap, sizes):
     """What comes back to input pixel `pixel` from gy (N,P,Q,O), where it stood at place `tap` of a window."""
     H, W, _, KW, s_rows, s_columns, pad_rows, pad_columns = sizes
