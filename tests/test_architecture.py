@@ -16,6 +16,8 @@ PACKAGES = [Path(package.__file__).parent for package in (tinyres, tinyres_kerne
 LAYERS = (
     ("tinyres.cli", "tinyres.__main__"),
     ("tinyres.bench", "tinyres.course", "tinyres.labs"),
+    ("tinyres.export", "tinyres.prediction"),
+    ("tinyres.weights",),
     ("tinyres.training", "tinyres.viz"),
     ("tinyres.models", "tinyres.proof", "tinyres.step_memory", "tinyres.summary"),
     ("tinyres",),  # the front door: what a user imports
@@ -61,6 +63,11 @@ def imports(module):
                 yield name if name in SOURCES else node.module
 
 
+def names_imported(node):
+    """By this statement itself."""
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+
+
 def ours(name):
     return name.partition(".")[0] in ("tinyres", "tinyres_kernels")
 
@@ -83,10 +90,33 @@ def test_one_file_of_tinyres_names_cupy():
 
 def test_nothing_needs_torch():
     twin, its_modules = "tinyres.bench.torch_twin", "tinyres.bench.torch_modules"  # the benchmark's other program
+    reader = "tinyres.weights.pth"  # opens torch's files where torch is installed: imported in the function alone
     naming = {module for module in SOURCES if any(name.partition(".")[0] == "torch" for name in imports(module))}
-    assert naming == {twin, its_modules}
+    assert naming == {twin, its_modules, reader}
+    assert not any(name == "torch" for node in SOURCES[reader].body for name in names_imported(node))
     assert [module for module in SOURCES if twin in imports(module)] == []
     assert [module for module in SOURCES if its_modules in imports(module)] == [twin]
+
+
+def calls_of(attribute):
+    """(module, call) of every call of something with this last name."""
+    for module, tree in SOURCES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == attribute:
+                yield module, node
+
+
+def test_nothing_unpickles():
+    """No module of ours imports pickle; np.load says allow_pickle=False, and torch.load weights_only=True."""
+    pickles = ("pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal")
+    assert [module for module in SOURCES if any(name.partition(".")[0] in pickles for name in imports(module))] == []
+    loads = [(module, call) for module, call in calls_of("load") if ast.unparse(call.func) in ("np.load", "torch.load")]
+    assert {ast.unparse(call.func) for _, call in loads} == {"np.load", "torch.load"}
+    safe = {"np.load": ("allow_pickle", False), "torch.load": ("weights_only", True)}
+    for module, call in loads:
+        name, wanted = safe[ast.unparse(call.func)]
+        given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+        assert given.get(name) == str(wanted), f"{module}: {ast.unparse(call)}"
 
 
 HEAVY = ("numba", "matplotlib", "rich", "torch", "cupy", "safetensors", "onnx", "IPython")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import tinyres
-from tinyres import data, labs, models, training
+from tinyres import data, export, labs, models, prediction, training, weights
 from tinyres.device import must_compile, to_device
 from tinyres.labs.workbench import LabSettings
 from tinyres.nn.init import undrawn
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         return arguments.command(arguments)
-    except (RunError, data.DataError, OSError) as error:
+    except (RunError, data.DataError, weights.WeightsError, export.ExportError, OSError) as error:
         print(f"tinyres: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -167,6 +167,41 @@ def step(arguments: argparse.Namespace) -> int:
     path = arguments.out or Path(f"step-{arguments.example}.html")
     EXAMPLES[arguments.example]().save(path)
     print(f"{path} ({path.stat().st_size / 1e3:,.0f} kB): open it in a browser")
+    return 0
+
+
+def predict(arguments: argparse.Namespace) -> int:
+    """`tinyres predict`: what a run's network takes pictures for."""
+    from tinyres.prediction.predict import as_table
+
+    trained = training.load_trained(RunFolder(arguments.folder), arguments.checkpoint)
+    found = prediction.predict(trained, arguments.images, arguments.top)
+    title = f"{trained.name} of {arguments.folder}"
+    drawn = prediction.draw_predictions(found, arguments.out, title)
+    first = f" (the first {drawn} pictures)" if drawn < len(found) else ""
+    text = f"{as_table(found)}\npicture  {arguments.out}{first}"
+    result = {"checkpoint": str(trained.checkpoint), "images": [one.as_json() for one in found]}
+    show({**result, "picture": str(arguments.out)}, arguments, lambda _: text)
+    return 0
+
+
+def export_model(arguments: argparse.Namespace) -> int:
+    """`tinyres export`: a run's network as an ONNX file."""
+    from tinyres.export.run import as_text, export_run
+
+    announce_compiling()
+    trained = training.load_trained(RunFolder(arguments.folder), arguments.checkpoint)
+    show(export_run(trained, arguments.out), arguments, as_text)
+    return 0
+
+
+def convert_weights(arguments: argparse.Namespace) -> int:
+    """`tinyres convert`: weights from outside under our names, or ours under others'."""
+    from tinyres.weights.command import convert_file
+
+    options = arguments.model, arguments.zeros, arguments.to
+    for line in convert_file(arguments.file, arguments.out, *options):
+        print(line)
     return 0
 
 
@@ -384,6 +419,36 @@ They are answered in Python: from tinyres.course import check, then
 check.relu_backward(my_relu_backward). What is solved is kept in course.json in
 tinyres/ in the user's data folder, or in the file that $TINYRES_COURSE names.
 """
+PREDICT_EXAMPLES = """\
+examples:
+  tinyres predict runs/resnet20 cat.jpg
+  tinyres predict runs/resnet20 pictures/*.png --top 3 --out seen.png
+  tinyres predict runs/resnet20 cat.jpg --json
+
+Of a picture that is not square the middle is used, scaled to the size that the
+network learnt from; what was done is said. The PNG shows every picture, what
+the network sees of it, and bars for the likeliest classes.
+"""
+EXPORT_EXAMPLES = """\
+examples:
+  tinyres export runs/resnet20 model.onnx
+  tinyres export runs/resnet20 model.onnx --checkpoint last
+
+Needs the package onnx: pip install "tinyres[onnx]". The file is checked by it,
+and run in onnxruntime where that is installed: its scores must be the model's.
+It takes batches of any size, normalised as it says under "mean" and "std".
+"""
+CONVERT_EXAMPLES = """\
+examples:
+  tinyres convert resnet20-12fca82f.th resnet20.safetensors
+  tinyres convert checkpoint.pth resnet18.safetensors --model resnet18_cifar
+  tinyres convert resnet20.safetensors theirs.safetensors --to pytorch_resnet_cifar10
+
+Knows the names of these, and takes ResNets with torchvision's names too:
+  {namings}
+A .pth (.pt, .th) is a pickle: torch must be installed, whose restricted reader
+runs no code in it. From Python: tinyres.weights.load_weights(model, file).
+"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -402,6 +467,9 @@ def parser() -> argparse.ArgumentParser:
     add_lab(commands)
     add_step(commands)
     add_course(commands)
+    add_predict(commands)
+    add_export(commands)
+    add_convert(commands)
     return main_parser
 
 
@@ -532,6 +600,42 @@ def add_course(commands: Any) -> None:
     text = "Show the exercises, and which of them are solved."
     command = add_command(commands, "course", "[NAME]", course, text, COURSE_EXAMPLES)
     command.add_argument("name", metavar="NAME", nargs="?", help="an exercise: show its task")
+
+
+def add_predict(commands: Any) -> None:
+    text = "Say what a run's network takes pictures for."
+    command = add_command(commands, "predict", "RUN_DIR IMAGE … [options]", predict, text, PREDICT_EXAMPLES)
+    command.add_argument("folder", metavar="RUN_DIR", type=Path, help="the run's folder")
+    command.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="PNG, JPEG, BMP, GIF or WebP")
+    command.add_argument("--checkpoint", choices=("best", "last"), default="best", help="default: best")
+    command.add_argument("--top", metavar="N", type=positive, default=5, help="how many classes (default: 5)")
+    picture = Path("prediction.png")
+    command.add_argument("--out", metavar="PNG", type=Path, default=picture, help=f"default: {picture}")
+    command.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def add_export(commands: Any) -> None:
+    text = "Write a run's network as ONNX, for other programs."
+    command = add_command(commands, "export", "RUN_DIR OUT.onnx [options]", export_model, text, EXPORT_EXAMPLES)
+    command.add_argument("folder", metavar="RUN_DIR", type=Path, help="the run's folder")
+    command.add_argument("out", metavar="OUT.onnx", type=Path, help="the file to write")
+    command.add_argument("--checkpoint", choices=("best", "last"), default="best", help="default: best")
+    command.add_argument("--json", action="store_true", help="print what was written as JSON")
+
+
+def add_convert(commands: Any) -> None:
+    text = "Rename weights from other repositories to ours, or back."
+    namings = "\n  ".join(f"{key:<23} {naming.repository}" for key, naming in weights.NAMINGS.items())
+    examples = CONVERT_EXAMPLES.format(namings=namings)
+    usage = "FILE OUT.safetensors [options]"
+    command = add_command(commands, "convert", usage, convert_weights, text, examples)
+    command.add_argument("file", metavar="FILE", type=Path, help=".pth, .safetensors or .npz")
+    command.add_argument("out", metavar="OUT.safetensors", type=Path, help="the file to write; .npz works too")
+    command.add_argument(
+        "--model", metavar="NAME", type=one_of("model", models.names()), help="default: found from names and shapes"
+    )
+    command.add_argument("--zeros", choices=("behind", "both"), help="of shortcuts A (default: as the names suggest)")
+    command.add_argument("--to", metavar="NAMES", type=one_of("naming", weights.NAMINGS), help="default: ours")
 
 
 def add_model_arguments(group: Any, name: str, text: str, metavar: str = "NAME") -> None:

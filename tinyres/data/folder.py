@@ -1,10 +1,14 @@
 """Your own pictures: one folder per class, named after it."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tinyres.data.dataset import DataError, Dataset, split
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
 LAYOUT = "expected PATH/train/CLASS/*.png and PATH/test/CLASS/*.png, or PATH/CLASS/*.png"
@@ -55,13 +59,24 @@ def _read_tree(root: Path, classes: tuple[str, ...], name: str, size: int) -> Da
 
 def _read_image(file: Path, size: int) -> np.ndarray:
     """The picture as uint8 (3, size, size)."""
+    return squared(open_picture(file), size)
+
+
+def open_picture(file: Path) -> "Image.Image":
+    """The whole picture in RGB, upright. DataError: it cannot be read."""
     from PIL import Image, ImageOps
 
     try:
         with Image.open(file) as opened:
-            image = ImageOps.exif_transpose(opened).convert("RGB")  # cameras store the turn beside the pixels
+            return ImageOps.exif_transpose(opened).convert("RGB")  # cameras store the turn beside the pixels
     except Exception as error:  # Pillow's decoders raise many kinds
         raise DataError(f"{file}: cannot be read as an image ({error}); replace or remove it") from error
+
+
+def squared(image: "Image.Image", size: int) -> np.ndarray:
+    """Its central square, scaled: uint8 (3, size, size)."""
+    from PIL import Image
+
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     square = image.crop((left, top, left + side, top + side)).resize((size, size), Image.Resampling.BICUBIC)

@@ -8,6 +8,7 @@ from tinyres.training.run import default_folder, evaluate_run, resume, train
 from tinyres.training.run_folder import RunFolder
 from tinyres.training.seeds import resume_seeds, train_seeds
 from tinyres.training.settings import Settings
+from tinyres.training.trained import Trained, load_trained
 from tinyres.training.trainer import Trainer
 
 __all__ = [
@@ -16,9 +17,11 @@ __all__ = [
     "RunError",
     "RunFolder",
     "Settings",
+    "Trained",
     "Trainer",
     "default_folder",
     "evaluate_run",
+    "load_trained",
     "resume",
     "resume_seeds",
     "train",

@@ -65,7 +65,7 @@ class Trainer:
     ):
         random.manual_seed(settings.seed)
         self.settings, self.folder, self.progress, self.should_stop = settings, folder, progress, should_stop
-        self.classes = train.classes
+        self.classes, self.image_shape = train.classes, train.images.shape[1:]
         self.mean, self.std = channel_statistics(train)
         self.train_loader = self.loader(train, shuffle=True, augment=True)
         self.validation_loader = self.loader(validation)
@@ -233,6 +233,7 @@ class Trainer:
             "classes": self.classes,
             "mean": self.mean.tolist(),
             "std": self.std.tolist(),
+            "image_shape": self.image_shape,
             "epoch": math.ceil(self.step / len(self.train_loader)),
             "step": self.step,
         }
