@@ -186,5 +186,5 @@ def draw(results: Results, figure: Figure) -> None:
     tidy(panels[2], "where the biases end", "highway layer, from the input", "bias")
     for axes in panels:
         axes.locator_params(axis="x", integer=True)
-    title = f"Gates of {results['depth']}-layer highway nets, median and range of the seeds: {results['data']}"
+    title = f"Gates of highway nets, seeds' median and range: {results['data']}"
     figure.suptitle(title, fontweight="bold")
