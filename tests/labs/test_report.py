@@ -63,7 +63,16 @@ class TestDocs:
         found = self.reports[name]
         drawn = (DOCS / "pictures" / f"lab-{name}.png").read_bytes()
         assert report.fingerprint(found).encode() in drawn
-        assert picture(labs.find(name), found["results"]).axes
+        figure = picture(labs.find(name), found["results"])
+        figure.draw_without_rendering()
+        texts = [
+            *figure.texts,
+            *(axes.title for axes in figure.axes),
+            *([figure._suptitle] if figure._suptitle else []),
+        ]
+        for text in texts:  # none is cut off at the picture's edge
+            box = text.get_window_extent()
+            assert box.x0 >= 0 and box.x1 <= figure.bbox.width, text.get_text()
         assert found["lab"] == name and found["verdict"] == str(labs.find(name).verdict(found["results"]))
 
     @pytest.mark.parametrize("name", labs.NAMES)

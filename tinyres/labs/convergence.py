@@ -18,8 +18,8 @@ Reproduced if, in the mean over three seeds: at 18 layers the two test errors ar
 layers the residual net's is below its twin's by more than the larger of their standard deviations, and by more than at
 18; and if at 18 layers the residual net needs at most nine tenths of its twin's epochs, in the median over the seeds.
 
-The first condition is ill-posed for a training that ends early: a net that learns faster is then still ahead. Read it
-beside the curves: whether they have met.
+The first condition is ill-posed for a training that ends early, as it showed: a net that learns faster is then still
+ahead. Read it beside the curves: whether they have met. (The paper made 600,000 steps, on 1.28 million images.)
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def draw(results: Results, figure: Figure) -> None:
                 axes.fill_between(epochs, lines.min(0), lines.max(0), color=COLOURS[kind], alpha=0.12, linewidth=0)
         axes.set_ylim(0, None)
         axes.locator_params(axis="x", integer=True)
-        tidy(axes, f"{title}: mean and range", "epoch", "error, %")
+        tidy(axes, f"{title}:\nmean and range of the seeds", "epoch", "error, %")
     panels[1].set_ylim(panels[0].get_ylim())
     panels[1].get_legend().remove()
     for kind, offset in zip(KINDS, (-0.12, 0.12), strict=True):
@@ -146,6 +146,7 @@ def draw(results: Results, figure: Figure) -> None:
             panels[2].plot(where, errors, marker, color=COLOURS[kind], label=None if place else kind, alpha=0.7)
             panels[2].hlines(errors.mean(), place + offset - 0.1, place + offset + 0.1, color=COLOURS[kind], lw=2.5)
     panels[2].set_xticks(range(len(COUNTS)), list(COUNTS))
-    panels[2].margins(x=0.3, y=0.3)
-    tidy(panels[2], "at the end: every seed, mean", "layers", "test error, %")
+    panels[2].set_xlim(-0.5, len(COUNTS) - 0.5)
+    panels[2].margins(y=0.3)
+    tidy(panels[2], "at the end:\nseeds, and mean", "layers", "test error, %")
     figure.suptitle(f"18 and 34 layers: {results['data']}", fontweight="bold")
