@@ -87,6 +87,7 @@ def run(a_at: Callable, image: Array, b: Array, y: Array, sizes: tuple[int, ...]
 @cache
 def product(a_at: Callable, real: type) -> Any:
     """The kernel, compiled for that a, for float32 or for float64."""
+
     @cuda.jit
     def kernel(image, b, y, sizes):
         a_tile = cuda.shared.array((TILE, TILE), real)
