@@ -93,7 +93,7 @@ def test_killed_after_the_line_was_written_and_before_the_checkpoint(monkeypatch
 def test_killed_before_anything_was_saved(tmp_path):
     expected = outcome(run(tmp_path / "whole"))
     folder = run(tmp_path / "killed")
-    for path in (folder.last, folder.best, folder.metrics, folder.result):
+    for path in (folder.last, folder.previous, folder.best, folder.metrics, folder.result):
         path.unlink()
     resume(settings(), folder, quiet())
     assert outcome(folder) == expected

@@ -18,8 +18,9 @@ def test_what_lies_in_it(tmp_path, monkeypatch):
     monkeypatch.undo()  # draw the curves for once; few pictures all the same
     monkeypatch.setattr("tinyres.data.shapes", few_shapes)
     folder = run(tmp_path / "a" / "b", model="resnet8", limit_batches=1, batch_size=2, seed=5)
-    names = ["best.safetensors", "config.json", "curves.png", "last.safetensors", "metrics.jsonl", "result.json"]
-    assert sorted(path.name for path in folder.path.iterdir()) == names
+    saved = ["best.safetensors", "last.safetensors", "previous.safetensors"]
+    others = [".lock", "config.json", "curves.png", "metrics.jsonl", "result.json"]
+    assert sorted(path.name for path in folder.path.iterdir()) == sorted(saved + others)
     assert folder.curves.read_bytes().startswith(b"\x89PNG")
 
 

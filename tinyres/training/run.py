@@ -20,6 +20,7 @@ from tinyres.training.checkpoint import Checkpoint
 from tinyres.training.errors import RunError
 from tinyres.training.evaluate import evaluate
 from tinyres.training.interrupt import StopOnCtrlC
+from tinyres.training.lock import locked
 from tinyres.training.progress import Progress
 from tinyres.training.run_folder import RunFolder
 from tinyres.training.settings import Settings
@@ -43,19 +44,21 @@ def train(settings: Settings, folder: RunFolder, console: Console | None = None)
         progress = Progress(console)
         train_set, test_set = data.load(settings.data, settings.data_dir, quiet=progress.console.quiet)
         trainer = _trainer(settings, train_set, folder, progress)
-        folder.create(settings, train_set.sha256(), threads)
-        return _complete(trainer, test_set)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        with locked(folder.path):
+            folder.create(settings, train_set.sha256(), threads)
+            return _complete(trainer, test_set)
 
 
 def resume(settings: Settings, folder: RunFolder, console: Console | None = None) -> Result:
     """Go on with the run in this folder, whose settings these are, just as if it had never stopped.
 
-    RunError: the folder is damaged, or the data are not those it began with.
+    RunError: the folder is damaged, another process is at work there, or the data are not those it began with.
     """
     finished = folder.read_result()
     if finished is not None:
         return finished
-    with using_threads(settings.threads):
+    with locked(folder.path), using_threads(settings.threads):
         progress = Progress(console)
         train_set, test_set = data.load(settings.data, settings.data_dir, quiet=progress.console.quiet)
         if train_set.sha256() != folder.read_config()["data_sha256"]:
@@ -63,8 +66,7 @@ def resume(settings: Settings, folder: RunFolder, console: Console | None = None
                 f"{folder}: the {settings.data} images are not those it began with; find them, or start anew"
             )
         trainer = _trainer(settings, train_set, folder, progress)
-        if folder.last.exists():  # otherwise it was stopped before there was anything to save
-            trainer.restore(folder.last)
+        trainer.restore_newest()
         return _complete(trainer, test_set)
 
 
@@ -74,7 +76,7 @@ def evaluate_run(folder: RunFolder, settings: Settings, which: str = "best") -> 
     saved = checkpoint.load(path)
     with using_threads(settings.threads):
         _, test_set = data.load(settings.data, settings.data_dir)
-        if list(test_set.classes) != saved.about["classes"]:
+        if list(test_set.classes) != saved.about.get("classes"):
             raise RunError(f"{path}: was trained on other classes than those of {settings.data}")
         score = _test(saved, path, settings, test_set, limit=None)
     return {"checkpoint": path.name, "epoch": saved.about["epoch"], **score}

@@ -4,6 +4,7 @@ config.json         all settings, and what they ran on
 metrics.jsonl       a line for every epoch, written as soon as it ends
 curves.png          the same as a picture
 last.safetensors    where training stands: to go on from
+previous.safetensors the one before, in case the last is damaged
 best.safetensors    the weights that were best on the validation set
 result.json         what the test set said; written last, so a run that has it is finished
 """
@@ -19,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from tinyres.training.errors import RunError
-from tinyres.training.files import write_atomically, write_json
+from tinyres.training.files import LEFTOVERS, append, write_atomically, write_json
+from tinyres.training.lock import LOCK
 from tinyres.training.settings import Settings
 
 FORMAT_VERSION = 1
@@ -35,6 +37,8 @@ class RunFolder:
         self.metrics = self.path / "metrics.jsonl"
         self.curves = self.path / "curves.png"
         self.last = self.path / "last.safetensors"
+        self.previous = self.path / "previous.safetensors"
+        self.damaged = self.path / "damaged.safetensors"
         self.best = self.path / "best.safetensors"
         self.result = self.path / "result.json"
 
@@ -60,7 +64,7 @@ class RunFolder:
         """RunError if something lies there."""
         if self.config.exists():
             raise RunError(f"{self}: holds a run already; go on with it by --resume {self}, or name another folder")
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if self.path.exists() and (not self.path.is_dir() or any(not _is_ours(path) for path in self.path.iterdir())):
             raise RunError(f"{self}: expected a new or an empty folder for the run; name another one")
 
     def read_config(self) -> dict[str, Any]:
@@ -87,14 +91,19 @@ class RunFolder:
 
     def add_metrics(self, metrics: Metrics) -> None:
         """Append an epoch's line."""
-        with self.metrics.open("a") as file:
-            file.write(json.dumps(metrics) + "\n")
+        append(self.metrics, (json.dumps(metrics) + "\n").encode())
 
     def keep_metrics(self, epochs: int) -> None:
-        """Drop the lines after the first so many: a run that was killed may have written one more than it saved."""
-        lines = self.metrics.read_text().splitlines(keepends=True) if self.metrics.exists() else []
+        """Drop the lines after the first so many: a run that was killed may have written one more than it saved.
+
+        RunError: there are fewer.
+        """
+        lines = self.metrics.read_bytes().splitlines(keepends=True) if self.metrics.exists() else []
+        if len(lines) < epochs:
+            wrong = f"expected a line for each of {epochs} epochs, got {len(lines)}"
+            raise RunError(f"{self.metrics}: {wrong}; put the original back, or start a new run")
         if len(lines) > epochs:
-            write_atomically(self.metrics, "".join(lines[:epochs]).encode())
+            write_atomically(self.metrics, b"".join(lines[:epochs]))
 
     def read_result(self) -> dict[str, Any] | None:
         """None: the run is not finished."""
@@ -105,3 +114,8 @@ class RunFolder:
 
     def write_result(self, result: dict[str, Any]) -> None:
         write_json(self.result, result)
+
+
+def _is_ours(path: Path) -> bool:
+    """Left by one that was killed before there was anything to keep."""
+    return path.name == LOCK or path.match(LEFTOVERS)
