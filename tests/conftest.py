@@ -9,6 +9,7 @@ import pytest
 import tinyres
 
 pytest.register_assert_rewrite("networks", "support")
+pytest_plugins = ["fault_table"]
 
 
 @pytest.fixture(autouse=True)

@@ -28,7 +28,6 @@ from tinyres.training.settings import RECIPES, Settings
 from tinyres.training.step import backpropagate
 from tinyres.viz.curves import draw_curves
 
-
 SAVE_EVERY = 600  # seconds; an epoch may take hours, and so much of it at most is lost
 
 
@@ -272,9 +271,7 @@ class Trainer:
             if last.exists():
                 return self.restore(last)
         except Damaged as error:
-            last.replace(
-                self.folder.damaged
-            )  # out of the way, or the next save would put it in the place of a good one
+            last.replace(self.folder.damaged)  # or the next save would put it in the place of the good one
             self.progress.say(f"{error}\nit is now called {self.folder.damaged.name}")
         try:
             if previous.exists():
