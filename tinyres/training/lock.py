@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tinyres.training.errors import RunError
@@ -45,5 +45,6 @@ def _lock(descriptor: int, folder: Path) -> None:
         raise RunError(
             f"{folder}: another process is at work on this run (pid {owner}); wait for it, or stop it"
         ) from None
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
+    with suppress(OSError):  # it is for the message above, and not worth ending a run on a full disk
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())

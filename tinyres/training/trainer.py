@@ -202,7 +202,7 @@ class Trainer:
                 batch = next(batches)
             except StopIteration:
                 return
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self.save_last()
                 place = f"epoch {self.position.epoch + 1}, after {self.position.batch} of its batches"
                 raise RunError(f"{place}: the next one could not be prepared ({error!r})") from error

@@ -1,0 +1,106 @@
+"""kill -9 at any moment, and at every system call of a run: what was killed and resumed ends with the same bits."""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+from doomed import CAN_FORK, begin, end
+from runs import outcome
+
+from tinyres.training import RunError, RunFolder
+from tinyres.training.lock import LOCK, locked
+
+pytestmark = [
+    pytest.mark.skipif(not CAN_FORK, reason="processes are forked from a server, which this system does not have"),
+]
+KILLED = -signal.SIGKILL
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that nobody disturbed: what it computed, the names of its system calls, and its seconds."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert end(begin(folder / "run", count=str(folder / "calls"))) == 0
+    began = time.monotonic()
+    assert end(begin(folder / "timed")) == 0
+    return outcome(RunFolder(folder / "run")), (folder / "calls").read_text().split(), time.monotonic() - began
+
+
+def go_on_to_the_end(folder, expected):
+    assert end(begin(folder)) == 0
+    assert outcome(RunFolder(folder)) == expected
+    left = sorted(path.name for path in folder.iterdir() if path.suffix == ".tmp")
+    assert left == []
+
+
+def kill_at_calls(numbers, whole, tmp_path, fault, half=False):
+    expected, _, _ = whole
+    for number in numbers:
+        folder = tmp_path / f"at-{number}-{half}"
+        with fault():
+            assert end(begin(folder, die_at=number, half=half)) == KILLED
+            go_on_to_the_end(folder, expected)
+
+
+def kill_at_moments(count, whole, tmp_path, fault):
+    """At random moments; and what goes on after the kill is killed again, until it gets through."""
+    expected, _, seconds = whole
+    draws = random.Random(0)
+    for number in range(count):
+        folder = tmp_path / f"moment-{number}"
+        with fault():
+            process = begin(folder)
+            time.sleep(draws.uniform(0, seconds))
+            process.kill()
+            assert end(process) in (KILLED, 0)  # 0: it was done already
+            go_on_to_the_end(folder, expected)
+
+
+@pytest.mark.faults("kill -9 at a random moment")
+def test_at_random_moments(whole, tmp_path, fault):
+    kill_at_moments(5, whole, tmp_path, fault)
+
+
+@pytest.mark.faults("kill -9 at a system call")
+def test_inside_the_writing_of_a_checkpoint(whole, tmp_path, fault):
+    """Five calls of one save in the middle of the run, from the first writes to the folder's fsync."""
+    calls = whole[1]
+    renames = [number for number in range(1, len(calls)) if calls[number - 1 : number + 1] == ["replace", "replace"]]
+    first = renames[len(renames) // 2]  # the checkpoint before is out of the way, the new one not yet in its place
+    kill_at_calls([first - 3, first - 1, first, first + 1, first + 3], whole, tmp_path, fault)
+
+
+@pytest.mark.slow
+@pytest.mark.faults("kill -9 at a random moment")
+def test_at_many_random_moments(whole, tmp_path, fault):
+    kill_at_moments(100, whole, tmp_path, fault)
+
+
+@pytest.mark.slow
+@pytest.mark.faults("kill -9 at a system call")
+def test_at_every_system_call(whole, tmp_path, fault):
+    calls = whole[1]
+    kill_at_calls(range(1, len(calls) + 1), whole, tmp_path, fault)
+    writes = [number for number, name in enumerate(calls, 1) if name == "write"]
+    kill_at_calls(writes, whole, tmp_path, fault, half=True)
+
+
+@pytest.mark.faults("a second process on one run")
+def test_the_second_process_is_refused(whole, tmp_path):
+    process = begin(tmp_path / "run", slowly=0.5)
+    while not (tmp_path / "run" / "config.json").exists():
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        with (
+            pytest.raises(RunError, match=rf"run: another process is at work on this run \(pid {process.pid}\)"),
+            locked(tmp_path / "run"),
+        ):
+            pass
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+    assert end(process) == KILLED
+    assert (tmp_path / "run" / LOCK).exists()
+    go_on_to_the_end(tmp_path / "run", whole[0])  # a dead process holds nothing
