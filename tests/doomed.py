@@ -19,6 +19,7 @@ import pytest
 import runs
 
 from tinyres import data, models
+from tinyres.data.download import Archive, fetch
 from tinyres.training import Interrupted, RunFolder, resume, train, trainer
 
 CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()
@@ -32,10 +33,19 @@ CALLS = ("open", "write", "fsync", "replace", "close", "mkdir", "unlink")  # wha
 
 def begin(folder: Path, **how: Any) -> multiprocessing.Process:
     """Start a new run in that folder or, if there is one, go on with it. For `how` see `_train`."""
+    return _started(_train, folder, **how)
+
+
+def begin_download(archive: Archive, folder: Path) -> multiprocessing.Process:
+    """Fetch it from a server on this machine."""
+    return _started(_download, archive, folder)
+
+
+def _started(target: Callable[..., None], *arguments: Any, **settings: Any) -> multiprocessing.Process:
     with pytest.MonkeyPatch.context() as patch:  # the server, which the first process starts, is to find this module
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
         ensure_running()
-    process = FORK.Process(target=_train, args=(folder,), kwargs=how)
+    process = FORK.Process(target=target, args=arguments, kwargs=settings)
     process.start()
     return process
 
@@ -71,6 +81,11 @@ def _train(
             raise SystemExit(STOPPED) from None
     if count:
         Path(count).write_text("\n".join(made))
+
+
+def _download(archive: Archive, folder: Path) -> None:
+    os.environ["no_proxy"] = "127.0.0.1"
+    fetch(archive, folder, quiet=True)
 
 
 def _slow(step: Callable[..., Any], seconds: float) -> Callable[..., Any]:

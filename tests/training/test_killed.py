@@ -3,7 +3,9 @@
 import os
 import random
 import signal
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 from doomed import CAN_FORK, begin, end
@@ -12,16 +14,22 @@ from runs import outcome
 from tinyres.training import RunError, RunFolder
 from tinyres.training.lock import LOCK, locked
 
-pytestmark = [
-    pytest.mark.skipif(not CAN_FORK, reason="processes are forked from a server, which this system does not have"),
-]
+pytestmark = pytest.mark.skipif(not CAN_FORK, reason="processes are forked from a server, which is not for this system")
 KILLED = -signal.SIGKILL
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def place():
+    """A folder in memory, where there is one: a kill does not reach the disk's own cache, and fsync takes its time."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def whole(place):
     """A run that nobody disturbed: what it computed, the names of its system calls, and its seconds."""
-    folder = tmp_path_factory.mktemp("whole")
+    folder = place / "whole"
+    folder.mkdir()
     assert end(begin(folder / "run", count=str(folder / "calls"))) == 0
     began = time.monotonic()
     assert end(begin(folder / "timed")) == 0
@@ -35,21 +43,21 @@ def go_on_to_the_end(folder, expected):
     assert left == []
 
 
-def kill_at_calls(numbers, whole, tmp_path, fault, half=False):
+def kill_at_calls(numbers, whole, place, fault, half=False):
     expected, _, _ = whole
     for number in numbers:
-        folder = tmp_path / f"at-{number}-{half}"
+        folder = place / f"at-{number}-{half}-{len(numbers)}"
         with fault():
             assert end(begin(folder, die_at=number, half=half)) == KILLED
             go_on_to_the_end(folder, expected)
 
 
-def kill_at_moments(count, whole, tmp_path, fault):
+def kill_at_moments(count, whole, place, fault):
     """At random moments; and what goes on after the kill is killed again, until it gets through."""
     expected, _, seconds = whole
     draws = random.Random(0)
     for number in range(count):
-        folder = tmp_path / f"moment-{number}"
+        folder = place / f"moment-{number}-of-{count}"
         with fault():
             process = begin(folder)
             time.sleep(draws.uniform(0, seconds))
@@ -59,48 +67,48 @@ def kill_at_moments(count, whole, tmp_path, fault):
 
 
 @pytest.mark.faults("kill -9 at a random moment")
-def test_at_random_moments(whole, tmp_path, fault):
-    kill_at_moments(5, whole, tmp_path, fault)
+def test_at_random_moments(whole, place, fault):
+    kill_at_moments(5, whole, place, fault)
 
 
 @pytest.mark.faults("kill -9 at a system call")
-def test_inside_the_writing_of_a_checkpoint(whole, tmp_path, fault):
+def test_inside_the_writing_of_a_checkpoint(whole, place, fault):
     """Five calls of one save in the middle of the run, from the first writes to the folder's fsync."""
     calls = whole[1]
     renames = [number for number in range(1, len(calls)) if calls[number - 1 : number + 1] == ["replace", "replace"]]
     first = renames[len(renames) // 2]  # the checkpoint before is out of the way, the new one not yet in its place
-    kill_at_calls([first - 3, first - 1, first, first + 1, first + 3], whole, tmp_path, fault)
+    kill_at_calls([first - 3, first - 1, first, first + 1, first + 3], whole, place, fault)
 
 
 @pytest.mark.slow
 @pytest.mark.faults("kill -9 at a random moment")
-def test_at_many_random_moments(whole, tmp_path, fault):
-    kill_at_moments(100, whole, tmp_path, fault)
+def test_at_many_random_moments(whole, place, fault):
+    kill_at_moments(100, whole, place, fault)
 
 
 @pytest.mark.slow
 @pytest.mark.faults("kill -9 at a system call")
-def test_at_every_system_call(whole, tmp_path, fault):
+def test_at_every_system_call(whole, place, fault):
     calls = whole[1]
-    kill_at_calls(range(1, len(calls) + 1), whole, tmp_path, fault)
+    kill_at_calls(range(1, len(calls) + 1), whole, place, fault)
     writes = [number for number, name in enumerate(calls, 1) if name == "write"]
-    kill_at_calls(writes, whole, tmp_path, fault, half=True)
+    kill_at_calls(writes, whole, place, fault, half=True)
 
 
 @pytest.mark.faults("a second process on one run")
-def test_the_second_process_is_refused(whole, tmp_path):
-    process = begin(tmp_path / "run", slowly=0.5)
-    while not (tmp_path / "run" / "config.json").exists():
+def test_the_second_process_is_refused(whole, place):
+    process = begin(place / "run", slowly=0.5)
+    while not (place / "run" / "config.json").exists():
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGSTOP)
     try:
         with (
             pytest.raises(RunError, match=rf"run: another process is at work on this run \(pid {process.pid}\)"),
-            locked(tmp_path / "run"),
+            locked(place / "run"),
         ):
             pass
     finally:
         os.kill(process.pid, signal.SIGKILL)
     assert end(process) == KILLED
-    assert (tmp_path / "run" / LOCK).exists()
-    go_on_to_the_end(tmp_path / "run", whole[0])  # a dead process holds nothing
+    assert (place / "run" / LOCK).exists()
+    go_on_to_the_end(place / "run", whole[0])  # a dead process holds nothing
