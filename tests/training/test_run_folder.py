@@ -53,7 +53,8 @@ def test_no_run_s_folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"format_version": 1}', '{"format_version": 1, "settings": {}}']
+    "text",
+    ["", "{", "[]", "{}", '{"format_version": 1}', '{"format_version": 1, "settings": {}}', "[" * 5000, '"\\ud800"'],
 )
 def test_damaged_config(tmp_path, text):
     folder = RunFolder(tmp_path)

@@ -143,6 +143,42 @@ def test_read_only(whole, tmp_path, capsys, fault):
         goes_on_to_the_end(folder.path, whole)
 
 
+@pytest.mark.faults("a run's own files: fuzzed")
+def test_fuzzed_config_metrics_and_result(capsys, tmp_path, fault):
+    """A byte changed, a piece cut out, or nonsense instead: it is refused, or it makes no difference to the program."""
+    folder = run(tmp_path / "run")
+    good = {path: path.read_bytes() for path in (folder.config, folder.metrics, folder.result)}
+    nonsense = [b"", b"null", b"[1]", b"\xff", b"[" * 5000, b'{"format_version": 1, "settings": {"epochs": "x"}}']
+    refused = 0
+    for number in range(120):
+        draws = random.Random(number)
+        path = draws.choice(list(good))
+        content = bytearray(good[path])
+        place = draws.randrange(len(content))
+        if draws.random() < 0.3:
+            content = draws.choice(nonsense)
+        elif draws.random() < 0.5:
+            del content[place : place + draws.choice([1, 10, 1000])]
+        else:
+            content[place] ^= 1 << draws.randrange(8)
+        path.write_bytes(content)
+        if path != folder.result:
+            folder.result.unlink()
+        weights = folder.last.read_bytes()
+        with fault():
+            try:
+                code = main(["train", "--quiet", "--resume", str(folder)])
+            except SystemExit as stop:
+                code = stop.code
+            assert code in (0, 1, 2)
+            refused += code != 0
+            assert code == 0 or "tinyres" in capsys.readouterr().err
+            assert folder.last.read_bytes() == weights or code == 0
+        for path, before in good.items():
+            path.write_bytes(before)
+    assert refused > 40
+
+
 # ---- the computation -------------------------------------------------------------------------------------------------
 
 

@@ -140,5 +140,5 @@ def read_receipt(folder: Path) -> dict[str, str] | None:
         return None
     try:
         return {name: file["sha256"] for name, file in json.loads(path.read_text())["files"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{path}: is no receipt of tinyres's ({error!r}); delete the folder and run again") from error

@@ -77,7 +77,7 @@ class RunFolder:
                 found = config["format_version"]
                 raise RunError(f"{self.config}: expected format version {FORMAT_VERSION}, got {found}")
             return {**config, "settings": Settings(**config["settings"])}
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise RunError(f"{self.config}: damaged ({error}); put the original back, or start a new run") from error
 
     def read_metrics(self) -> list[Metrics]:
@@ -86,7 +86,7 @@ class RunFolder:
             return []
         try:
             return [json.loads(line) for line in self.metrics.read_text().splitlines()]
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RunError(f"{self.metrics}: damaged ({error}); remove the broken line") from error
 
     def add_metrics(self, metrics: Metrics) -> None:
@@ -109,7 +109,7 @@ class RunFolder:
         """None: the run is not finished."""
         try:
             return json.loads(self.result.read_text()) if self.result.exists() else None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RunError(f"{self.result}: damaged ({error}); delete it, and --resume writes it anew") from error
 
     def write_result(self, result: dict[str, Any]) -> None:
