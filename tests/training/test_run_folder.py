@@ -10,6 +10,7 @@ from runs import few_shapes, quiet, run, settings, tiny_world  # noqa: F401
 import tinyres
 from tinyres.training import RunError, RunFolder
 from tinyres.training.run import default_folder, evaluate_run, resume
+from tinyres.training.run_folder import METRICS
 
 pytestmark = pytest.mark.usefixtures("tiny_world")
 
@@ -72,11 +73,12 @@ def test_config_of_another_version(tmp_path):
 
 def test_damaged_metrics(tmp_path):
     folder = RunFolder(tmp_path)
-    folder.metrics.write_text('{"epoch": 1}\n{"epo')
+    line = dict.fromkeys(METRICS, 1)
+    folder.metrics.write_text(f'{json.dumps(line)}\n{{"epo')
     with pytest.raises(RunError, match=r"metrics\.jsonl: damaged"):
         folder.read_metrics()
     folder.keep_metrics(1)
-    assert folder.read_metrics() == [{"epoch": 1}]
+    assert folder.read_metrics() == [line]
 
 
 def test_damaged_result(tmp_path):

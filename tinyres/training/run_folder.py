@@ -26,6 +26,9 @@ from tinyres.training.settings import Settings
 
 FORMAT_VERSION = 1
 Metrics = dict[str, Any]
+METRICS = ("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "seconds")
+RESULT = ("epoch", "epochs", "validation_accuracy", "test_accuracy", "test_loss", "test_images", "seconds")
+RESULT_OF_SEEDS = ("test_accuracy", "test_accuracy_std")
 
 
 class RunFolder:
@@ -85,7 +88,10 @@ class RunFolder:
         if not self.metrics.exists():
             return []
         try:
-            return [json.loads(line) for line in self.metrics.read_text().splitlines()]
+            lines = [json.loads(line) for line in self.metrics.read_text().splitlines()]
+            for line in lines:
+                _expect_numbers(line, METRICS)
+            return lines
         except (ValueError, RecursionError) as error:
             raise RunError(f"{self.metrics}: damaged ({error}); remove the broken line") from error
 
@@ -108,12 +114,23 @@ class RunFolder:
     def read_result(self) -> dict[str, Any] | None:
         """None: the run is not finished."""
         try:
-            return json.loads(self.result.read_text()) if self.result.exists() else None
+            if not self.result.exists():
+                return None
+            result = json.loads(self.result.read_text())
+            _expect_numbers(result, RESULT_OF_SEEDS if isinstance(result, dict) and "seeds" in result else RESULT)
+            return result
         except (ValueError, RecursionError) as error:
             raise RunError(f"{self.result}: damaged ({error}); delete it, and --resume writes it anew") from error
 
     def write_result(self, result: dict[str, Any]) -> None:
         write_json(self.result, result)
+
+
+def _expect_numbers(found: Any, names: tuple[str, ...]) -> None:
+    """ValueError: these are not all there, or not all numbers."""
+    missing = [name for name in names if not isinstance(found, dict) or type(found.get(name)) not in (int, float)]
+    if missing:
+        raise ValueError(f"expected a number for {', '.join(missing)}")
 
 
 def _is_ours(path: Path) -> bool:
