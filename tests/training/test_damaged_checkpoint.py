@@ -162,6 +162,19 @@ def test_a_run_that_is_to_go_on_from_nonsense(tiny_world, tmp_path, fault):  # n
                 resume(settings(), folder, quiet())
 
 
+@pytest.mark.faults("checkpoint: nonsense under a right digest")
+def test_the_best_weights_say_nonsense(tiny_world, tmp_path, fault):  # noqa: F811
+    folder = run(tmp_path / "run")
+    folder.result.unlink()
+    header, body = parts_of(folder.best.read_bytes())
+    for entry in ("model", "mean", "std", "epoch"):
+        for value in ("null", "{}", "[1]", "-3", '"x"', "99999999"):
+            metadata = {**header["__metadata__"], entry: value}
+            folder.best.write_bytes(sealed(to_json({**header, "__metadata__": metadata}), body))
+            with fault(), pytest.raises(RunError, match=r"best\.safetensors: "):
+                resume(settings(), folder, quiet())
+
+
 def test_other_readers_read_it(content, path):
     path.write_bytes(content)
     with safe_open(path, framework="np") as file:

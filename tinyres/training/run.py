@@ -79,7 +79,7 @@ def evaluate_run(folder: RunFolder, settings: Settings, which: str = "best") -> 
         if list(test_set.classes) != saved.about.get("classes"):
             raise RunError(f"{path}: was trained on other classes than those of {settings.data}")
         score = _test(saved, path, settings, test_set, limit=None)
-    return {"checkpoint": path.name, "epoch": saved.about["epoch"], **score}
+    return {"checkpoint": path.name, "epoch": saved.about.get("epoch"), **score}
 
 
 def default_folder(settings: Settings) -> RunFolder:
@@ -103,10 +103,13 @@ def _complete(trainer: Trainer, test_set: Dataset) -> Result:
         trainer.fit()
     best = checkpoint.load(folder.best)
     metrics = folder.read_metrics()
-    chosen = metrics[best.about["epoch"] - 1]
+    epoch = best.about.get("epoch")
+    if type(epoch) is not int or not 1 <= epoch <= len(metrics):
+        raise RunError(f"{folder.best}: expected the weights of one of {len(metrics)} epochs, got {epoch}")
+    chosen = metrics[epoch - 1]
     result = {
         "checkpoint": folder.best.name,
-        "epoch": best.about["epoch"],
+        "epoch": epoch,
         "epochs": len(metrics),
         "validation_accuracy": chosen["validation_accuracy"],
         **_test(best, folder.best, settings, test_set, settings.limit_batches),
@@ -118,11 +121,13 @@ def _complete(trainer: Trainer, test_set: Dataset) -> Result:
 
 def _test(saved: Checkpoint, path: Path, settings: Settings, test_set: Dataset, limit: int | None) -> Result:
     """The checkpoint's network, built anew, on the test set."""
-    about = saved.about
-    model = models.build(about["model"], about["num_classes"], about["shortcut"])
+    model = models.build(settings.model, len(test_set.classes), settings.shortcut)
     model.to(settings.device, settings.precision)
     checkpoint.load_weights(model, saved, path, settings.model)
-    mean, std = np.array(about["mean"]), np.array(about["std"])
-    batches = Loader(test_set, settings.batch_size, mean=mean, std=std, dtype=settings.precision, limit=limit)
+    try:
+        mean, std = (np.array(saved.about[name], np.float64) for name in ("mean", "std"))
+        batches = Loader(test_set, settings.batch_size, mean=mean, std=std, dtype=settings.precision, limit=limit)
+    except checkpoint.UNREADABLE as error:
+        raise RunError(f"{path}: does not say how its images are normalised ({error}); {checkpoint.CURE}") from error
     score = evaluate(model, batches.epoch(0), settings.device)
     return {"test_accuracy": score.accuracy, "test_loss": score.loss, "test_images": score.images}
