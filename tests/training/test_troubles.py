@@ -17,7 +17,7 @@ from runs import outcome, run, tiny_world  # noqa: F401
 
 from tinyres.cli import main
 from tinyres.data import Loader
-from tinyres.training import RunFolder, trainer
+from tinyres.training import RunFolder, checkpoint, trainer
 from tinyres.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("tiny_world")
@@ -62,7 +62,13 @@ def full_disk(monkeypatch, after):
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", limited)
-        yield
+        yield patch
+
+
+def newest_step(folder):
+    """How far the newest sound checkpoint has come; None if there is none."""
+    files = [path for path in (folder.last, folder.previous) if path.exists()]
+    return checkpoint.load(files[0]).about["step"] if files else None
 
 
 @pytest.mark.faults("disk full, at every write")
@@ -73,11 +79,17 @@ def test_disk_full(whole, monkeypatch, capsys, fault):
         patch.setattr(os, "write", lambda *arguments: writes.append(1) or write(*arguments))
         assert main([*TRAIN, "--out", "counted"]) == 0
     assert len(writes) > 10
+    save_last = Trainer.save_last
     for after in range(1, len(writes)):  # the first is the process's number in the lock, which may be missing
+        saved = []
         with fault():
-            with full_disk(monkeypatch, after):
+            with full_disk(monkeypatch, after) as patch:
+                patch.setattr(
+                    Trainer, "save_last", lambda self, saved=saved: save_last(self) or saved.append(self.step)
+                )
                 assert "No space left on device" in (said := fails(capsys, *TRAIN, "--out", f"full-{after}"))
             assert f"full-{after}/" in said
+            assert newest_step(RunFolder(f"full-{after}")) == (saved[-1] if saved else None)
             goes_on_to_the_end(Path(f"full-{after}"), whole)
 
 
