@@ -8,6 +8,7 @@ import tinyres
 from tinyres.nn import init
 
 pytest.register_assert_rewrite("networks", "support")
+pytest_plugins = ["fault_table"]
 
 
 @pytest.fixture(autouse=True)

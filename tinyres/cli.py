@@ -1,6 +1,6 @@
 """The command line: arguments in, library calls, exit codes out.
 
-0: done    1: it failed, and the message says why    2: the command line is wrong    130: stopped by Ctrl-C
+0: done    1: it failed, and the message says why    2: the command line is wrong    130: stopped by Ctrl-C or SIGTERM
 """
 
 from __future__ import annotations
@@ -352,8 +352,9 @@ examples:
 
 A tenth of the training images is set aside for validation; the weights of the
 epoch that does best there are kept. The test set is looked at once, at the end,
-with these. Ctrl-C saves everything, so that --resume goes on exactly there; a
-second Ctrl-C stops without saving.
+with these. Ctrl-C or SIGTERM saves everything, so that --resume goes on exactly
+there; a second one stops without saving. Every epoch is saved, and every ten
+minutes: after a crash --resume goes on from there, and ends with the same weights.
 """
 EVAL_EXAMPLES = """\
 examples:

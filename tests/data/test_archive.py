@@ -4,7 +4,10 @@ import gzip
 import hashlib
 import io
 import json
+import random
+import shutil
 import tarfile
+import tracemalloc
 
 import pytest
 
@@ -74,6 +77,7 @@ def test_another_process_that_was_quicker_is_left_alone(unpacked, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["set", "set.tar.gz"]
 
 
+@pytest.mark.faults("archive: hostile or unlike what was expected")
 def test_other_members_are_passed_over(unpacked, tmp_path):
     others = [
         file("set/readme.html", b"hello"),
@@ -87,6 +91,7 @@ def test_other_members_are_passed_over(unpacked, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["set", "set.tar.gz"]
 
 
+@pytest.mark.faults("archive: hostile or unlike what was expected")
 @pytest.mark.parametrize(
     ("members", "message"),
     [
@@ -108,6 +113,7 @@ def test_an_archive_that_is_not_as_expected_leaves_nothing(unpacked, tmp_path, m
     assert_nothing_is_left(tmp_path)
 
 
+@pytest.mark.faults("archive: hostile or unlike what was expected")
 def test_a_huge_member_is_refused_by_its_header_alone(tmp_path):
     header = tarfile.TarInfo("set/pixels.bin")
     header.size = 1 << 40
@@ -124,6 +130,7 @@ def something_else(content):
     return b"<html>Not an archive at all</html>"
 
 
+@pytest.mark.faults("archive: damaged")
 @pytest.mark.parametrize("damage", [cut_short, something_else])
 def test_a_damaged_archive(unpacked, tmp_path, damage):
     unpacked(GOOD).rename(tmp_path / "elsewhere")
@@ -138,8 +145,52 @@ def test_no_receipt(tmp_path):
     assert read_receipt(tmp_path) is None
 
 
+@pytest.mark.faults("data files: fuzzed")
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"files": {"pixels.bin": 1}}'])
 def test_a_spoilt_receipt(tmp_path, text):
     (tmp_path / RECEIPT).write_text(text)
     with pytest.raises(DataError, match=f"{RECEIPT}: is no receipt of tinyres's"):
         read_receipt(tmp_path)
+
+
+@pytest.mark.faults("archive: hostile or unlike what was expected")
+@pytest.mark.parametrize(
+    "kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE], ids=["name", "pax", "all"]
+)
+def test_a_bomb_in_a_header_does_not_fill_the_memory(tmp_path, kind):
+    header = tarfile.TarInfo("bomb")
+    header.type, header.size = kind, 256 << 20  # a quarter of a gigabyte of zeros, in 260 kB
+    with gzip.open(tmp_path / "set.tar.gz", "wb", compresslevel=1) as file:
+        file.write(header.tobuf())
+        for _ in range(256):
+            file.write(bytes(1 << 20))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="beyond all that it should hold"):
+            unpack(tmp_path / "set.tar.gz", "hash", tmp_path / "set", SIZES)
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()
+    assert_nothing_is_left(tmp_path)
+
+
+@pytest.mark.faults("archive: damaged")
+def test_a_byte_changed_anywhere_is_found(unpacked, tmp_path, fault):
+    """gzip's checksum: in the archive's own header alone, in its time say, a byte does not matter."""
+    draws = random.Random(0)
+    unpacked([file("set/pixels.bin", draws.randbytes(100_000)), GOOD[1]]).rename(tmp_path / "good")
+    path = tmp_path / "set.tar.gz"
+    content = path.read_bytes()
+    good = {each.name: each.read_bytes() for each in (tmp_path / "good").iterdir()}
+    for _ in range(100):
+        damaged = bytearray(content)
+        damaged[draws.randrange(10, len(content))] ^= 1 << draws.randrange(8)
+        path.write_bytes(damaged)
+        with fault():
+            try:
+                unpack(path, "the archive's hash", tmp_path / "set", SIZES)
+            except DataError:
+                assert not (tmp_path / "set").exists()
+            else:
+                assert {each.name: each.read_bytes() for each in (tmp_path / "set").iterdir()} == good
+                shutil.rmtree(tmp_path / "set")

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import io
+import random
 import tarfile
 
 import numpy as np
@@ -165,3 +166,44 @@ def test_without_network_the_error_says_what_to_do(tmp_path, monkeypatch):
         DataError, match=rf"Run again to continue .* or fetch it by other means and put it into {tmp_path}"
     ):
         load_cifar(dataclasses.replace(CIFAR10, archive=unreachable))
+
+
+# ---- fuzzed ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.faults("data files: fuzzed")
+def test_fuzzed_files_are_refused_or_read_as_what_they_are(tiny10, fault):
+    """Without a receipt no changed pixel can be found; but there is a sound set or a DataError, and nothing else."""
+    good = {path: path.read_bytes() for path in tiny10.iterdir()}
+    refused = 0
+    for number in range(300):
+        draws = random.Random(number)
+        path = draws.choice(sorted(good))
+        content = bytearray(good[path])
+        for _ in range(draws.randint(1, 3)):
+            place = draws.randrange(len(content) + 1)
+            change = draws.choice(["insert", "delete", "flip", "cut", "label", "receipt"])
+            if change == "insert":
+                content[place:place] = draws.randbytes(draws.choice([1, 3073, 100_000]))
+            elif change == "delete":
+                del content[place : place + draws.choice([1, 3073])]
+            elif change == "flip" and place < len(content):
+                content[place] ^= 1 << draws.randrange(8)
+            elif change == "cut":
+                del content[place:]
+            elif change == "label" and content:
+                content[place // 3073 * 3073 % len(content)] = draws.randrange(256)
+            elif change == "receipt":
+                (tiny10 / RECEIPT).write_bytes(
+                    draws.choice([b"", b"{}", b"\xff", b"[1]", b"[" * 5000, b'{"files": {}}'])
+                )
+        path.write_bytes(content)
+        with fault():
+            try:
+                train, test = load_cifar(TINY10, tiny10, quiet=True)
+                assert (len(train), len(test), train.labels.max() < 10) == (20, 5, True)
+            except DataError:
+                refused += 1
+        path.write_bytes(good[path])
+        (tiny10 / RECEIPT).unlink(missing_ok=True)
+    assert refused > 150

@@ -3,12 +3,16 @@
 import contextlib
 import hashlib
 import io
+import os
+import random
 import re
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from doomed import CAN_FORK, begin_download
 
 from tinyres.data import DataError
 from tinyres.data.download import BLOCK, Archive, data_home, fetch
@@ -130,12 +134,14 @@ def test_fetches_the_file_once(start_server, tmp_path):
     assert server.asked == [None]
 
 
+@pytest.mark.faults("download: damaged afterwards")
 def test_a_file_that_was_damaged_is_fetched_again(start_server, tmp_path):
     (tmp_path / "data.bin").write_bytes(bytes(len(CONTENT)))
     fetch(archive_at(start_server(Good)), tmp_path)
     assert_only_the_content_is_there(tmp_path)
 
 
+@pytest.mark.faults("download: interrupted")
 def test_an_earlier_download_is_continued(start_server, tmp_path):
     (tmp_path / "data.bin.part").write_bytes(CONTENT[:1000])
     server = start_server(Good)
@@ -144,6 +150,7 @@ def test_an_earlier_download_is_continued(start_server, tmp_path):
     assert server.asked == ["bytes=1000-"]
 
 
+@pytest.mark.faults("download: interrupted")
 def test_a_connection_that_keeps_breaking_is_continued_each_time(start_server, tmp_path):
     server = start_server(BreaksOff)
     fetch(archive_at(server), tmp_path)
@@ -151,12 +158,14 @@ def test_a_connection_that_keeps_breaking_is_continued_each_time(start_server, t
     assert server.asked == [None, "bytes=60000-", "bytes=120000-", "bytes=180000-", "bytes=240000-"]
 
 
+@pytest.mark.faults("download: interrupted")
 def test_a_download_that_was_complete_but_not_renamed_needs_no_server(tmp_path):
     (tmp_path / "data.bin.part").write_bytes(CONTENT)
     fetch(Archive("data.bin", len(CONTENT), SHA256, ("http://127.0.0.1:9/data.bin",)), tmp_path)
     assert_only_the_content_is_there(tmp_path)
 
 
+@pytest.mark.faults("download: interrupted")
 def test_a_server_that_knows_no_ranges_starts_anew(start_server, tmp_path):
     (tmp_path / "data.bin.part").write_bytes(b"rubbish")
     server = start_server(KnowsNoRanges)
@@ -165,6 +174,7 @@ def test_a_server_that_knows_no_ranges_starts_anew(start_server, tmp_path):
     assert server.asked == ["bytes=7-"]
 
 
+@pytest.mark.faults("download: wrong content or length")
 @pytest.mark.parametrize("rubbish", [b"rubbish", bytes(len(CONTENT)), bytes(2 * len(CONTENT))])
 def test_a_bad_beginning_is_thrown_away_after_the_check(start_server, tmp_path, rubbish):
     (tmp_path / "data.bin.part").write_bytes(rubbish)
@@ -172,6 +182,7 @@ def test_a_bad_beginning_is_thrown_away_after_the_check(start_server, tmp_path, 
     assert_only_the_content_is_there(tmp_path)
 
 
+@pytest.mark.faults("download: wrong content or length")
 @pytest.mark.parametrize("bad", [OtherContent, Shorter, Endless, NotFound, HangsUp])
 def test_the_second_mirror_is_used_if_the_first_fails(start_server, tmp_path, bad):
     servers = start_server(bad), start_server(Good)
@@ -180,6 +191,7 @@ def test_the_second_mirror_is_used_if_the_first_fails(start_server, tmp_path, ba
     assert [len(server.asked) for server in servers] == [1, 1]
 
 
+@pytest.mark.faults("download: interrupted")
 def test_what_one_mirror_began_another_continues(start_server, tmp_path):
     class BreaksOffThenIsGone(BreaksOff):
         def answer(self, start):
@@ -194,6 +206,7 @@ def test_what_one_mirror_began_another_continues(start_server, tmp_path):
     assert second.asked == ["bytes=60000-"]
 
 
+@pytest.mark.faults("download: wrong content or length")
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
@@ -213,6 +226,7 @@ def test_if_all_fail_the_error_gives_each_reason_and_nothing_bad_is_kept(start_s
     assert all(path.stat().st_size == 0 for path in tmp_path.iterdir())
 
 
+@pytest.mark.faults("download: wrong content or length")
 def test_an_endless_answer_is_not_listened_to(start_server, tmp_path):
     with pytest.raises(DataError) as caught:
         fetch(archive_at(start_server(Endless)), tmp_path)
@@ -221,6 +235,7 @@ def test_an_endless_answer_is_not_listened_to(start_server, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.faults("download: wrong content or length")
 def test_the_wrong_range_is_refused_and_what_came_before_is_kept(start_server, tmp_path):
     (tmp_path / "data.bin.part").write_bytes(CONTENT[:1000])
     with pytest.raises(DataError, match=r"expected the range 'bytes 1000-255999/256000', got 'bytes 255990-"):
@@ -228,6 +243,7 @@ def test_the_wrong_range_is_refused_and_what_came_before_is_kept(start_server, t
     assert (tmp_path / "data.bin.part").read_bytes() == CONTENT[:1000]
 
 
+@pytest.mark.faults("download: interrupted")
 def test_nobody_listens(tmp_path):
     with pytest.raises(DataError, match="refused"):
         fetch(Archive("data.bin", len(CONTENT), SHA256, ("http://127.0.0.1:9/data.bin",)), tmp_path)
@@ -282,3 +298,98 @@ def test_where_data_is_kept(monkeypatch, tmp_path):
     assert str(data_home()) == "/caches/tinyres"
     monkeypatch.setenv("TINYRES_DATA", "/data/sets")
     assert str(data_home()) == "/data/sets"
+
+
+# ---- slow and lying servers, a process that is killed, a disk that is full -------------------------------------------
+
+
+class Throttled(Good):
+    """A few bytes at a time."""
+
+    def send_body(self, start):
+        for place in range(start, len(self.content), 20_000):
+            self.wfile.write(self.content[place : place + 20_000])
+            time.sleep(0.01)
+
+
+class Stalls(Good):
+    """Sends 90,000 bytes and then nothing, without hanging up."""
+
+    def send_body(self, start):
+        self.wfile.write(self.content[start : start + 90_000])
+        if start + 90_000 < len(self.content):
+            time.sleep(0.5)
+
+
+class SaysMore(Good):
+    """Announces a byte too many."""
+
+    def answer(self, start):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.content) + 1))
+        self.end_headers()
+        self.send_body(0)
+
+
+class SaysNonsense(Good):
+    def answer(self, start):
+        self.send_response(200)
+        self.send_header("Content-Length", "many")
+        self.end_headers()
+        self.send_body(0)
+
+
+class RightRangeOtherBytes(Good):
+    """What it continues with is not the file's."""
+
+    def send_body(self, start):
+        self.wfile.write(bytes(len(self.content) - start) if start else self.content)
+
+
+@pytest.mark.faults("download: throttled or stalled")
+@pytest.mark.parametrize("slow", [Throttled, Stalls])
+def test_a_slow_server_is_waited_for_and_a_silent_one_asked_again(start_server, tmp_path, monkeypatch, slow):
+    monkeypatch.setattr("tinyres.data.download.TIMEOUT", 0.3)
+    server = start_server(slow)
+    fetch(archive_at(server), tmp_path)
+    assert_only_the_content_is_there(tmp_path)
+    assert server.asked == ([None] if slow is Throttled else [None, "bytes=90000-", "bytes=180000-"])
+
+
+@pytest.mark.faults("download: wrong content or length")
+@pytest.mark.parametrize("liar", [SaysMore, SaysNonsense, RightRangeOtherBytes])
+def test_a_liar_cannot_spoil_what_another_has(start_server, tmp_path, liar):
+    (tmp_path / "data.bin.part").write_bytes(CONTENT[:1000])
+    fetch(archive_at(start_server(liar), start_server(Good)), tmp_path)
+    assert_only_the_content_is_there(tmp_path)
+
+
+@pytest.mark.faults("download: killed by kill -9")
+@pytest.mark.skipif(not CAN_FORK, reason="processes are forked from a server, which is not for this system")
+def test_a_process_that_is_killed_while_it_downloads(start_server, tmp_path, fault):
+    server = start_server(Throttled)
+    draws = random.Random(0)
+    for number in range(5):
+        folder = tmp_path / str(number)
+        with fault():
+            process = begin_download(archive_at(server), folder)
+            while process.is_alive() and not (folder / "data.bin.part").exists():
+                time.sleep(0.001)
+            time.sleep(draws.uniform(0, 0.12))
+            process.kill()
+            process.join()
+            fetch(archive_at(server), folder)
+            assert_only_the_content_is_there(folder)
+
+
+@pytest.mark.faults("download: disk full")
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="has no /dev/full")
+def test_a_full_disk_is_named_and_what_came_is_kept(start_server, tmp_path, monkeypatch, fault):
+    server = start_server(Good)
+    with fault():
+        with monkeypatch.context() as patch:
+            patch.setattr("pathlib.Path.open", lambda path, mode: open("/dev/full", mode))  # noqa: SIM115
+            with pytest.raises(DataError, match="No space left on device"):
+                fetch(archive_at(server), tmp_path)
+        fetch(archive_at(server), tmp_path)
+        assert_only_the_content_is_there(tmp_path)

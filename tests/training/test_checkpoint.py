@@ -70,19 +70,8 @@ def test_truncated_anywhere(content, damaged, part):
 def test_any_byte_changed(content, damaged, part, flip):
     place = int(part * len(content))
     damaged.write_bytes(content[:place] + bytes([content[place] ^ flip]) + content[place + 1 :])
-    try:
-        loaded = load(damaged)
-    except RunError:
-        return
-    # What is not noticed must not matter: white space in the header, say.
-    expected = load_bytes(content, damaged)
-    assert loaded.about == expected.about
-    assert {k: a.tobytes() for k, a in loaded.weights.items()} == {k: a.tobytes() for k, a in expected.weights.items()}
-
-
-def load_bytes(content, path):
-    path.write_bytes(content)
-    return load(path)
+    with pytest.raises(RunError):
+        load(damaged)
 
 
 def test_missing(tmp_path):
@@ -97,10 +86,10 @@ def test_somebody_else_s(tmp_path):
 
 
 def test_of_another_version(tmp_path, monkeypatch):
-    monkeypatch.setattr("tinyres.training.checkpoint.FORMAT_VERSION", 2)
+    monkeypatch.setattr("tinyres.training.checkpoint.FORMAT_VERSION", 3)
     save(example(), tmp_path / "file")
     monkeypatch.undo()
-    with pytest.raises(RunError, match="expected format version 1, got 2"):
+    with pytest.raises(RunError, match="expected format version 2, got 3"):
         load(tmp_path / "file")
 
 

@@ -71,20 +71,21 @@ def test_stopped_again_and_again(chosen, monkeypatch, tmp_path):
     assert outcome(folder) == expected
 
 
-def test_killed_after_the_line_was_written_and_before_the_checkpoint(monkeypatch, tmp_path):
+@pytest.mark.parametrize("epoch", [1, 2])  # in the first one nothing was saved before
+def test_killed_after_the_line_was_written_and_before_the_checkpoint(epoch, monkeypatch, tmp_path):
     expected = outcome(run(tmp_path / "whole"))
     folder = RunFolder(tmp_path / "killed")
     save_last = Trainer.save_last
 
     def killed(trainer):
-        if trainer.position.epoch == 2:
+        if trainer.position.epoch == epoch:
             raise KeyboardInterrupt
         save_last(trainer)
 
     monkeypatch.setattr(Trainer, "save_last", killed)
     with pytest.raises(KeyboardInterrupt):
         train(settings(), folder, quiet())
-    assert len(folder.read_metrics()) == 2
+    assert len(folder.read_metrics()) == epoch
     monkeypatch.setattr(Trainer, "save_last", save_last)
     resume(settings(), folder, quiet())
     assert outcome(folder) == expected
@@ -93,7 +94,7 @@ def test_killed_after_the_line_was_written_and_before_the_checkpoint(monkeypatch
 def test_killed_before_anything_was_saved(tmp_path):
     expected = outcome(run(tmp_path / "whole"))
     folder = run(tmp_path / "killed")
-    for path in (folder.last, folder.best, folder.metrics, folder.result):
+    for path in (folder.last, folder.previous, folder.best, folder.metrics, folder.result):
         path.unlink()
     resume(settings(), folder, quiet())
     assert outcome(folder) == expected

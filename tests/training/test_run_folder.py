@@ -10,6 +10,7 @@ from runs import few_shapes, quiet, run, settings, tiny_world  # noqa: F401
 import tinyres
 from tinyres.training import RunError, RunFolder
 from tinyres.training.run import default_folder, evaluate_run, resume
+from tinyres.training.run_folder import METRICS
 
 pytestmark = pytest.mark.usefixtures("tiny_world")
 
@@ -18,8 +19,9 @@ def test_what_lies_in_it(tmp_path, monkeypatch):
     monkeypatch.undo()  # draw the curves for once; few pictures all the same
     monkeypatch.setattr("tinyres.data.shapes", few_shapes)
     folder = run(tmp_path / "a" / "b", model="resnet8", limit_batches=1, batch_size=2, seed=5)
-    names = ["best.safetensors", "config.json", "curves.png", "last.safetensors", "metrics.jsonl", "result.json"]
-    assert sorted(path.name for path in folder.path.iterdir()) == names
+    saved = ["best.safetensors", "last.safetensors", "previous.safetensors"]
+    others = [".lock", "config.json", "curves.png", "metrics.jsonl", "result.json"]
+    assert sorted(path.name for path in folder.path.iterdir()) == sorted(saved + others)
     assert folder.curves.read_bytes().startswith(b"\x89PNG")
 
 
@@ -52,7 +54,8 @@ def test_no_run_s_folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"format_version": 1}', '{"format_version": 1, "settings": {}}']
+    "text",
+    ["", "{", "[]", "{}", '{"format_version": 1}', '{"format_version": 1, "settings": {}}', "[" * 5000, '"\\ud800"'],
 )
 def test_damaged_config(tmp_path, text):
     folder = RunFolder(tmp_path)
@@ -70,11 +73,12 @@ def test_config_of_another_version(tmp_path):
 
 def test_damaged_metrics(tmp_path):
     folder = RunFolder(tmp_path)
-    folder.metrics.write_text('{"epoch": 1}\n{"epo')
+    line = dict.fromkeys(METRICS, 1)
+    folder.metrics.write_text(f'{json.dumps(line)}\n{{"epo')
     with pytest.raises(RunError, match=r"metrics\.jsonl: damaged"):
         folder.read_metrics()
     folder.keep_metrics(1)
-    assert folder.read_metrics() == [{"epoch": 1}]
+    assert folder.read_metrics() == [line]
 
 
 def test_damaged_result(tmp_path):

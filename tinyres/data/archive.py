@@ -5,7 +5,9 @@ archive may hold a huge file. So nothing is extracted as it is told: each wanted
 size beforehand, only its bytes are read, and where they go is decided here.
 """
 
+import gzip
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -50,19 +52,47 @@ def _copy_members(archive: Path, destination: Path, sizes: Mapping[str, int | No
     missing = set(sizes)
     hashes: dict[str, str] = {}
     try:
-        with tarfile.open(archive, "r|gz") as tar:  # "|": one pass, front to back
-            for member in tar:
-                if _is_wanted(archive, member, sizes):
-                    path = destination / member.name.rpartition("/")[2]
-                    hashes[path.name] = _copy(tar, member, path)
-                    missing.remove(member.name)
-                if not missing:
-                    return hashes
+        with gzip.open(archive) as unzipped, _Limited(unzipped, _most(sizes)) as stream:
+            with tarfile.open(fileobj=stream, mode="r|") as tar:  # "|": one pass, front to back
+                for member in tar:
+                    if _is_wanted(archive, member, sizes):
+                        path = destination / member.name.rpartition("/")[2]
+                        hashes[path.name] = _copy(tar, member, path)
+                        missing.remove(member.name)
+                    if not missing:
+                        break
+            while stream.read(BLOCK):  # to the end, where gzip has its checksum
+                pass
+        if not missing:
+            return hashes
     except FileExistsError as error:
         raise DataError(f"{archive}: contains a file twice ({error.filename}); refused") from error
-    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
         raise DataError(f"{archive}: cannot be unpacked ({error}); delete it and run again") from error
     raise DataError(f"{archive}: expected it to contain {', '.join(sorted(missing))}; delete it and run again")
+
+
+class _Limited(io.RawIOBase):
+    """What a stream gives, and an error when it gives more than it may.
+
+    tarfile reads a long name or a pax header whole, however long it says it is: a small archive of zeros could fill
+    the memory.
+    """
+
+    def __init__(self, stream: gzip.GzipFile, most: int) -> None:
+        self.stream, self.left = stream, most
+
+    def read(self, size: int = -1) -> bytes:
+        content = self.stream.read(BLOCK if size < 0 else min(size, BLOCK))
+        self.left -= len(content)
+        if self.left < 0:
+            raise tarfile.ReadError("it goes on beyond all that it should hold")
+        return content
+
+
+def _most(sizes: Mapping[str, int | None]) -> int:
+    """Bytes that an archive of these files has at most, with some room for headers and small files besides."""
+    return sum(SMALL if size is None else size for size in sizes.values()) + 64 * SMALL
 
 
 def _is_wanted(archive: Path, member: tarfile.TarInfo, sizes: Mapping[str, int | None]) -> bool:
@@ -110,5 +140,5 @@ def read_receipt(folder: Path) -> dict[str, str] | None:
         return None
     try:
         return {name: file["sha256"] for name, file in json.loads(path.read_text())["files"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{path}: is no receipt of tinyres's ({error!r}); delete the folder and run again") from error

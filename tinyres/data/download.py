@@ -92,7 +92,7 @@ def _continue_download(url: str, part: Path, size: int, show: Callable[[int], No
         continued = _is_continued(response, have, size)
         have = have if continued else 0
         with part.open("ab" if continued else "wb") as file:
-            while block := response.read(BLOCK):
+            while block := response.read1(BLOCK):  # what is there: no part of a block is lost when it stalls
                 file.write(block)
                 have += len(block)
                 show(have)

@@ -3,13 +3,18 @@
 The weights stand under the names of `state_dict`, as safetensors users expect them; what the optimiser remembers
 stands under "optimizer/…". The rest is the file's metadata, each entry a JSON text: what the network is, how its
 images are to be normalised, and where training stands. A pickle could run any code when it is read; this cannot.
+
+safetensors itself notices no flipped bit. So the metadata have one entry more, "sha256": the SHA-256 of the whole
+file, lengths and names and all, as the file is while 64 zeros stand in the digest's place. Other readers of
+safetensors see an entry like any other.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,11 +22,16 @@ from typing import Any
 import numpy as np
 
 from tinyres.nn import Module
-from tinyres.training.errors import RunError
+from tinyres.training.errors import Damaged, RunError
 from tinyres.training.files import write_atomically
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 had a digest of the arrays and not of the file
 OPTIMIZER = "optimizer/"
+UNSEALED = b"0" * 64
+SEAL = re.compile(rb'"sha256":"([0-9a-f]{64})"')  # inside a JSON text a quote is \", so only the entry looks like this
+LENGTH = 8  # bytes at the beginning that say how long the header is
+CURE = "copy the file anew, or train again"
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError)  # what nonsense leads to
 
 
 @dataclass
@@ -38,8 +48,8 @@ class Checkpoint:
     about: dict[str, Any] = field(default_factory=dict)
 
 
-def save(checkpoint: Checkpoint, path: Path) -> None:
-    """Write the file whole or not at all."""
+def save(checkpoint: Checkpoint, path: Path, before: Path | None = None) -> None:
+    """Write the file whole or not at all; the one that lay there is kept as `before`, if that is given."""
     from safetensors.numpy import save as to_bytes
 
     # order="C": safetensors writes an array's bytes as they lie, a transposed one under the wrong names.
@@ -47,40 +57,47 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     tensors = {name: np.asarray(array, order="C") for name, array in everything.items()}
     about = {"format_version": FORMAT_VERSION, **checkpoint.about}
     metadata = {key: json.dumps(value) for key, value in about.items()}
-    metadata["sha256"] = _fingerprint(tensors, metadata)
-    write_atomically(path, to_bytes(tensors, metadata))
+    content = memoryview(to_bytes(tensors, {**metadata, "sha256": UNSEALED.decode()}))
+    place = seal_of(content)
+    write_atomically(path, content[: place.start], fingerprint(content, place), content[place.stop :], before=before)
 
 
 def load(path: Path) -> Checkpoint:
-    """Read the file. RunError: it is missing, damaged, or of another version."""
-    from safetensors import SafetensorError, safe_open
+    """Read the file. RunError: it is missing, or of another version. Damaged: it is not what was written."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as from_bytes
 
-    cure = "copy the file anew, or train again"
     try:
-        with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
+        raw = _read(path)
+        content = memoryview(raw)
+        header = json.loads(content[LENGTH : _end_of_header(content)].tobytes())
+        metadata = dict(header.get("__metadata__", {}))
+        if "format_version" not in metadata:
+            raise RunError(f"{path}: not written by tinyres, for it says nothing of the network; {CURE}")
+        if metadata["format_version"] != str(FORMAT_VERSION):
+            wrong = f"expected format version {FORMAT_VERSION}, got {metadata['format_version']:.20}"
+            raise RunError(f"{path}: {wrong}; use the tinyres that wrote it")
+        place = seal_of(content)
+        if fingerprint(content, place) != content[place].tobytes():
+            raise Damaged(f"{path}: damaged, for its content is not what was written; {CURE}")
+        tensors = from_bytes(raw)
+        about = {key: json.loads(value) for key, value in metadata.items() if key not in ("format_version", "sha256")}
     except FileNotFoundError:
         raise RunError(f"{path}: no such checkpoint") from None
-    except (SafetensorError, OSError) as error:
-        raise RunError(f"{path}: damaged or no checkpoint ({error}); {cure}") from error
-    if "format_version" not in metadata:
-        raise RunError(f"{path}: not written by tinyres, for it says nothing of the network; {cure}")
-    if metadata["format_version"] != str(FORMAT_VERSION):
-        found = metadata["format_version"]
-        raise RunError(f"{path}: expected format version {FORMAT_VERSION}, got {found}; use the tinyres that wrote it")
-    if metadata.pop("sha256", None) != _fingerprint(tensors, metadata):
-        raise RunError(f"{path}: damaged, for its content is not what was written; {cure}")
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror})") from error
+    except (SafetensorError, *UNREADABLE) as error:
+        raise Damaged(f"{path}: damaged or no checkpoint ({error}); {CURE}") from error
     return Checkpoint(
         weights={name: a for name, a in tensors.items() if not name.startswith(OPTIMIZER)},
         optimizer={name.removeprefix(OPTIMIZER): a for name, a in tensors.items() if name.startswith(OPTIMIZER)},
-        about={key: json.loads(value) for key, value in metadata.items() if key != "format_version"},
+        about=about,
     )
 
 
 def load_weights(model: Module, checkpoint: Checkpoint, path: Path, name: str) -> None:
     """Write the checkpoint's weights into the model of that name. RunError: they are another model's."""
-    found = checkpoint.about["model"]
+    found = checkpoint.about.get("model")
     if found != name:
         raise RunError(f"{path}: holds a {found}, but the run is of a {name}; put the run's own checkpoint back")
     try:
@@ -89,10 +106,35 @@ def load_weights(model: Module, checkpoint: Checkpoint, path: Path, name: str) -
         raise RunError(f"{path}: holds another {name} ({error}); put the run's own checkpoint back") from error
 
 
-def _fingerprint(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
-    """SHA-256 of all that a file holds: what a copy that went wrong does not match."""
-    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
-    for name in sorted(tensors):
-        digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape}\n".encode())
-        digest.update(tensors[name].tobytes())
-    return digest.hexdigest()
+# ---- the file's bytes ------------------------------------------------------------------------------------------------
+
+
+def seal_of(content: memoryview) -> slice:
+    """Where the digest stands. ValueError: nowhere, or more than once."""
+    places = [found.span(1) for found in SEAL.finditer(content[: _end_of_header(content)])]
+    if len(places) != 1:
+        raise ValueError(f"expected one SHA-256 in the header, got {len(places)}")
+    return slice(*places[0])
+
+
+def fingerprint(content: memoryview, place: slice) -> bytes:
+    """The SHA-256, 64 hex digits, of the content with zeros in this place."""
+    digest = hashlib.sha256(content[: place.start])
+    digest.update(UNSEALED)
+    digest.update(content[place.stop :])
+    return digest.hexdigest().encode()
+
+
+def _end_of_header(content: memoryview) -> int:
+    return LENGTH + int.from_bytes(content[:LENGTH], "little")
+
+
+def _read(path: Path) -> bytes:
+    """The whole file; nothing is read if its first bytes announce a header that is longer than the file."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        announced = int.from_bytes(file.read(LENGTH), "little")
+        if not 0 < announced <= size - LENGTH:
+            raise ValueError(f"a header of {announced:,} bytes is announced, in a file of {size:,}")
+        file.seek(0)
+        return file.read()

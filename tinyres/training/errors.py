@@ -5,6 +5,10 @@ class RunError(Exception):
     """A run cannot go on. The message is for the reader: what is wrong, and what to do."""
 
 
+class Damaged(RunError):
+    """A checkpoint is not what was written."""
+
+
 class Diverged(RunError):
     """The loss or a gradient is no longer a number."""
 

@@ -1,4 +1,4 @@
-"""Ctrl-C, taken as a request to stop at the next good place."""
+"""Ctrl-C and SIGTERM, taken as a request to stop at the next good place."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import signal
 import threading
 from types import FrameType, TracebackType
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)  # SIGTERM: what `kill`, a shutdown and a cluster's time limit send
+
 
 class StopOnCtrlC:
-    """`with StopOnCtrlC() as should_stop:` inside, Ctrl-C makes should_stop() True; a second one stops at once."""
+    """`with StopOnCtrlC() as should_stop:` inside, either makes should_stop() True; a second one stops at once."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -19,7 +21,7 @@ class StopOnCtrlC:
     def __enter__(self) -> StopOnCtrlC:
         self.handles = threading.current_thread() is threading.main_thread()  # only there may signals be handled
         if self.handles:
-            self.before = signal.signal(signal.SIGINT, self.ask)
+            self.before = [signal.signal(number, self.ask) for number in SIGNALS]
         return self
 
     def ask(self, number: int, frame: FrameType | None) -> None:
@@ -31,4 +33,5 @@ class StopOnCtrlC:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self.handles:
-            signal.signal(signal.SIGINT, self.before)
+            for number, before in zip(SIGNALS, self.before, strict=True):
+                signal.signal(number, before)

@@ -20,6 +20,7 @@ from tinyres.training.checkpoint import Checkpoint
 from tinyres.training.errors import RunError
 from tinyres.training.evaluate import evaluate
 from tinyres.training.interrupt import StopOnCtrlC
+from tinyres.training.lock import locked
 from tinyres.training.progress import Progress
 from tinyres.training.run_folder import RunFolder
 from tinyres.training.settings import Settings
@@ -43,19 +44,21 @@ def train(settings: Settings, folder: RunFolder, console: Console | None = None)
         progress = Progress(console)
         train_set, test_set = data.load(settings.data, settings.data_dir, quiet=progress.console.quiet)
         trainer = _trainer(settings, train_set, folder, progress)
-        folder.create(settings, train_set.sha256(), threads)
-        return _complete(trainer, test_set)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        with locked(folder.path):
+            folder.create(settings, train_set.sha256(), threads)
+            return _complete(trainer, test_set)
 
 
 def resume(settings: Settings, folder: RunFolder, console: Console | None = None) -> Result:
     """Go on with the run in this folder, whose settings these are, just as if it had never stopped.
 
-    RunError: the folder is damaged, or the data are not those it began with.
+    RunError: the folder is damaged, another process is at work there, or the data are not those it began with.
     """
     finished = folder.read_result()
     if finished is not None:
         return finished
-    with using_threads(settings.threads):
+    with locked(folder.path), using_threads(settings.threads):
         progress = Progress(console)
         train_set, test_set = data.load(settings.data, settings.data_dir, quiet=progress.console.quiet)
         if train_set.sha256() != folder.read_config()["data_sha256"]:
@@ -63,8 +66,7 @@ def resume(settings: Settings, folder: RunFolder, console: Console | None = None
                 f"{folder}: the {settings.data} images are not those it began with; find them, or start anew"
             )
         trainer = _trainer(settings, train_set, folder, progress)
-        if folder.last.exists():  # otherwise it was stopped before there was anything to save
-            trainer.restore(folder.last)
+        trainer.restore_newest()
         return _complete(trainer, test_set)
 
 
@@ -74,10 +76,10 @@ def evaluate_run(folder: RunFolder, settings: Settings, which: str = "best") -> 
     saved = checkpoint.load(path)
     with using_threads(settings.threads):
         _, test_set = data.load(settings.data, settings.data_dir)
-        if list(test_set.classes) != saved.about["classes"]:
+        if list(test_set.classes) != saved.about.get("classes"):
             raise RunError(f"{path}: was trained on other classes than those of {settings.data}")
         score = _test(saved, path, settings, test_set, limit=None)
-    return {"checkpoint": path.name, "epoch": saved.about["epoch"], **score}
+    return {"checkpoint": path.name, "epoch": saved.about.get("epoch"), **score}
 
 
 def default_folder(settings: Settings) -> RunFolder:
@@ -101,10 +103,13 @@ def _complete(trainer: Trainer, test_set: Dataset) -> Result:
         trainer.fit()
     best = checkpoint.load(folder.best)
     metrics = folder.read_metrics()
-    chosen = metrics[best.about["epoch"] - 1]
+    epoch = best.about.get("epoch")
+    if type(epoch) is not int or not 1 <= epoch <= len(metrics):
+        raise RunError(f"{folder.best}: expected the weights of one of {len(metrics)} epochs, got {epoch}")
+    chosen = metrics[epoch - 1]
     result = {
         "checkpoint": folder.best.name,
-        "epoch": best.about["epoch"],
+        "epoch": epoch,
         "epochs": len(metrics),
         "validation_accuracy": chosen["validation_accuracy"],
         **_test(best, folder.best, settings, test_set, settings.limit_batches),
@@ -116,11 +121,13 @@ def _complete(trainer: Trainer, test_set: Dataset) -> Result:
 
 def _test(saved: Checkpoint, path: Path, settings: Settings, test_set: Dataset, limit: int | None) -> Result:
     """The checkpoint's network, built anew, on the test set."""
-    about = saved.about
-    model = models.build(about["model"], about["num_classes"], about["shortcut"])
+    model = models.build(settings.model, len(test_set.classes), settings.shortcut)
     model.to(settings.device, settings.precision)
     checkpoint.load_weights(model, saved, path, settings.model)
-    mean, std = np.array(about["mean"]), np.array(about["std"])
-    batches = Loader(test_set, settings.batch_size, mean=mean, std=std, dtype=settings.precision, limit=limit)
+    try:
+        mean, std = (np.array(saved.about[name], np.float64) for name in ("mean", "std"))
+        batches = Loader(test_set, settings.batch_size, mean=mean, std=std, dtype=settings.precision, limit=limit)
+    except checkpoint.UNREADABLE as error:
+        raise RunError(f"{path}: does not say how its images are normalised ({error}); {checkpoint.CURE}") from error
     score = evaluate(model, batches.epoch(0), settings.device)
     return {"test_accuracy": score.accuracy, "test_loss": score.loss, "test_images": score.images}

@@ -4,6 +4,7 @@ config.json         all settings, and what they ran on
 metrics.jsonl       a line for every epoch, written as soon as it ends
 curves.png          the same as a picture
 last.safetensors    where training stands: to go on from
+previous.safetensors the one before, in case the last is damaged
 best.safetensors    the weights that were best on the validation set
 result.json         what the test set said; written last, so a run that has it is finished
 """
@@ -19,11 +20,15 @@ from typing import Any
 import numpy as np
 
 from tinyres.training.errors import RunError
-from tinyres.training.files import write_atomically, write_json
+from tinyres.training.files import LEFTOVERS, append, write_atomically, write_json
+from tinyres.training.lock import LOCK
 from tinyres.training.settings import Settings
 
 FORMAT_VERSION = 1
 Metrics = dict[str, Any]
+METRICS = ("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "seconds")
+RESULT = ("epoch", "epochs", "validation_accuracy", "test_accuracy", "test_loss", "test_images", "seconds")
+RESULT_OF_SEEDS = ("test_accuracy", "test_accuracy_std")
 
 
 class RunFolder:
@@ -35,6 +40,8 @@ class RunFolder:
         self.metrics = self.path / "metrics.jsonl"
         self.curves = self.path / "curves.png"
         self.last = self.path / "last.safetensors"
+        self.previous = self.path / "previous.safetensors"
+        self.damaged = self.path / "damaged.safetensors"
         self.best = self.path / "best.safetensors"
         self.result = self.path / "result.json"
 
@@ -60,7 +67,7 @@ class RunFolder:
         """RunError if something lies there."""
         if self.config.exists():
             raise RunError(f"{self}: holds a run already; go on with it by --resume {self}, or name another folder")
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if self.path.exists() and (not self.path.is_dir() or any(not _is_ours(path) for path in self.path.iterdir())):
             raise RunError(f"{self}: expected a new or an empty folder for the run; name another one")
 
     def read_config(self) -> dict[str, Any]:
@@ -73,7 +80,7 @@ class RunFolder:
                 found = config["format_version"]
                 raise RunError(f"{self.config}: expected format version {FORMAT_VERSION}, got {found}")
             return {**config, "settings": Settings(**config["settings"])}
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise RunError(f"{self.config}: damaged ({error}); put the original back, or start a new run") from error
 
     def read_metrics(self) -> list[Metrics]:
@@ -81,27 +88,51 @@ class RunFolder:
         if not self.metrics.exists():
             return []
         try:
-            return [json.loads(line) for line in self.metrics.read_text().splitlines()]
-        except ValueError as error:
+            lines = [json.loads(line) for line in self.metrics.read_text().splitlines()]
+            for line in lines:
+                _expect_numbers(line, METRICS)
+            return lines
+        except (ValueError, RecursionError) as error:
             raise RunError(f"{self.metrics}: damaged ({error}); remove the broken line") from error
 
     def add_metrics(self, metrics: Metrics) -> None:
         """Append an epoch's line."""
-        with self.metrics.open("a") as file:
-            file.write(json.dumps(metrics) + "\n")
+        append(self.metrics, (json.dumps(metrics) + "\n").encode())
 
     def keep_metrics(self, epochs: int) -> None:
-        """Drop the lines after the first so many: a run that was killed may have written one more than it saved."""
-        lines = self.metrics.read_text().splitlines(keepends=True) if self.metrics.exists() else []
+        """Drop the lines after the first so many: a run that was killed may have written one more than it saved.
+
+        RunError: there are fewer.
+        """
+        lines = self.metrics.read_bytes().splitlines(keepends=True) if self.metrics.exists() else []
+        if len(lines) < epochs:
+            wrong = f"expected a line for each of {epochs} epochs, got {len(lines)}"
+            raise RunError(f"{self.metrics}: {wrong}; put the original back, or start a new run")
         if len(lines) > epochs:
-            write_atomically(self.metrics, "".join(lines[:epochs]).encode())
+            write_atomically(self.metrics, b"".join(lines[:epochs]))
 
     def read_result(self) -> dict[str, Any] | None:
         """None: the run is not finished."""
         try:
-            return json.loads(self.result.read_text()) if self.result.exists() else None
-        except ValueError as error:
+            if not self.result.exists():
+                return None
+            result = json.loads(self.result.read_text())
+            _expect_numbers(result, RESULT_OF_SEEDS if isinstance(result, dict) and "seeds" in result else RESULT)
+            return result
+        except (ValueError, RecursionError) as error:
             raise RunError(f"{self.result}: damaged ({error}); delete it, and --resume writes it anew") from error
 
     def write_result(self, result: dict[str, Any]) -> None:
         write_json(self.result, result)
+
+
+def _expect_numbers(found: Any, names: tuple[str, ...]) -> None:
+    """ValueError: these are not all there, or not all numbers."""
+    missing = [name for name in names if not isinstance(found, dict) or type(found.get(name)) not in (int, float)]
+    if missing:
+        raise ValueError(f"expected a number for {', '.join(missing)}")
+
+
+def _is_ours(path: Path) -> bool:
+    """Left by one that was killed before there was anything to keep."""
+    return path.name == LOCK or path.match(LEFTOVERS)

@@ -61,5 +61,5 @@ def read_plan(folder: RunFolder) -> tuple[Settings, int]:
         if plan["format_version"] != FORMAT_VERSION:
             raise RunError(f"{path}: expected format version {FORMAT_VERSION}, got {plan['format_version']}")
         return Settings(**plan["settings"]), plan["count"]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise RunError(f"{path}: damaged ({error}); put the original back, or start new runs") from error

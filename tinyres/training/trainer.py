@@ -10,6 +10,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -19,13 +20,15 @@ from tinyres.data import Dataset, Loader, channel_statistics
 from tinyres.device import must_compile, to_device
 from tinyres.training import checkpoint, divergence
 from tinyres.training.checkpoint import Checkpoint
-from tinyres.training.errors import Diverged, Interrupted
+from tinyres.training.errors import Damaged, Diverged, Interrupted, RunError
 from tinyres.training.evaluate import Batches, Score, evaluate
 from tinyres.training.progress import Progress
 from tinyres.training.run_folder import RunFolder
 from tinyres.training.settings import RECIPES, Settings
 from tinyres.training.step import backpropagate
 from tinyres.viz.curves import draw_curves
+
+SAVE_EVERY = 600  # seconds; an epoch may take hours, and so much of it at most is lost
 
 
 @dataclass
@@ -77,6 +80,7 @@ class Trainer:
         self.schedule = settings.make_schedule(self.optimizer, self.total_steps)
         self.position = Position()
         self.losses: deque[float] = deque(maxlen=5)  # of the last batches that were learnt from
+        self.saved = perf_counter()
 
     def loader(self, dataset: Dataset, *, shuffle: bool = False, augment: bool = False) -> Loader:
         """A loader of any data set, normalised as this network learnt it."""
@@ -137,6 +141,8 @@ class Trainer:
             self.position.seconds += perf_counter() - started
             started = perf_counter()
             self.progress.batch_done(self.position.score, self.position.seconds)
+            if perf_counter() - self.saved >= SAVE_EVERY:
+                self.save_last()
 
     def backpropagate(self, images: Tensor, labels: Tensor) -> tuple[float, Tensor]:
         """Give every parameter its gradient; return the loss and the scores (N, K)."""
@@ -187,8 +193,19 @@ class Trainer:
         return evaluate(self.model, self.until_stopped(self.validation_loader.epoch(0)), self.settings.device)
 
     def until_stopped(self, batches: Batches) -> Batches:
-        """These batches; when asked to stop, none any more, but everything saved and Interrupted raised."""
-        for batch in batches:
+        """These batches; when asked to stop, none any more, but everything saved and Interrupted raised.
+
+        RunError: a batch could not be prepared. What was learnt from those before is saved.
+        """
+        while True:
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except (Exception, SystemExit) as error:
+                self.save_last()
+                place = f"epoch {self.position.epoch + 1}, after {self.position.batch} of its batches"
+                raise RunError(f"{place}: the next one could not be prepared ({error!r})") from error
             if self.should_stop():
                 self.save_last()
                 raise Interrupted(
@@ -242,14 +259,52 @@ class Trainer:
         """Save all that it takes to go on from here as if nothing had happened."""
         remembered = {name: to_device(array, "cpu") for name, array in self.optimizer.state_dict().items()}
         about = {**self.about(), "position": asdict(self.position)}
-        checkpoint.save(Checkpoint(self.model.state_dict(), remembered, about), self.folder.last)
+        checkpoint.save(Checkpoint(self.model.state_dict(), remembered, about), self.folder.last, self.folder.previous)
+        self.saved = perf_counter()
+
+    def restore_newest(self) -> None:
+        """Stand where the last `save_last` stood or, where its file is damaged, the one before; it is said if so.
+
+        Where nothing was saved yet, at the beginning. RunError: there is no sound one.
+        """
+        last, previous = self.folder.last, self.folder.previous
+        try:
+            if last.exists():
+                return self.restore(last)
+        except Damaged as error:
+            last.replace(self.folder.damaged)  # or the next save would put it in the place of the good one
+            self.progress.say(f"{error}\nit is now called {self.folder.damaged.name}")
+        try:
+            if previous.exists():
+                self.progress.say(f"going on from {previous}, the checkpoint before")
+                return self.restore(previous)
+        except Damaged as error:
+            raise RunError(f"{error}; the one after it is damaged or missing too, so start a new run") from error
+        if self.folder.damaged.exists():
+            raise RunError(f"{last}: damaged, and there is none before; {checkpoint.CURE}")
+        self.folder.keep_metrics(0)
 
     def restore(self, path: Path) -> None:
         """Stand where `save_last` stood."""
         saved = checkpoint.load(path)
         checkpoint.load_weights(self.model, saved, path, self.settings.model)
-        self.optimizer.load_state_dict(saved.optimizer)
-        position = saved.about["position"]
-        self.position = Position(**{**position, "score": Score(**position["score"])})
+        try:
+            self.optimizer.load_state_dict(saved.optimizer)
+            self.position = self.sound_position(saved.about["position"])
+        except checkpoint.UNREADABLE as error:
+            raise RunError(f"{path}: not of this run ({error}); put the run's own checkpoint back") from error
         self.schedule.goto(max(0, self.step - 1))
         self.folder.keep_metrics(self.position.epoch)
+
+    def sound_position(self, said: dict[str, Any]) -> Position:
+        """What a file says of its position. TypeError, ValueError: this run has no such place."""
+        position = Position(**{**said, "score": Score(**said["score"])})
+        counts = (position.epoch, position.batch, position.best_epoch, position.score.correct, position.score.images)
+        figures = (position.seconds, position.best_accuracy, position.score.loss_sum)
+        if not all(type(count) is int and count >= 0 for count in counts):
+            raise ValueError(f"expected counts of 0 or more, got {counts}")
+        if not all(type(figure) in (int, float) and math.isfinite(figure) for figure in figures):
+            raise ValueError(f"expected finite numbers, got {figures}")
+        if position.epoch > self.epochs or position.batch > len(self.train_loader):
+            raise ValueError(f"epoch {position.epoch}, batch {position.batch}: beyond the end")
+        return position
