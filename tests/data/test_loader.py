@@ -67,9 +67,8 @@ def test_drop_last_and_limit():
 
 @pytest.mark.parametrize("other", ["random_crop", "random_flip"])
 def test_crops_and_flips_each_differ_by_epoch_and_by_batch(monkeypatch, other):
-    monkeypatch.setattr(
-        f"tinyres.data.loader.{other}", lambda images, rng, *padding: images
-    )  # leaves one of the two to be seen
+    # leaves one of the two to be seen
+    monkeypatch.setattr(f"tinyres.data.loader.{other}", lambda images, rng, *padding: images)
     one_picture = Dataset(PICTURES[[0] * 20], np.zeros(20, np.int64), ("it",), "one picture")
     loader = Loader(one_picture, 10, augment=True)
     batches = [x.tobytes() for epoch in range(2) for x, _ in loader.epoch(epoch)]
