@@ -133,7 +133,7 @@ def run(bench: Workbench, kind: str, depth: int, seed: int, sets: tuple[Dataset,
 
 def compute(bench: Workbench) -> Results:
     depth, seeds = bench.choose(*DEPTHS), bench.seeds(3, 3)
-    epochs, sets = bench.epochs(6, 30), bench.load(*bench.choose((4000, 1000), (None, None)))
+    epochs, sets = bench.epochs(6, 30), bench.load(*bench.choose((3000, 1000), (None, None)))
     nets = {
         kind: [
             bench.part(f"{kind} seed {seed}", partial(run, bench, kind, depth, seed, sets, epochs)) for seed in seeds
