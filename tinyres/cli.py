@@ -354,7 +354,7 @@ A tenth of the training images is set aside for validation; the weights of the
 epoch that does best there are kept. The test set is looked at once, at the end,
 with these. Ctrl-C or SIGTERM saves everything, so that --resume goes on exactly
 there; a second one stops without saving. Every epoch is saved, and every ten
-minutes: after a crash --resume goes on from there, and ends with the same weights.
+minutes: after a crash --resume goes on from there, to the same weights.
 """
 EVAL_EXAMPLES = """\
 examples:

@@ -158,14 +158,19 @@ def test_output_as_torch(name):
 
 
 @pytest.mark.parametrize(
-    "make",
-    [models.resnet8, models.resnet20, lambda: models.resnet18(10), lambda: models.resnet50(10)],
+    ("make", "lr"),
+    [
+        (models.resnet8, 0.02),
+        (models.resnet20, 0.02),
+        (lambda: models.resnet18(10), 0.02),
+        (lambda: models.resnet50(10), 0.005),  # at 0.02 its first steps go up or down as rounding has it
+    ],
     ids=["8", "20", "18", "50"],
 )
-def test_it_learns(make):
+def test_it_learns(make, lr):
     model = make()
     side = 64 if isinstance(model, ImageNetResNet) else 16
-    seen = losses(model, images(4, 3, side, side), steps=8, lr=0.02)
+    seen = losses(model, images(4, 3, side, side), steps=8, lr=lr)
     assert seen[-1] < 0.5 * seen[0]
 
 
