@@ -193,8 +193,7 @@ print(inspect.getsource(lesion.replaced))
 
 # %% tags=["varies"]
 batches = data.Loader(test, 250, mean=average, std=deviation)
-most = min(4, len(lesion.same_shape_blocks(nets["plain"])))
-cut = {kind: lesion.lesions(nets[kind], batches, most, generator(0, "lesion")) for kind in KINDS}
+cut = {kind: lesion.lesions(nets[kind], batches, generator(0, "lesion")) for kind in KINDS}
 
 # %% tags=["varies", "picture"]
 COLOURS = {"plain": PLAIN, "residual": RESIDUAL}
@@ -206,10 +205,10 @@ for side, (kind, found) in zip((-0.2, 0.2), cut.items(), strict=True):
     single.axhline(found["whole"], color=COLOURS[kind], linestyle=":", linewidth=2, label=f"{kind}, whole")
     style = "s--" if kind == "plain" else "o-"
     several.plot([found["whole"], *found["several"]], style, color=COLOURS[kind], label=kind)
-single.set_xticks(place, [name.removeprefix("layer") for name in found["deleted"]])
+single.set_xticks(place, found["deleted"])
 single.set_ylim(0, 140)
 single.set_yticks(range(0, 101, 20))
-several.set_xticks(range(most + 1))
+several.set_xticks(range(len(found["several"]) + 1))
 tidy(single, "One block deleted", "which: stage.place", "test error, %")
 single.legend(frameon=False, ncols=2, loc="upper center")
 tidy(several, "Several, chosen at random", "blocks deleted")
