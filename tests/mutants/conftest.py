@@ -34,6 +34,8 @@ class Trials:
         if not self.somebody_waits:
             self.somebody_waits = True
             self.turns.release()
+        if mutant.name not in self.outcomes:  # a test asks for one that has no test of its own in this run
+            self.outcomes[mutant.name] = self.pool.submit(self.in_turn, mutant)
         return self.outcomes[mutant.name].result()
 
 
@@ -51,7 +53,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     mutants = [mutant for item in session.items if (mutant := mutant_of(item)) is not None]
-    if mutants and CAN_FORK and not session.config.getoption("collectonly"):
+    if CAN_FORK and not session.config.getoption("collectonly"):
         session.config.stash[TRIALS] = Trials(mutants)
 
 
