@@ -5,8 +5,8 @@
 // counted. In what order fibers take their turns is chosen by `order`, since a barrier that was left out shows only in
 // some of them. Shared memory is filled with NaN before each block, so what was not written cannot be read unnoticed.
 //
-// Covered: threads, blocks, shared memory, __syncthreads, __syncwarp, __shfl_*_sync, atomicAdd. Not covered: the memory
-// model between barriers, clocks, how many blocks fit on a multiprocessor.
+// Covered: threads, blocks, shared memory, __syncthreads, __syncwarp, __shfl_*_sync, atomicAdd, and in mma_on_cpu.h tensor
+// cores. Not covered: the memory model between barriers, clocks, how many blocks fit on a multiprocessor.
 #pragma once
 #include <setjmp.h>
 #include <ucontext.h>
@@ -30,6 +30,8 @@
 
 struct uint3 { unsigned x, y, z; };
 struct dim3 { unsigned x = 1, y = 1, z = 1; };
+struct alignas(16) float4 { float x, y, z, w; };  // read from elsewhere it ends the program, as on a GPU
+struct alignas(16) uint4 { unsigned x, y, z, w; };
 inline thread_local uint3 threadIdx, blockIdx;
 inline thread_local dim3 blockDim, gridDim;
 
@@ -113,10 +115,13 @@ inline void make_fibers(int threads) {
     }
 }
 
+inline void begin_mma(int threads);
+
 inline void run_block() {
     const int threads = blockDim.x * blockDim.y * blockDim.z;
     if ((int)fibers.size() < threads) make_fibers(threads);
     std::fill(shared.begin(), shared.end(), 0xff);  // NaN, as float and as double
+    begin_mma(threads);
     for (int t = 0; t < threads; t++) fibers[t].state = READY;
     std::vector<int> turns(threads);
     for (int t = 0; t < threads; t++) turns[t] = order == BACKWARD ? threads - 1 - t : t;
@@ -194,3 +199,5 @@ inline float rsqrt(float x) { return 1 / std::sqrt(x); }
 inline double rsqrt(double x) { return 1 / std::sqrt(x); }
 using std::max;
 using std::min;
+
+#include "mma_on_cpu.h"

@@ -47,6 +47,7 @@ class Module:
         }
         self.library = ctypes.CDLL(str(build(text, self.parameters, defines, flags)))
         self.library.divergent_barriers.restype = ctypes.c_long
+        self.library.unconverted_numbers.restype = ctypes.c_long
 
     def get_function(self, name: str) -> Callable[..., None]:
         launch, types = getattr(self.library, f"launch_{name}"), self.parameters[name]
@@ -62,6 +63,7 @@ class Module:
                 places[k] = ctypes.addressof(value)
             launch((ctypes.c_int * 3)(*grid), (ctypes.c_int * 3)(*block), ctypes.c_size_t(shared_mem), places)
             assert self.library.divergent_barriers() == 0, f"{name}: not all threads came to the same barrier"
+            assert self.library.unconverted_numbers() == 0, f"{name}: what a tensor core was given is not TF32"
 
         return run
 
@@ -94,7 +96,8 @@ def build(text: str, parameters: dict[str, list[str]], defines: Sequence[str], f
     """The library, compiled unless that very code was compiled before."""
     launches = "\n".join(wrapper(name, types) for name, types in parameters.items())
     code = f'#include "cuda_on_cpu.h"\n{text}\n{launches}\n{FOOT}'
-    headers = "".join(path.read_text(encoding="utf-8") for path in (HERE / "cuda_on_cpu.h", *FOLDER.glob("*.cuh")))
+    files = sorted([*HERE.glob("*.h"), *FOLDER.glob("*.cuh")])
+    headers = "".join(path.read_text(encoding="utf-8") for path in files)
     options = ["-O2", "-std=c++17", "-shared", "-fPIC", f"-I{HERE}", f"-I{FOLDER}", *flags]
     options += [f"-D{define}" for define in defines]
     key = hashlib.sha256("\0".join((code, headers, *options)).encode()).hexdigest()[:24]
@@ -122,4 +125,5 @@ def wrapper(name: str, types: Sequence[str]) -> str:
 FOOT = """
 extern "C" void set_order(int order, unsigned seed) { cuda_on_cpu::order = order, cuda_on_cpu::seed = seed; }
 extern "C" long divergent_barriers() { return std::exchange(cuda_on_cpu::divergent, 0); }
+extern "C" long unconverted_numbers() { return std::exchange(cuda_on_cpu::unconverted, 0); }
 """

@@ -9,8 +9,13 @@
 //
 // A pixel that lies outside of x, or that no output came from, is a 0. grad_w has few numbers and a long depth, so
 // blockIdx.z takes parts of the depth, and the parts' sums are added up afterwards, always in the same order. The tile
-// and the reasons for it are in tile.cuh. The formulas are those of reference/conv2d.py.
+// and the reasons for it are in tile.cuh, or where the factors are rounded for the tensor cores (-DFACTOR=tf32 or bf16)
+// in tile_mma.cuh. The formulas are those of reference/conv2d.py.
+#ifdef FACTOR
+#include "tile_mma.cuh"
+#else
 #include "tile.cuh"
+#endif
 
 struct Pixel { int base, row, column; };  // base: where its image begins. row, column: where its window begins
 struct Tap { int channel, i, j; };
@@ -25,10 +30,10 @@ struct Windows {
         return {n * H * W * C, p * s_rows - pad_rows, q * s_columns - pad_columns};
     }
     __device__ Tap tap(int k) const { return {k % C, k / C / KW, k / C % KW}; }
-    __device__ real at(Pixel pixel, Tap tap) const {
+    __device__ const real* find(Pixel pixel, Tap tap) const {
         const int row = pixel.row + tap.i, column = pixel.column + tap.j;
         const bool inside = row >= 0 && row < H && column >= 0 && column < W;
-        return inside ? x[pixel.base + (row * W + column) * C + tap.channel] : real(0);
+        return inside ? x + pixel.base + (row * W + column) * C + tap.channel : nullptr;
     }
 };
 
@@ -46,7 +51,7 @@ struct WindowsByTap : Windows {  // grad_w: the same numbers, every row a tap
     static constexpr bool along_depth = false;
     __device__ Row row(int m) const { return tap(m); }
     __device__ Place place(int k) const { return pixel(k); }
-    __device__ real at(Row row, Place place) const { return Windows::at(place, row); }
+    __device__ const real* find(Row row, Place place) const { return Windows::find(place, row); }
 };
 
 // gy as an input pixel sees it: from the outputs whose windows it was in.
@@ -62,18 +67,24 @@ struct Outputs {
         return {n * P * Q * O, row + pad_rows, column + pad_columns};
     }
     __device__ Place place(int k) const { return {k % O, k / O / KW, k / O % KW}; }
-    __device__ real at(Row pixel, Place tap) const {
+    __device__ const real* find(Row pixel, Place tap) const {
         const int row = pixel.row - tap.i, column = pixel.column - tap.j;
         const int p = row / s_rows, q = column / s_columns;
         const bool met = row >= 0 && column >= 0 && p < P && q < Q && p * s_rows == row && q * s_columns == column;
-        return met ? gy[pixel.base + (p * Q + q) * O + tap.channel] : real(0);
+        return met ? gy + pixel.base + (p * Q + q) * O + tap.channel : nullptr;
     }
 };
 
+// B, of so many columns. It is looked at as A is, so a row here is one of Bᵀ.
 struct Matrix {
+    using Row = int;
+    using Place = int;
+    static constexpr bool along_depth = false;
     const real* numbers;
     int columns;
-    __device__ real at(int row, int column) const { return numbers[row * columns + column]; }
+    __device__ Row row(int column) const { return column; }
+    __device__ Place place(int k) const { return k; }
+    __device__ const real* find(Row column, Place k) const { return numbers + k * columns + column; }
 };
 
 struct Into {

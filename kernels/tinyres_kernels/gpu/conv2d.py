@@ -1,17 +1,24 @@
-"""Convolution on a GPU: the launches. What they launch is in conv2d.cu, and why it is fast in tile.cuh."""
+"""Convolution on a GPU: the launches. What they launch is in conv2d.cu, and why it is fast in tile.cuh and tile_mma.cuh.
+
+float32 arrays are multiplied in float32, or on the tensor cores, as tinyres_kernels.products has it; float64 in float64.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tinyres_kernels import array
+import numpy as np
+
+from tinyres_kernels import array, products
 from tinyres_kernels.array.conv2d import in_order
-from tinyres_kernels.gpu.launch import channels_first, channels_last, covered, empty, launch
+from tinyres_kernels.gpu.launch import address, channels_first, channels_last, covered, empty, launch
 from tinyres_kernels.windows import output_size
 
 Array = Any
 Pair = tuple[int, int]
-ROWS, DEPTH, THREADS = 128, 16, 128  # of tile.cuh
+ROWS, DEPTH, THREADS = 128, 16, 128  # of tile.cuh and tile_mma.cuh
+PLACE = 12  # bytes, of a row or a place in the depth: three ints
+TENSOR_CORES = {"tf32": 1, "bf16": 2}  # numbers that a word of 32 bits holds
 PART = 1024  # pixels that a block of grad_w sums over: short enough for many blocks, long enough to be worth its store
 
 
@@ -54,14 +61,24 @@ def product(kernel: str, arguments: tuple[Any, ...], rows: int, columns: int, pa
     """Launch a kernel that is a matrix product of so many rows and columns, its depth cut into parts."""
     like = arguments[0]
     width = next((width for width in (16, 32) if columns <= width), 64)
-    numbers, places = DEPTH * (ROWS + 1 + width), ROWS + DEPTH  # a place is three ints
-    launch(
-        "conv2d.cu",
-        kernel,
-        like,
-        arguments,
-        grid=(-(-rows // ROWS), -(-columns // width), parts),
-        threads=THREADS,
-        shared=numbers * like.dtype.itemsize + places * 12,
-        defines=(f"COLUMNS={width}",),
-    )
+    kind = products.get() if like.dtype == np.float32 else "float64"
+    if kind in TENSOR_CORES:
+        shared = tensor_core_memory(width, numbers_in_a_word=TENSOR_CORES[kind])
+        defines: tuple[str, ...] = (f"COLUMNS={width}", f"FACTOR={kind}", f"VECTOR={vector(arguments[:2])}")
+    else:
+        shared = DEPTH * (ROWS + 1 + width) * like.dtype.itemsize + (ROWS + DEPTH) * PLACE
+        defines = (f"COLUMNS={width}",)
+    grid = -(-rows // ROWS), -(-columns // width), parts
+    launch("conv2d.cu", kernel, like, arguments, grid=grid, threads=THREADS, shared=shared, defines=defines)
+
+
+def tensor_core_memory(width: int, numbers_in_a_word: int) -> int:
+    """Bytes of shared memory: in tile_mma.cuh, Factor::BYTES of both factors, each as its longer layout has it."""
+    words = DEPTH // numbers_in_a_word
+    a, b = (max(lines * (words + 4), words * (lines + 8)) for lines in (ROWS, width))
+    return 2 * (a + b) * 4 + (ROWS + 2 * DEPTH) * PLACE + (width + 2 * DEPTH) * 4
+
+
+def vector(factors: tuple[Array, ...]) -> int:
+    """How many numbers one access fetches: four, if four that lie side by side are always of one pixel."""
+    return 4 if all(a.shape[-1] % 4 == 0 and address(a) % 16 == 0 for a in factors) else 1

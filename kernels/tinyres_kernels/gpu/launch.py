@@ -21,14 +21,22 @@ FOLDER = Path(__file__).parent
 THREADS = 256  # of a block, where a kernel does not say otherwise
 MOST_BLOCKS = 4096  # several for each of a large GPU's multiprocessors; more threads than that take turns
 MOST_NUMBERS = 2**31 - 1  # of an array: kernels count in 32 bits, which take half the time of 64
+TENSOR_CORES_SINCE = 80  # compute capability 8.0: the first whose tensor cores take TF32 and bf16
 REALS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 
 
 @cache
 def load(source: str, *defines: str) -> Any:
-    """The module compiled from that file, as CuPy's RawModule."""
+    """The module compiled from that file, as CuPy's RawModule. RuntimeError: this GPU cannot do what it asks for."""
     import cupy
 
+    if any(define.startswith("FACTOR=") for define in defines):
+        found = int(cupy.cuda.Device().compute_capability)
+        if found < TENSOR_CORES_SINCE:
+            raise RuntimeError(
+                f"TF32 and bf16 need a GPU of compute capability 8.0 or newer, this one has {found / 10}: "
+                'leave --precision out, or tinyres.set_float32_matmul_precision("highest")'
+            )
     options = ("--std=c++17", f"-I{FOLDER}", *(f"-D{define}" for define in defines))
     return cupy.RawModule(code=(FOLDER / source).read_text(encoding="utf-8"), options=options)
 
@@ -69,6 +77,11 @@ def empty(like: Array, shape: Sequence[int], dtype: Any = None) -> Array:
     if prod(shape) > MOST_NUMBERS:
         raise ValueError(f"an array of {tuple(shape)} is too large for the GPU's kernels; use a smaller batch")
     return np.empty_like(like, shape=tuple(shape), dtype=dtype, order="C")
+
+
+def address(x: Array) -> int:
+    """Where its first number lies in the device's memory."""
+    return x.ctypes.data if isinstance(x, np.ndarray) else x.data.ptr
 
 
 def channels_last(x: Array) -> Array:

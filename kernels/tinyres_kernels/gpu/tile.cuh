@@ -16,8 +16,8 @@
 // sums are 64 multiply-adds for 16 numbers read from shared memory. Not yet measured on a GPU.
 //
 // A and B are nowhere as matrices: `a` and `b` know where their numbers lie. What takes divisions to know of a row or of
-// a place in the depth is worked out once, by a.row(m) and a.place(k), and laid down in shared memory; a.at(row, place)
-// fetches a number.
+// a place in the depth is worked out once, by a.row(m) and a.place(k), and laid down in shared memory;
+// a.find(row, place) is where the number lies, or nullptr where it is 0.
 #pragma once
 #include "common.cuh"
 
@@ -53,11 +53,12 @@ __device__ void tile_product(
             // Neighbouring threads should read neighbouring numbers.
             const int m = A::along_depth ? at / DEPTH : at % ROWS, k = A::along_depth ? at % DEPTH : at / ROWS;
             const bool inside = first_row + m < rows && k0 + k < depth_last;
-            a_step[k * PITCH + m] = inside ? a.at(a_rows[m], a_places[k]) : real(0);
+            const real* number = inside ? a.find(a_rows[m], a_places[k]) : nullptr;
+            a_step[k * PITCH + m] = number ? *number : real(0);
         }
         for (int at = t; at < DEPTH * COLUMNS; at += TILE_THREADS) {
             const int k = k0 + at / COLUMNS, column = first_column + at % COLUMNS;
-            b_step[at] = k < depth_last && column < columns ? b.at(k, column) : real(0);
+            b_step[at] = k < depth_last && column < columns ? *b.find(column, k) : real(0);
         }
         __syncthreads();
         for (int k = 0; k < DEPTH; k++) {
