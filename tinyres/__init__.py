@@ -15,6 +15,7 @@ from tinyres.adjoint import adjoint_check
 from tinyres.anomaly import AnomalyError, detect_anomaly
 from tinyres.autograd import Observer, Op, Tensor, no_grad, observe
 from tinyres.creation import ones, randn, tensor, zeros
+from tinyres.device import get_float32_matmul_precision, set_float32_matmul_precision
 from tinyres.fusion import unfused
 from tinyres.gradcheck import gradcheck
 from tinyres.ops.cat import cat
@@ -33,6 +34,7 @@ __all__ = [
     "cat",
     "detect_anomaly",
     "flatten",
+    "get_float32_matmul_precision",
     "get_num_threads",
     "gradcheck",
     "manual_seed",
@@ -43,6 +45,7 @@ __all__ = [
     "optim",
     "profile",
     "randn",
+    "set_float32_matmul_precision",
     "set_num_threads",
     "tensor",
     "unfused",

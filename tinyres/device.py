@@ -9,6 +9,8 @@ RUNGS, forces one.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -17,10 +19,12 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from tinyres.threads import tell_numba
+from tinyres_kernels import products
 
 Array = Any
 Pair = tuple[int, int]
 RUNGS = "reference", "array", "cpu", "numba_cuda", "gpu"
+PRODUCTS = {"highest": "float32", "high": "tf32", "medium": "bf16"}  # torch's words for them
 
 
 class Kernels(Protocol):
@@ -141,6 +145,37 @@ def must_compile() -> bool:
     from tinyres_kernels.cpu import cache
 
     return cache.is_empty()
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """How exactly a GPU multiplies in the convolutions of float32 arrays, from here on.
+
+    highest  in float32
+    high     in TF32: factors rounded to 11 significant bits, products added up in float32; several times as fast
+    medium   in bf16: factors rounded to 8 significant bits; faster still
+    Arrays stay float32, and so does everything else. It is a leave to round, as in torch: on the CPU, and for float64,
+    nothing changes. ValueError: another word.
+    """
+    if precision not in PRODUCTS:
+        expected = ", ".join(map(repr, PRODUCTS))
+        raise ValueError(f"set_float32_matmul_precision: expected one of {expected}; got {precision!r}")
+    products.choose(PRODUCTS[precision])
+
+
+def get_float32_matmul_precision() -> str:
+    """ "highest", "high" or "medium": see set_float32_matmul_precision."""
+    return next(precision for precision, kind in PRODUCTS.items() if kind == products.get())
+
+
+@contextmanager
+def using_products(kind: str) -> Iterator[None]:
+    """Inside, a GPU multiplies float32 arrays in "float32", "tf32" or "bf16"."""
+    before = products.get()
+    products.choose(kind)
+    try:
+        yield
+    finally:
+        products.choose(before)
 
 
 def is_array(data: Any) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 
 from tinyres import data, models
 from tinyres.data import Dataset, Loader
+from tinyres.device import using_products
 from tinyres.threads import using_threads
 from tinyres.training import checkpoint
 from tinyres.training.checkpoint import Checkpoint
@@ -40,7 +41,7 @@ def train(settings: Settings, folder: RunFolder, console: Console | None = None)
     RunError: something lies in the folder, or training diverged. Interrupted: Ctrl-C; `resume` goes on.
     """
     folder.refuse_unless_free()
-    with using_threads(settings.threads) as threads:
+    with using_threads(settings.threads) as threads, using_products(settings.products):
         progress = Progress(console)
         train_set, test_set = data.load(settings.data, settings.data_dir, quiet=progress.console.quiet)
         trainer = _trainer(settings, train_set, folder, progress)
@@ -58,7 +59,7 @@ def resume(settings: Settings, folder: RunFolder, console: Console | None = None
     finished = folder.read_result()
     if finished is not None:
         return finished
-    with locked(folder.path), using_threads(settings.threads):
+    with locked(folder.path), using_threads(settings.threads), using_products(settings.products):
         progress = Progress(console)
         train_set, test_set = data.load(settings.data, settings.data_dir, quiet=progress.console.quiet)
         if train_set.sha256() != folder.read_config()["data_sha256"]:
@@ -74,7 +75,7 @@ def evaluate_run(folder: RunFolder, settings: Settings, which: str = "best") -> 
     """The test set's figures, all of its images, for the run's "best" or "last" checkpoint."""
     path = {"best": folder.best, "last": folder.last}[which]
     saved = checkpoint.load(path)
-    with using_threads(settings.threads):
+    with using_threads(settings.threads), using_products(settings.products):
         _, test_set = data.load(settings.data, settings.data_dir)
         if list(test_set.classes) != saved.about.get("classes"):
             raise RunError(f"{path}: was trained on other classes than those of {settings.data}")
@@ -122,11 +123,11 @@ def _complete(trainer: Trainer, test_set: Dataset) -> Result:
 def _test(saved: Checkpoint, path: Path, settings: Settings, test_set: Dataset, limit: int | None) -> Result:
     """The checkpoint's network, built anew, on the test set."""
     model = models.build(settings.model, len(test_set.classes), settings.shortcut)
-    model.to(settings.device, settings.precision)
+    model.to(settings.device, settings.dtype)
     checkpoint.load_weights(model, saved, path, settings.model)
     try:
         mean, std = (np.array(saved.about[name], np.float64) for name in ("mean", "std"))
-        batches = Loader(test_set, settings.batch_size, mean=mean, std=std, dtype=settings.precision, limit=limit)
+        batches = Loader(test_set, settings.batch_size, mean=mean, std=std, dtype=settings.dtype, limit=limit)
     except checkpoint.UNREADABLE as error:
         raise RunError(f"{path}: does not say how its images are normalised ({error}); {checkpoint.CURE}") from error
     score = evaluate(model, batches.epoch(0), settings.device)

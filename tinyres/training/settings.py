@@ -10,7 +10,8 @@ from tinyres.optim import SGD, Optimizer
 from tinyres.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, MultiStepLR, OneCycleLR, WarmUp
 
 SCHEDULES = ("onecycle", "cosine", "step", "constant")
-PRECISIONS = ("float32", "float64")
+TENSOR_CORES = ("tf32", "bf16")  # float32 but for the products in convolutions, on a GPU
+PRECISIONS = ("float32", "float64", *TENSOR_CORES)
 
 # fast: few epochs at a high learning rate that rises and falls once (Smith & Topin 2018).
 # paper: what He et al. (2016) did on CIFAR, section 4.2. 64,000 steps are 182 epochs of 45,000 images.
@@ -48,6 +49,7 @@ class Settings:
     schedule: onecycle (up and down), cosine (down), step (divided by 10 after 1/2 and 3/4 of all steps) or constant
     warm_up: the first so many steps are made at a tenth of the learning rate
     limit_batches: at most so many batches in an epoch, in the validation and in the test, for a quick look
+    precision: float32 or float64; tf32 or bf16, on a GPU: float32, except that convolutions multiply in these
     threads: how many compute; None: as tinyres.threads has it, every core unless told otherwise
     """
 
@@ -72,6 +74,16 @@ class Settings:
     device: str = "cpu"
     threads: int | None = None
 
+    @property
+    def dtype(self) -> str:
+        """What arrays hold: images, weights, their gradients, statistics."""
+        return "float32" if self.precision in TENSOR_CORES else self.precision
+
+    @property
+    def products(self) -> str:
+        """What float32 arrays are multiplied in."""
+        return self.precision if self.precision in TENSOR_CORES else "float32"
+
     @staticmethod
     def from_recipe(recipe: str = "fast", **chosen: Any) -> Settings:
         """A recipe's settings, except for those chosen here. `Settings.from_recipe("paper", model="resnet56")`"""
@@ -85,6 +97,8 @@ class Settings:
     def __post_init__(self) -> None:
         _expect(self.schedule in SCHEDULES, "schedule", f"one of {', '.join(SCHEDULES)}", self.schedule)
         _expect(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}", self.precision)
+        on_cpu = "float32 or float64 on the cpu (tf32 and bf16 need the tensor cores of a GPU: --device cuda)"
+        _expect(self.device != "cpu" or self.precision not in TENSOR_CORES, "precision", on_cpu, self.precision)
         if (self.epochs is None) == (self.steps is None):
             raise ValueError(f"expected either epochs or steps, got epochs={self.epochs} and steps={self.steps}")
         for name in ("epochs", "steps", "batch_size", "threads", "limit_batches"):

@@ -73,7 +73,7 @@ class Trainer:
         self.train_loader = self.loader(train, shuffle=True, augment=True)
         self.validation_loader = self.loader(validation)
         self.model = models.build(settings.model, len(train.classes), settings.shortcut)
-        self.model.to(settings.device, settings.precision)
+        self.model.to(settings.device, settings.dtype)
         self.total_steps = settings.total_steps(len(self.train_loader))
         self.epochs = math.ceil(self.total_steps / len(self.train_loader))
         self.optimizer = settings.make_optimizer(self.model)
@@ -92,7 +92,7 @@ class Trainer:
             augment=augment,
             mean=self.mean,
             std=self.std,
-            dtype=self.settings.precision,
+            dtype=self.settings.dtype,
             limit=self.settings.limit_batches,
         )
 
