@@ -349,7 +349,8 @@ def test_help(capsys, monkeypatch, command):
         main([*command, "--help"])
     assert stop.value.code == 0
     out = capsys.readouterr().out
-    assert max(map(len, out.splitlines())) <= 80
+    widest = 86 if command == ["convert"] else 80  # it has a table with repositories' names
+    assert max(map(len, out.splitlines())) <= widest
     assert "tinyres train" in out if not command else f"examples:\n  tinyres {command[0]} " in out
 
 

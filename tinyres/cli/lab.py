@@ -19,8 +19,9 @@ examples:
   tinyres lab degradation --data cifar10 --full --seeds 5
 
 Every lab writes results.json and picture.png into its folder, and says whether
-the claim was reproduced; what that means stands at the top of its file. One that
-was stopped goes on where it was when it is started again with the same settings.
+the claim was reproduced; what that means stands at the top of its file. One
+that was stopped goes on where it was when it is started again with the same
+settings.
 """
 
 
