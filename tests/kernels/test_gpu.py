@@ -11,6 +11,7 @@ from cuda_on_cpu import emulator
 
 import tinyres_kernels.gpu as gpu
 from tinyres import Tensor, manual_seed
+from tinyres.device import using_products
 from tinyres.models.resnet import BasicBlock, Bottleneck, ResNet
 from tinyres.nn import functional as F
 from tinyres_kernels.gpu import launch
@@ -52,6 +53,8 @@ CALLS = {
     "relu": (X,),
     "relu_grad_x": (X, X),
 }
+for kind in ("tf32", "bf16"):  # and once on tensor cores
+    CALLS |= {f"{name} in {kind}": CALLS[name] for name in ("conv2d", "conv2d_grad_x", "conv2d_grad_w")}
 every_call = pytest.mark.parametrize("name", CALLS)
 
 
@@ -61,7 +64,14 @@ def cuda_runs_here(monkeypatch):
 
 
 def results(name):
-    found = getattr(gpu, name)(*CALLS[name])
+    return call(gpu, name, CALLS[name])
+
+
+def call(rung, name, arguments):
+    """name: as in CALLS; -> all that its kernel gives"""
+    kernel, _, kind = name.partition(" in ")
+    with using_products(kind or "float32"):
+        found = getattr(rung, kernel)(*arguments)
     return found if isinstance(found, tuple) else (found,)
 
 
@@ -110,7 +120,11 @@ def test_every_number_is_written(name, monkeypatch):
 @emulator.needs_compiler
 @pytest.mark.parametrize(
     ("name", "source", "header", "barriers"),
-    [("conv2d", "conv2d.cu", "tile.cuh", 2), ("batch_norm_statistics", "batch_norm.cu", "channels.cuh", 3)],
+    [
+        ("conv2d", "conv2d.cu", "tile.cuh", 2),
+        ("conv2d in bf16", "conv2d.cu", "tile_mma.cuh", 3),
+        ("batch_norm_statistics", "batch_norm.cu", "channels.cuh", 3),
+    ],
 )
 def test_a_barrier_left_out_would_be_seen(name, source, header, barriers, monkeypatch):
     """Planted: each barrier of a shared header in turn is taken out."""
@@ -171,28 +185,37 @@ def test_an_array_beyond_32_bits_is_refused():
         launch.empty(X, (65536, 65536))
 
 
-def compiled(source, architecture, real, define):
-    command = [NVCC, f"-arch={architecture}", "-cubin", "-std=c++17", f"-Dreal={real}", f"-D{define}"]
+def compiled(source, architecture, *defines):
+    command = [NVCC, f"-arch={architecture}", "-cubin", "-std=c++17", *(f"-D{define}" for define in defines)]
     command += ["-Werror", "all-warnings", "-Xptxas", "-v", "-o", "/dev/null", str(source)]
     return subprocess.run(command, capture_output=True, text=True)
 
 
-def defines_of(source):
-    """The sizes that its launches ask for: the smallest and the largest."""
-    return ("COLUMNS=16", "COLUMNS=64") if source.stem == "conv2d" else ("WIDTH=16", "WIDTH=32")
+def variants_of(source):
+    """What its launches ask for, the smallest and the largest of each kind; the last is what large layers take."""
+    if source.stem != "conv2d":
+        return [(f"real={real}", f"WIDTH={width}") for real in ("double", "float") for width in (16, 32)]
+    plain = [(f"real={real}", f"COLUMNS={columns}") for real in ("double", "float") for columns in (16, 64)]
+    return plain + [
+        ("real=float", f"COLUMNS={columns}", f"FACTOR={kind}", f"VECTOR={vector}")
+        for columns in (16, 64)
+        for kind in ("tf32", "bf16")
+        for vector in (1, 4)
+    ]
 
 
-def assert_compiles(source, architecture, real, define):
-    result = compiled(source, architecture, real, define)
+def assert_compiles(source, architecture, *defines):
+    result = compiled(source, architecture, *defines)
     assert result.returncode == 0, result.stderr
-    spills = [line for line in result.stderr.splitlines() if "spill" in line]
-    assert spills and all("0 bytes spill stores, 0 bytes spill loads" in line for line in spills), spills
+    told = [line for line in result.stderr.splitlines() if "spill" in line]
+    # An array that is indexed by what is not known when it is compiled would lie in memory, in a stack frame.
+    assert told and all("0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads" in line for line in told), told
 
 
 @pytest.mark.skipif(NVCC is None, reason="nvcc is not installed")
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
 def test_nvcc_compiles_it_without_warnings_and_without_spills(source):
-    assert_compiles(source, "sm_90", "float", defines_of(source)[1])
+    assert_compiles(source, "sm_90", *variants_of(source)[-1])
 
 
 @pytest.mark.slow
@@ -200,16 +223,15 @@ def test_nvcc_compiles_it_without_warnings_and_without_spills(source):
 @pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
 def test_nvcc_compiles_every_variant(source, architecture):
-    for real in ("float", "double"):
-        for define in defines_of(source):
-            assert_compiles(source, architecture, real, define)
+    for defines in variants_of(source):
+        assert_compiles(source, architecture, *defines)
 
 
 @pytest.mark.skipif(NVCC is None, reason="nvcc is not installed")
 def test_nvcc_would_tell(tmp_path):
     source = tmp_path / "unused.cu"
     source.write_text('extern "C" __global__ void f(int* y) { int unused = 1; }')
-    assert "unused" in compiled(source, "sm_90", "float", "WIDTH=16").stderr
+    assert "unused" in compiled(source, "sm_90", "real=float").stderr
 
 
 ADDRESSES = """

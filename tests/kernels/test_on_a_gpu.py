@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
-from kernels.test_gpu import CALLS
+from cuda_on_cpu import test_mma as fragments
+from kernels.test_gpu import CALLS, call
+from kernels.test_tensor_cores import share
 
 import tinyres_kernels.array as array
 import tinyres_kernels.gpu as gpu
 from tinyres import Tensor, manual_seed, models, optim
 from tinyres.nn import functional as F
+from tinyres_kernels.gpu.launch import FOLDER
 
 
 def has_gpu():
@@ -33,16 +36,31 @@ def exact(value):
 
 
 def results(rung, name, convert):
-    found = getattr(rung, name)(*map(convert, CALLS[name]))
-    return found if isinstance(found, tuple) else (found,)
+    return call(rung, name, map(convert, CALLS[name]))
+
+
+@pytest.mark.parametrize("kind", fragments.KINDS)
+def test_every_element_of_a_fragment_has_its_place(kind):
+    """Here a tensor core itself is asked, and not what stands in for it."""
+    import cupy
+
+    def load(text, *defines):
+        options = ("--std=c++17", f"-I{FOLDER}", "-Dreal=float", *(f"-D{define}" for define in defines))
+        return cupy.RawModule(code=text, options=options)
+
+    fragments.assert_every_element_has_its_place(load, kind, device=cupy.asarray, host=cupy.asnumpy)
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_it_is_exact(name):
-    """Float32 on the GPU against float64 here: no farther apart than float32 rounds."""
+    """Float32 on the GPU against float64 here: no farther apart than float32 rounds, or TF32 and bf16."""
+    kernel, _, kind = name.partition(" in ")
     for actual, wanted in zip(results(gpu, name, on_gpu), results(array, name, exact), strict=True):
-        distance = np.linalg.norm(actual.get() - wanted) / max(1e-30, np.linalg.norm(wanted))
-        assert distance < 1e-5
+        if kind:
+            most = getattr(array, kernel)(*(np.abs(exact(a)) if isinstance(a, np.ndarray) else a for a in CALLS[name]))
+            assert (np.abs(actual.get() - wanted) <= share(kind, most.size) * most).all()
+        else:
+            assert np.linalg.norm(actual.get() - wanted) <= 1e-5 * np.linalg.norm(wanted)
 
 
 @pytest.mark.parametrize("name", ["conv2d", "conv2d_grad_x", "conv2d_grad_w"])

@@ -73,9 +73,9 @@ def product(kernel: str, arguments: tuple[Any, ...], rows: int, columns: int, pa
 
 
 def tensor_core_memory(width: int, numbers_in_a_word: int) -> int:
-    """Bytes of shared memory: in tile_mma.cuh, Factor::BYTES of both factors, each as its longer layout has it."""
+    """Bytes of shared memory: in tile_mma.cuh, Factor::BYTES of both factors, A in the longer of its layouts."""
     words = DEPTH // numbers_in_a_word
-    a, b = (max(lines * (words + 4), words * (lines + 8)) for lines in (ROWS, width))
+    a, b = max(ROWS * (words + 4), words * (ROWS + 8)), words * (width + 8)
     return 2 * (a + b) * 4 + (ROWS + 2 * DEPTH) * PLACE + (width + 2 * DEPTH) * 4
 
 
