@@ -199,8 +199,16 @@ def to_device(array: Array, device: str) -> Array:
         import cupy
     except ImportError as error:
         raise RuntimeError("device 'cuda' needs CuPy: pip install 'tinyres[cuda13]' (or cuda12)") from error
-    with cupy.cuda.Device(int(index or 0)):
-        return cupy.asarray(array)
+    try:
+        with cupy.cuda.Device(int(index or 0)):
+            return cupy.asarray(array)
+    except RuntimeError as error:
+        if any(name in str(error) for name in ("cudaErrorNoDevice", "cudaErrorInsufficientDriver")):
+            raise RuntimeError(
+                f"device 'cuda' needs an NVIDIA GPU and its driver, and CuPy finds none ({error}); "
+                "install the driver for your GPU until nvidia-smi lists it"
+            ) from error
+        raise
 
 
 def _is_cupy(data: Any) -> bool:

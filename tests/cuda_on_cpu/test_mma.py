@@ -1,9 +1,9 @@
 """The tensor core's fragments: the emulator's, mma.cuh's, and the manual's own formulas agree, element by element.
 
 Three readings of the same two pages (PTX ISA 9.0, 9.7.14.5.7 and 9.7.14.5.8), for a mistake that the kernels share with
-the emulator would hide itself: below stand the manual's formulas, one case at a time and in its own words. What no
-machine without a GPU can tell is whether the pages are right: test_on_a_gpu.py runs the same kernel there. (nvcc compiles
-`mma.sync` to a single instruction, so it holds no opinion on the layout; nvcuda::wmma keeps its own a secret.)
+the emulator would hide itself: below stand the manual's formulas, one case at a time and in its own words. Whether the
+pages are right no machine without a GPU can tell: test_on_a_gpu.py runs the same kernel on one. (nvcc makes a single
+instruction of `mma.sync`, so it holds no opinion on the layout; nvcuda::wmma keeps its own a secret.)
 """
 
 import shutil
@@ -175,18 +175,14 @@ def test_an_mma_that_not_all_lanes_come_to_is_noticed(kind, condition):
     text = FRAGMENTS.replace("FACTOR::mma", f"if ({condition}) FACTOR::mma")
     _, of_a, of_b = sizes(kind)
     with pytest.raises(AssertionError, match="not all threads came to the same barrier"):
-        multiply(
-            lambda _, *defines: emulated(text, *defines), kind, *(np.zeros((1, 32, n)) for n in (of_a, of_b, 4))
-        )
+        multiply(lambda _, *defines: emulated(text, *defines), kind, *(np.zeros((1, 32, n)) for n in (of_a, of_b, 4)))
 
 
 @emulator.needs_compiler
 def test_a_number_that_was_not_converted_is_noticed():
     text = FRAGMENTS.replace("FACTOR::word(a + (at * 4 + r) * N, 1)", "cuda_on_cpu::as_bits(a[at * 4 + r])")
     with pytest.raises(AssertionError, match="what a tensor core was given is not TF32"):
-        multiply(
-            lambda _, *defines: emulated(text, *defines), "tf32", *(np.full((1, 32, n), 0.1) for n in (4, 2, 4))
-        )
+        multiply(lambda _, *defines: emulated(text, *defines), "tf32", *(np.full((1, 32, n), 0.1) for n in (4, 2, 4)))
 
 
 # ---- rounding --------------------------------------------------------------------------------------------------------
@@ -239,8 +235,10 @@ def test_ties():
 @emulator.needs_compiler
 @by_kind
 def test_the_largest_error(kind):
-    """Half of the last digit: 2⁻¹¹ of a number in TF32 (11 significant bits), 2⁻⁸ in bf16 (8 bits); test_tensor_cores.py
-    builds its bounds on that."""
+    """Half of the last digit: a share of 2⁻¹¹ in TF32 (11 significant bits), 2⁻⁸ in bf16 (8 bits).
+
+    test_tensor_cores.py builds its bounds on that.
+    """
     unit = {"tf32": 2.0**-11, "bf16": 2.0**-8}[kind]
     x = np.linspace(1, 2, 4097).astype(np.float32)
     error = np.abs(rounded(kind, x).astype(np.float64) - x) / x

@@ -1,8 +1,8 @@
 """Convolution on tensor cores, run here (tests/cuda_on_cpu): no farther from float64 than rounded factors must be.
 
 Rounding to nearest moves a factor by a share of u at most, half of its last digit: u = 2⁻¹¹ in TF32 (11 significant
-bits), 2⁻⁸ in bf16 (8 bits). So a product of two moves by a share of 2u + u². Products are exact in float32 but for their
-sums: each of at most K additions rounds by a share of 2⁻²⁴ of what is summed, or of twice that, if a tensor core cuts off
+bits), 2⁻⁸ in bf16 (8 bits). So a product of two moves by a share of 2u + u². Products are exact in float32; of the sums
+each of at most K additions rounds by a share of 2⁻²⁴ of what is summed, or of twice that, if a tensor core cuts off
 instead of rounding. Together
 
     |y − exact| ≤ (2u + u² + 2⁻²³·(K + 8)) · Σ |a|·|b|
@@ -235,7 +235,7 @@ def test_shared_memory(kind, columns):
 def test_an_old_gpu_is_refused(monkeypatch):
     cupy = SimpleNamespace(cuda=SimpleNamespace(Device=lambda: SimpleNamespace(compute_capability="75")))
     monkeypatch.setitem(sys.modules, "cupy", cupy)
-    with pytest.raises(RuntimeError, match="need a GPU of compute capability 8.0 or newer, this one has 7.5"):
+    with pytest.raises(RuntimeError, match=r"need a GPU of compute capability 8\.0 or newer, this one has 7\.5"):
         original_load("conv2d.cu", "real=float", "FACTOR=tf32")
 
 
@@ -267,7 +267,7 @@ def off_by(u, seed):
 @by_kind
 @pytest.mark.parametrize(("block", "shortcut"), [(BasicBlock, "A"), (Bottleneck, "B")])
 def test_the_gradients_of_a_network(kind, block, shortcut, monkeypatch):
-    """No farther from float64's than where every factor is off by u, the most that rounding can do; usually it does half.
+    """No farther from float64's than where every factor is off by u, the most that rounding can do.
 
     How far that carries through batch norms, ReLUs and layers behind is not for a formula: it is tried, ten times.
     """

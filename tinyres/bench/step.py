@@ -22,13 +22,13 @@ def batch(model: str, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Training:
-    """A model, a batch and an optimiser: what is repeated."""
+    """A model, a batch and an optimiser, on a device: what is repeated."""
 
-    def __init__(self, model: str, batch_size: int):
-        self.model = models.build(model)
+    def __init__(self, model: str, batch_size: int, device: str = "cpu"):
+        self.model = models.build(model).to(device)
         self.optimizer = SGD(self.model.parameters(), lr=0.01, momentum=0.9)
         images, labels = batch(model, batch_size)
-        self.images, self.labels = Tensor(images), Tensor(labels)
+        self.images, self.labels = Tensor(images).to(device), Tensor(labels).to(device)
 
     def step(self) -> None:
         """Forward, cross-entropy, backward, SGD with momentum."""

@@ -20,7 +20,7 @@ from tinyres.training.settings import PRECISIONS, RECIPES, SCHEDULES
 
 RECIPE_HELP = "fast, or paper: as He et al. 2016, section 4.2 (default: fast)"
 SCHEDULE_HELP = ", ".join(SCHEDULES) + " (fast: onecycle, paper: step)"
-PRECISION_HELP = " or ".join(PRECISIONS) + " (default: float32)"
+PRECISION_HELP = ", ".join(PRECISIONS) + " (default: float32); the last two on a GPU: products rounded so"
 EXAMPLES = """\
 examples:
   tinyres train                       on Shapes, drawn in code: about a minute

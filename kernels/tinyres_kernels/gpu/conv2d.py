@@ -1,6 +1,6 @@
-"""Convolution on a GPU: the launches. What they launch is in conv2d.cu, and why it is fast in tile.cuh and tile_mma.cuh.
+"""Convolution on a GPU: the launches. What they launch is in conv2d.cu, why it is fast in tile.cuh and tile_mma.cuh.
 
-float32 arrays are multiplied in float32, or on the tensor cores, as tinyres_kernels.products has it; float64 in float64.
+float32 arrays are multiplied in float32 or on the tensor cores, as tinyres_kernels.products has it; float64 in float64.
 """
 
 from __future__ import annotations

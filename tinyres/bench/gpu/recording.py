@@ -1,0 +1,48 @@
+"""Which kernels are called, and with what: as a rung of the ladder sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from tinyres.device import Kernels
+
+KERNELS = [name for name in vars(Kernels) if not name.startswith("_")]
+CONVOLUTIONS = "conv2d", "conv2d_grad_x", "conv2d_grad_w"  # which have the choice of tinyres_kernels.products
+
+
+class Call(NamedTuple):
+    kernel: str
+    arguments: tuple[Any, ...]
+
+    def on(self, rung: Any, change: Callable[[Any], Any] = lambda argument: argument) -> tuple[Any, ...]:
+        """All that this rung's kernel gives for these arguments, each changed."""
+        found = getattr(rung, self.kernel)(*map(change, self.arguments))
+        return found if isinstance(found, tuple) else (found,)
+
+
+@contextmanager
+def recorded(rung: Any) -> Iterator[list[Call]]:
+    """Inside, every call of this rung's kernels joins the list, its arguments as they are."""
+    calls: list[Call] = []
+    own = {name: getattr(rung, name) for name in KERNELS}
+
+    def noting(name: str) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            calls.append(Call(name, arguments))
+            return own[name](*arguments)
+
+        return call
+
+    for name in own:
+        setattr(rung, name, noting(name))
+    try:
+        yield calls
+    finally:
+        for name, function in own.items():
+            setattr(rung, name, function)
+
+
+def is_array(argument: Any) -> bool:
+    return hasattr(argument, "shape") and hasattr(argument, "strides")
