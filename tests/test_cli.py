@@ -288,6 +288,7 @@ def test_step(capsys):
         (["train", "--recipe", "slow"], "argument --recipe: unknown recipe 'slow'; "),
         (["train", "--shortcut", "D"], "argument --shortcut: unknown shortcut 'D'; There are: A, B, C"),
         (["train", "--precision", "float"], "did you mean float"),
+        (["train", "--precision", "tf32"], "argument --precision: expected float32 or float64 on the cpu"),
         (["train", "--lr", "0"], "argument --lr: expected a number above 0, got 0.0"),
         (["train", "--batch-size", "0"], "argument --batch-size: expected 1 or more, got 0"),
         (["train", "--seeds", "1"], "argument --seeds: expected 2 or more, got 1"),

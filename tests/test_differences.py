@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 import tinyres
+import tinyres_kernels
 from tinyres import Tensor, nn
 from tinyres import random as draws
 from tinyres.anomaly.report import AnomalyError
 from tinyres.nn import functional as F
 
+KERNELS = Path(tinyres_kernels.__file__).parent
 PAGE = (Path(__file__).parents[1] / "docs" / "differences.md").read_text(encoding="utf-8")
 
 
@@ -171,3 +173,10 @@ class TestTorch:
         a = torch.tensor([-1.0])
         torch.nn.functional.relu(a, inplace=True)
         assert a.item() == 0
+
+
+def test_precision_is_of_convolutions():
+    """Which kernels ask for it: gpu/conv2d's, and no others. By default nothing is rounded."""
+    assert tinyres.get_float32_matmul_precision() == "highest"
+    asking = [path.stem for path in KERNELS.rglob("*.py") if "products.get()" in path.read_text(encoding="utf-8")]
+    assert asking == ["conv2d"]

@@ -55,7 +55,12 @@ def test_the_other_schedules():
     ("wrong", "message"),
     [
         ({"schedule": "square"}, "schedule: expected one of onecycle, cosine, step, constant, got square"),
-        ({"precision": "float16"}, "precision: expected one of float32, float64, got float16"),
+        ({"precision": "float16"}, "precision: expected one of float32, float64, tf32, bf16, got float16"),
+        (
+            {"precision": "bf16"},
+            r"precision: expected float32 or float64 on the cpu \(tf32 and bf16 need the tensor cores of a GPU: "
+            r"--device cuda\), got bf16",
+        ),
         ({"epochs": 0}, "epochs: expected 1 or more, got 0"),
         ({"batch_size": 0}, "batch-size: expected 1 or more, got 0"),
         ({"threads": 0}, "threads: expected 1 or more, got 0"),
@@ -73,3 +78,18 @@ def test_the_other_schedules():
 def test_refused(wrong, message):
     with pytest.raises(ValueError, match=f"^{message}$"):
         Settings.from_recipe(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype", "products"),
+    [
+        ("float32", "float32", "float32"),
+        ("float64", "float64", "float32"),
+        ("tf32", "float32", "tf32"),
+        ("bf16", "float32", "bf16"),
+    ],
+)
+def test_what_a_precision_means(precision, dtype, products):
+    """For arrays, and for the products of those of float32."""
+    settings = Settings.from_recipe(precision=precision, device="cuda")
+    assert (settings.dtype, settings.products) == (dtype, products)

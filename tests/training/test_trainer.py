@@ -1,16 +1,21 @@
 """A run's figures are what they are said to be, and the test set is looked at once."""
 
 import re
+import sys
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from runs import BATCHES, few_shapes, quiet, run, settings, tiny_world  # noqa: F401
 
+import tinyres_kernels.array
 from tinyres import Tensor, data, models, no_grad
 from tinyres.nn import functional as F
 from tinyres.optim import SGD
 from tinyres.training import Diverged, RunError, RunFolder, checkpoint, divergence, train
 from tinyres.training import run as run_module
+from tinyres_kernels import products
 
 pytestmark = pytest.mark.usefixtures("tiny_world")
 
@@ -189,3 +194,28 @@ def test_two_pictures_are_the_least(monkeypatch, tmp_path):
     with pytest.raises(RunError, match="at least 2 training images"):
         train(settings(), RunFolder(tmp_path / "run"), quiet())
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bf16", "float32"])
+def test_products_are_rounded_in_training_and_in_tests(precision, tmp_path, monkeypatch):
+    """And nothing else is: weights, statistics and the optimiser's memories are float32. (The GPU is a stand-in.)"""
+    cupy = SimpleNamespace(asarray=lambda array: array, cuda=SimpleNamespace(Device=nullcontext))
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    seen = []
+
+    def conv2d(*arguments):
+        seen.append((products.get(), arguments[0].dtype))
+        return original(*arguments)
+
+    original = tinyres_kernels.array.conv2d
+    monkeypatch.setenv("TINYRES_KERNELS", "array")
+    monkeypatch.setattr(tinyres_kernels.array, "conv2d", conv2d)
+    folder = run(tmp_path / "run", epochs=1, device="cuda", precision=precision)
+    assert len(seen) > BATCHES + 1 and set(seen) == {(precision, np.dtype(np.float32))}
+    saved = checkpoint.load(folder.last)
+    arrays = [a for a in (*saved.weights.values(), *saved.optimizer.values()) if a.dtype.kind == "f"]
+    assert {a.dtype for a in arrays if a.ndim} == {np.dtype(np.float32)}
+    seen.clear()
+    run_module.evaluate_run(folder, folder.read_config()["settings"])
+    assert {kind for kind, _ in seen} == {precision}
+    assert products.get() == "float32"

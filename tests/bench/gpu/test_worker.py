@@ -11,6 +11,10 @@ def told(*labels, **how):
     return list(rows("bench.gpu.breaks", {"labels": list(labels)}, **how))
 
 
+def python(code):
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+
+
 def test_one_process_while_nothing_breaks():
     found = told("one", "two", "three")
     assert [row["item"] for row in found] == ["one", "two", "three"]
@@ -39,11 +43,7 @@ def test_what_hangs_is_given_up():
 
 
 def test_nobody_is_left_behind():
-    talking = subprocess.Popen(
-        [sys.executable, "-c", "import time; print('{}', flush=True); time.sleep(600)"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    talking = python("import time; print('{}', flush=True); time.sleep(600)")
     rows = watched(talking, patience=300)
     assert next(rows) == {}
     rows.close()
