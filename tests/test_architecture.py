@@ -89,12 +89,14 @@ def test_one_file_of_tinyres_names_cupy():
 
 
 def test_nothing_needs_torch():
-    twin, its_modules = "tinyres.bench.torch_twin", "tinyres.bench.torch_modules"  # the benchmark's other program
+    twin, its_modules = "tinyres.bench.torch_twin", "tinyres.bench.torch_modules"  # the benchmark's other program,
+    on_a_card = "tinyres.bench.gpu.torch_steps"  # and that for a GPU, by the twin's networks
     reader = "tinyres.weights.pth"  # opens torch's files where torch is installed: imported in the function alone
     naming = {module for module in SOURCES if any(name.partition(".")[0] == "torch" for name in imports(module))}
-    assert naming == {twin, its_modules, reader}
+    assert naming == {twin, its_modules, on_a_card, reader}
     assert not any(name == "torch" for node in SOURCES[reader].body for name in names_imported(node))
-    assert [module for module in SOURCES if twin in imports(module)] == []
+    assert [module for module in SOURCES if on_a_card in imports(module)] == []
+    assert [module for module in SOURCES if twin in imports(module)] == [on_a_card]
     assert [module for module in SOURCES if its_modules in imports(module)] == [twin]
 
 
