@@ -92,7 +92,7 @@ def train(bench: Workbench, name: str, n: int, seed: int, sets: tuple[Dataset, D
 
 def compute(bench: Workbench) -> Results:
     n, seeds = bench.choose(*SIZES), bench.seeds(3, 5)
-    epochs, sets = bench.epochs(10, 30), bench.load(*bench.choose((2500, 1000), (None, None)), half=True)
+    epochs, sets = bench.epochs(6, 30), bench.load(*bench.choose((2500, 1000), (None, None)), half=True)
     classes = len(sets[0].classes)
     return {
         "n": n,

@@ -67,7 +67,7 @@ def train(bench: Workbench, kind: str, depth: str, seed: int, sets: tuple[Datase
 
 
 def compute(bench: Workbench) -> Results:
-    seeds, epochs = bench.seeds(3, 5), bench.epochs(8, 30)
+    seeds, epochs = bench.seeds(3, 5), bench.epochs(6, 30)
     sets = bench.load(*bench.choose((2000, 1000), (None, None)), half=True)
     return {
         "curves": {

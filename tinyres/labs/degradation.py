@@ -46,7 +46,8 @@ def train(bench: Workbench, kind: str, depth: int, seed: int, sets: tuple[Datase
 
 def compute(bench: Workbench) -> Results:
     depths, seeds = bench.choose([8, 20, 32], [20, 32, 44, 56, 110]), bench.seeds(3, 5)
-    epochs, sets = bench.epochs(4, 30), bench.load(*bench.choose((3000, 1000), (None, None)))
+    epochs = bench.epochs(4, 30)
+    sets = bench.load(*bench.choose((3000, 1000), (None, None)), half=bench.choose(True, False))
     curves = {
         kind: {
             str(depth): [

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 TITLE = "error of a trained net when blocks are deleted or swapped"
 MINUTES = 5.0
 
-DEPTHS = 32, 56  # the default run's, and the full one's
+DEPTHS = 20, 56  # the default run's, and the full one's
 LITTLE, MUCH = 10.0, 20.0  # points of error
 IMAGES = 400  # of the test set, for every lesion
 WIDTHS = (16,) * 2, (32,) * 2, (64,) * 4, (128,) * 4  # the VGG's: four stages, so that halved pictures will do
@@ -133,7 +133,8 @@ def run(bench: Workbench, kind: str, depth: int, seed: int, sets: tuple[Dataset,
 
 def compute(bench: Workbench) -> Results:
     depth, seeds = bench.choose(*DEPTHS), bench.seeds(3, 3)
-    epochs, sets = bench.epochs(6, 30), bench.load(*bench.choose((1200, 500), (None, None)))
+    epochs = bench.epochs(8, 30)
+    sets = bench.load(*bench.choose((3000, 1000), (None, None)), half=bench.choose(True, False))
     nets = {
         kind: [
             bench.part(f"{kind} seed {seed}", partial(run, bench, kind, depth, seed, sets, epochs)) for seed in seeds
