@@ -225,10 +225,12 @@ def test_summary_of_a_step(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("empty", [True, False])
-def test_compiling_is_announced(capsys, monkeypatch, empty):
+@pytest.mark.parametrize("command", (["summary", "resnet8"], ["lab", "one-by-one", "--out", "lab"]))
+def test_compiling_is_announced(capsys, monkeypatch, tmp_path, command, empty):
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TINYRES_KERNELS", "array")
     monkeypatch.setattr(output, "must_compile", lambda: empty)
-    assert main(["summary", "resnet8", "--batch-size", "1"]) == 0
+    assert main(command) == 0
     assert capsys.readouterr().err.startswith("compiling the kernels") == empty
 
 

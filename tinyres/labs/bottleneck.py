@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "basic against bottleneck blocks, and what projections cost in each"
-MINUTES = 4.5
+MINUTES = 3.5
 
 SIZES = 2, 9  # blocks a stage: the default run's, and the full one's
 NEAR, DOUBLED, LITTLE = 1.1, (1.8, 2.2), 1.1  # factors of multiply-adds

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "plain against residual twins of growing depth, training and test error"
-MINUTES = 3.0
+MINUTES = 4.0
 
 PAPER = {"residual": {"20": 8.75, "32": 7.51, "44": 7.17, "56": 6.97, "110": 6.43}, "plain": {}}
 COLOURS = {"plain": PLAIN, "residual": RESIDUAL}

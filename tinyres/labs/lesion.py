@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "error of a trained net when blocks are deleted or swapped"
-MINUTES = 5.0
+MINUTES = 4.5
 
-DEPTHS = 20, 56  # the default run's, and the full one's
+DEPTHS = 32, 56  # the default run's, and the full one's
 LITTLE, MUCH = 10.0, 20.0  # points of error
 IMAGES = 400  # of the test set, for every lesion
 WIDTHS = (16,) * 2, (32,) * 2, (64,) * 4, (128,) * 4  # the VGG's: four stages, so that halved pictures will do
@@ -133,7 +133,7 @@ def run(bench: Workbench, kind: str, depth: int, seed: int, sets: tuple[Dataset,
 
 def compute(bench: Workbench) -> Results:
     depth, seeds = bench.choose(*DEPTHS), bench.seeds(3, 3)
-    epochs = bench.epochs(8, 30)
+    epochs = bench.epochs(6, 30)
     sets = bench.load(*bench.choose((3000, 1000), (None, None)), half=bench.choose(True, False))
     nets = {
         kind: [

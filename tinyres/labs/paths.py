@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "the gradient split into identity and branch, and by path length"
-MINUTES = 2.5
+MINUTES = 1.0
 
 AGREEMENT, IMAGES = 1e-10, 16
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "standard deviation of layer responses, plain and residual"
-MINUTES = 3.0
+MINUTES = 4.0
 
 IMAGES = 500
 COLOURS = {"plain": PLAIN, "residual": RESIDUAL}

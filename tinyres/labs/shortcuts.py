@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "no shortcut, options A, B and C, and one-layer blocks: cost and error"
-MINUTES = 3.0
+MINUTES = 4.0
 
 DEPTHS = 20, 56  # the default run's, and the full one's
 
