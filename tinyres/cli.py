@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,52 +19,77 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import tinyres
-from tinyres import data, export, labs, models, prediction, training, weights
+from tinyres import data, export, labs, models, parallel, prediction, training, weights
 from tinyres.device import must_compile, to_device
 from tinyres.labs.workbench import LabSettings
 from tinyres.nn.init import undrawn
+from tinyres.parallel import Communicator, ParallelError
 from tinyres.step_memory import memory_table
 from tinyres.summary import summary
-from tinyres.training import Interrupted, RunError, RunFolder, Settings
+from tinyres.training import Diverged, Interrupted, RunError, RunFolder, Settings
 from tinyres.training.seeds import plan_file, read_plan
-from tinyres.training.settings import PRECISIONS, RECIPES, SCHEDULES
+from tinyres.training.settings import BATCH_NORMS, PRECISIONS, RECIPES, SCHEDULES
 from tinyres.viz.examples import EXAMPLES
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+FAILURES = (RunError, ParallelError, data.DataError, weights.WeightsError, export.ExportError, OSError)
 MAY_CHANGE = ("data_dir", "threads")  # with --resume: where and how fast a run happens, not what it computes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code. SystemExit for --help, --version and a wrong command line."""
-    arguments = parser().parse_args(argv)
-    try:
-        return arguments.command(arguments)
-    except (RunError, data.DataError, weights.WeightsError, export.ExportError, OSError) as error:
-        print(f"tinyres: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ntinyres: stopped", file=sys.stderr)
-        return 130
+    with quiet_unless_first():
+        arguments = parser().parse_args(argv)
+        try:
+            if arguments.command is not train and parallel.ranks_started() > 1:
+                raise ParallelError("only `tinyres train` shares its work among several processes: leave mpiexec out")
+            return arguments.command(arguments)
+        except FAILURES as error:
+            print(f"tinyres: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print("\ntinyres: stopped", file=sys.stderr)
+            return 130
+
+
+@contextmanager
+def quiet_unless_first() -> Iterator[None]:
+    """Inside, of the processes that mpiexec started the first alone is heard."""
+    with ExitStack() as stack:
+        if parallel.rank_started() > 0:
+            nowhere = stack.enter_context(open(os.devnull, "w"))
+            stack.enter_context(redirect_stdout(nowhere))
+            stack.enter_context(redirect_stderr(nowhere))
+        yield
 
 
 # ---- the commands ----------------------------------------------------------------------------------------------------
 
 
 def train(arguments: argparse.Namespace) -> int:
-    """`tinyres train`: a new run, or the rest of an old one."""
+    """`tinyres train`: a new run, or the rest of an old one; on all processes that mpiexec started."""
     if arguments.resume:
         folder, count, settings = folder_to_resume(arguments)
     else:
         folder, count, settings = new_folder(arguments)
+    if count and parallel.ranks_started() > 1:
+        arguments.parser.error("argument --seeds: does not go with mpiexec; start the runs one after the other")
+    with parallel.connected(settings.device, agreed=(Diverged, Interrupted), explained=FAILURES) as ranks:
+        return train_on(ranks, folder, count, settings, arguments)
+
+
+def train_on(
+    ranks: Communicator, folder: RunFolder, count: int | None, settings: Settings, arguments: argparse.Namespace
+) -> int:
     usable(settings, arguments)
     console = progress_console(arguments)
     if arguments.resume and folder.read_result() is not None:
         console.print(f"{folder} is finished; this is its result.\n", markup=False, highlight=False, soft_wrap=True)
     try:
         if count is None:
-            result = (training.resume if arguments.resume else training.train)(settings, folder, console)
+            result = (training.resume if arguments.resume else training.train)(settings, folder, console, ranks)
         else:
             go = training.resume_seeds if arguments.resume else training.train_seeds
             result = go(settings, count, folder, console)
@@ -339,6 +366,7 @@ def lab_text(report: dict[str, Any]) -> str:
 RECIPE_HELP = "fast, or paper: as He et al. 2016, section 4.2 (default: fast)"
 SCHEDULE_HELP = ", ".join(SCHEDULES) + " (fast: onecycle, paper: step)"
 PRECISION_HELP = " or ".join(PRECISIONS) + " (default: float32)"
+BATCH_NORM_HELP = "under mpiexec: over the whole batch (sync) or each process's part (local); default: sync"
 SHORTCUT_HELP = "A: zeros, B: 1×1 convolutions where the shape changes, C: everywhere (default: the model's own)"
 
 TRAIN_EXAMPLES = """\
@@ -513,6 +541,7 @@ def add_train(commands: Any) -> None:
     where.add_argument("--resume", metavar="DIR", type=Path, help="go on with the run in DIR, exactly where it stopped")
     where.add_argument("--threads", metavar="N", type=int, help="how many compute (default: every core)")
     where.add_argument("--device", metavar="D", help="cpu or cuda (default: cpu)")
+    where.add_argument("--batch-norm", metavar="B", type=one_of("batch norm", BATCH_NORMS), help=BATCH_NORM_HELP)
     where.add_argument("--precision", metavar="P", type=one_of("precision", PRECISIONS), help=PRECISION_HELP)
 
     output = command.add_argument_group("what is printed")

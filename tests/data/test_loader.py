@@ -78,7 +78,7 @@ def test_crops_and_flips_each_differ_by_epoch_and_by_batch(monkeypatch, other):
 @pytest.mark.parametrize(("side", "padding"), [(64, 4), (32, 4), (16, 2)])
 def test_small_pictures_are_shifted_by_less(monkeypatch, side, padding):
     seen = []
-    monkeypatch.setattr("tinyres.data.loader.random_crop", lambda images, rng, by: seen.append(by) or images)
+    monkeypatch.setattr("tinyres.data.loader.random_crop", lambda images, rng, by, rows: seen.append(by) or images)
     pictures = Dataset(np.zeros((2, 3, side, side), np.uint8), np.zeros(2, np.int64), ("it",), "black")
     next(Loader(pictures, 2, augment=True, prefetch=0).epoch(0))
     assert seen == [padding]
