@@ -1,5 +1,5 @@
 """What mpiexec starts in the tests: `tinyres ARGUMENTS` in the tiny world of runs.py, where one rank may meet with an
-accident. $ACCIDENT: "RANK STEP WHAT", WHAT being kill, raise, nan or wait (a touch of the file "waiting", then a pause).
+accident. $ACCIDENT: "RANK STEP WHAT", WHAT being kill, raise, nan, or wait (two seconds, after the file "waiting").
 """
 
 from __future__ import annotations

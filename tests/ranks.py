@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
@@ -27,7 +29,8 @@ class Threads:
     """A rank that is a thread. Sums are made in the order of the ranks."""
 
     def __init__(self, rank: int, slots: list[Any], meet: threading.Barrier):
-        self.rank, self.size, self.turn, self.slots, self.meet = rank, len(slots), min(rank, 2), slots, meet
+        self.rank, self.size, self.slots, self.meet = rank, len(slots), slots, meet
+        self.local_rank, self.turn = rank, min(rank, 2)
         self.sent: list[int] = []  # the sizes of the arrays that were summed
 
     def sum(self, array: np.ndarray) -> None:
@@ -80,6 +83,9 @@ def end(job: subprocess.Popen) -> tuple[int, str, str]:
     try:
         out, err = job.communicate(timeout=TIMEOUT)
     except subprocess.TimeoutExpired:
-        job.kill()
+        for _ in range(2):  # the second one ends the ranks too, whatever they wait for
+            job.send_signal(signal.SIGINT)
+            time.sleep(1)
+        job.communicate()
         raise
     return job.returncode, out, err

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,20 +70,21 @@ def quiet_unless_first() -> Iterator[None]:
 
 def train(arguments: argparse.Namespace) -> int:
     """`tinyres train`: a new run, or the rest of an old one; on all processes that mpiexec started."""
-    if arguments.resume:
-        folder, count, settings = folder_to_resume(arguments)
-    else:
-        folder, count, settings = new_folder(arguments)
-    if count and parallel.ranks_started() > 1:
-        arguments.parser.error("argument --seeds: does not go with mpiexec; start the runs one after the other")
-    with parallel.connected(settings.device, agreed=(Diverged, Interrupted), explained=FAILURES) as ranks:
-        return train_on(ranks, folder, count, settings, arguments)
+    with parallel.connected(agreed=(Diverged, Interrupted), explained=FAILURES) as ranks:
+        return train_on(ranks, arguments)
 
 
-def train_on(
-    ranks: Communicator, folder: RunFolder, count: int | None, settings: Settings, arguments: argparse.Namespace
-) -> int:
-    usable(settings, arguments)
+def train_on(ranks: Communicator, arguments: argparse.Namespace) -> int:
+    """On each of these; the first reads what there is to read."""
+    if ranks.rank == 0:
+        folder, count, settings = (folder_to_resume if arguments.resume else new_folder)(arguments)
+        if count and ranks.size > 1:
+            arguments.parser.error("argument --seeds: does not go with mpiexec; start the runs one after the other")
+        usable(settings, arguments)
+        plan = str(folder), count, asdict(settings)
+    path, count, chosen = parallel.from_first(plan if ranks.rank == 0 else None, ranks)
+    folder, settings = RunFolder(path), Settings(**chosen)
+    ranks = parallel.on_device(ranks, settings.device)
     console = progress_console(arguments)
     if arguments.resume and folder.read_result() is not None:
         console.print(f"{folder} is finished; this is its result.\n", markup=False, highlight=False, soft_wrap=True)

@@ -132,7 +132,7 @@ def test_rows_that_are_not_the_piece():
 
 
 def test_outside_it_is_over():
-    x, s, gy, gamma, beta = draw(4, 2)
+    x, _, _, gamma, beta = draw(4, 2)
 
     def work(ranks):
         with synchronised(ranks, Rows.of(8, ranks.rank, 2)):

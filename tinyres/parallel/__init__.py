@@ -12,9 +12,9 @@ step with the sum of all gradients. So all have the same weights all the time, a
 """
 
 from tinyres.parallel.batch import synchronised
-from tinyres.parallel.communicator import ALONE, Communicator
+from tinyres.parallel.communicator import ALONE, Communicator, from_first
 from tinyres.parallel.flat import FlatGradients
-from tinyres.parallel.launch import ParallelError, connected, rank_started, ranks_started
+from tinyres.parallel.launch import ParallelError, connected, on_device, rank_started, ranks_started
 from tinyres.parallel.rows import Rows
 
 __all__ = [
@@ -24,6 +24,8 @@ __all__ = [
     "ParallelError",
     "Rows",
     "connected",
+    "from_first",
+    "on_device",
     "rank_started",
     "ranks_started",
     "synchronised",

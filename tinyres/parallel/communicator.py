@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Protocol
 
 Array = Any
@@ -10,12 +11,14 @@ Array = Any
 class Communicator(Protocol):
     """`size` processes, this one being number `rank`, counted from 0.
 
-    turn: for what must be done once before others do it: 0 for the first rank, 1 for the first of every other machine,
-          which may have a disk of its own, 2 for the rest
+    local_rank: among those of the same machine
+    turn:       for what must be done once before others do it: 0 for the first rank, 1 for the first of every other
+                machine, which may have a disk of its own, 2 for the rest
     """
 
     rank: int
     size: int
+    local_rank: int
     turn: int
 
     def sum(self, array: Array) -> None:
@@ -34,7 +37,7 @@ class Communicator(Protocol):
 class Alone:
     """One process: there is nobody to talk to."""
 
-    rank, size, turn = 0, 1, 0
+    rank, size, local_rank, turn = 0, 1, 0, 0
 
     def sum(self, array: Array) -> None:
         pass
@@ -50,3 +53,8 @@ class Alone:
 
 
 ALONE = Alone()
+
+
+def from_first(value: Any, ranks: Communicator) -> Any:
+    """Rank 0's value, which JSON can hold, on every rank."""
+    return json.loads(ranks.broadcast(json.dumps(value).encode()))

@@ -42,10 +42,9 @@ def rank_started() -> int:
 
 
 @contextmanager
-def connected(device: str = "cpu", *, agreed: Errors = (), explained: Errors = ()) -> Iterator[Communicator]:
+def connected(agreed: Errors = (), explained: Errors = ()) -> Iterator[Communicator]:
     """Inside, these are the ranks that the launcher started; or ALONE.
 
-    device:    "cuda": arrays will lie on GPUs, each rank taking one of its machine's
     agreed:    errors that, if any rank raises them, all raise, in the same place: they are passed on
     explained: errors whose message is enough
 
@@ -57,8 +56,10 @@ def connected(device: str = "cpu", *, agreed: Errors = (), explained: Errors = (
         return
     ranks = _begin()
     try:
-        yield _on_gpus(ranks) if device == "cuda" else ranks
-    except SystemExit:  # a wrong command line, which is everybody's
+        yield ranks
+    except SystemExit as stop:  # a wrong command line; the others may not have read it to the end
+        if ranks.rank == 0:
+            ranks.abort(stop.code if isinstance(stop.code, int) else 1)
         raise
     except agreed:
         raise
@@ -69,6 +70,16 @@ def connected(device: str = "cpu", *, agreed: Errors = (), explained: Errors = (
         text = str(error) if known else "".join(traceback.format_exception(error))
         print(f"tinyres: rank {ranks.rank}: {text}", file=sys.__stderr__, flush=True)
         ranks.abort(1)
+
+
+def on_device(ranks: Communicator, device: str) -> Communicator:
+    """The same ranks, for arrays on that device: with "cuda" each takes a GPU of its machine, and NCCL sums there."""
+    if device != "cuda" or ranks.size == 1:
+        return ranks
+    from tinyres.parallel.nccl import NCCL
+
+    use_gpu(ranks.local_rank)
+    return NCCL(ranks)
 
 
 def _begin() -> MPI:
@@ -86,10 +97,3 @@ def _begin() -> MPI:
             f"Use the mpiexec that {INSTALL} brings, or build mpi4py with the launcher's MPI (docs/cluster.md)"
         )
     return ranks
-
-
-def _on_gpus(ranks: MPI) -> Communicator:
-    from tinyres.parallel.nccl import NCCL
-
-    use_gpu(ranks.local_rank)
-    return NCCL(ranks)

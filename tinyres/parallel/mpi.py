@@ -10,16 +10,13 @@ from mpi4py import MPI as library
 
 
 class MPI:
-    """All ranks that mpiexec started. Arrays lie in main memory.
-
-    local_rank, local_size: among those of this machine
-    """
+    """All ranks that mpiexec started. Arrays lie in main memory."""
 
     def __init__(self) -> None:
         self.world = library.COMM_WORLD
         self.rank, self.size = self.world.rank, self.world.size
         self.here = self.world.Split_type(library.COMM_TYPE_SHARED)
-        self.local_rank, self.local_size = self.here.rank, self.here.size
+        self.local_rank = self.here.rank
         self.turn = 0 if self.rank == 0 else 1 if self.local_rank == 0 else 2
 
     def sum(self, array: np.ndarray) -> None:
@@ -36,7 +33,7 @@ class MPI:
     def threads(self) -> int:
         """The cores that this rank may use, each divided by the number of ranks here that may use it too."""
         if sys.platform != "linux":
-            return max(1, (os.cpu_count() or 1) // self.local_size)
+            return max(1, (os.cpu_count() or 1) // self.here.size)
         mine = np.zeros(os.cpu_count() or 1)
         mine[list(os.sched_getaffinity(0))] = 1
         users = mine.copy()

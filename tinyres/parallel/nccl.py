@@ -23,7 +23,8 @@ class NCCL:
     """
 
     def __init__(self, control: Communicator):
-        self.control, self.rank, self.size, self.turn = control, control.rank, control.size, control.turn
+        self.control, self.rank, self.size = control, control.rank, control.size
+        self.local_rank, self.turn = control.local_rank, control.turn
         self.library: Any = nccl_library()
         # 128 small integers, as JSON: a socket's address and a random number, which is all that NCCL needs to meet.
         drawn = json.dumps(self.library.get_unique_id() if self.rank == 0 else []).encode()

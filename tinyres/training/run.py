@@ -6,7 +6,6 @@ at once, at the very end, with the weights of that epoch.
 
 from __future__ import annotations
 
-import json
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 
 from tinyres import data, models
 from tinyres.data import Dataset, Loader
-from tinyres.parallel import ALONE, Communicator
+from tinyres.parallel import ALONE, Communicator, from_first
 from tinyres.threads import get_num_threads, using_threads
 from tinyres.training import checkpoint
 from tinyres.training.checkpoint import Checkpoint
@@ -69,7 +68,7 @@ def resume(
     RunError: the folder is damaged, another process is at work there, or the data are not those it began with.
     """
     is_first = ranks.rank == 0
-    finished = _from_first(folder.read_result() if is_first else None, ranks)
+    finished = from_first(folder.read_result() if is_first else None, ranks)
     if finished is not None:
         return finished
     with _owning(folder, ranks), using_threads(_threads(settings, ranks)):
@@ -132,11 +131,6 @@ def _data(settings: Settings, progress: Progress, ranks: Communicator) -> tuple[
     return train_set, test_set, sha256
 
 
-def _from_first(value: Any, ranks: Communicator) -> Any:
-    """The first rank's value, which JSON can hold, on all."""
-    return json.loads(ranks.broadcast(json.dumps(value).encode()))
-
-
 def _trainer(
     settings: Settings, train_set: Dataset, folder: RunFolder, progress: Progress, ranks: Communicator
 ) -> Trainer:
@@ -167,7 +161,7 @@ def _complete(trainer: Trainer, test_set: Dataset) -> Result:
         }
     best = checkpoint.decode(ranks.broadcast(content), folder.best)
     test = _test(best, folder.best, settings, test_set, settings.limit_batches, ranks)
-    result = {**_from_first(figures, ranks), **test}
+    result = {**from_first(figures, ranks), **test}
     if ranks.rank == 0:
         folder.write_result(result)
     return result
