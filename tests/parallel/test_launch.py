@@ -75,9 +75,6 @@ def test_other_commands_are_for_one_process(started, monkeypatch, capsys):
     monkeypatch.setenv("PMI_RANK", "0")
     assert main(["summary", "resnet20"]) == 1
     assert "only `tinyres train` shares its work" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        main(["train", "--seeds", "2"])
-    assert "argument --seeds: does not go with mpiexec" in capsys.readouterr().err
 
 
 @needs_mpi

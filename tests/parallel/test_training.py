@@ -134,6 +134,12 @@ def test_an_error_of_all_is_said_once():
     assert err.count("unknown model 'resnet7'") == 1
 
 
+def test_several_seeds_are_for_one_process():
+    code, out, err = train(2, *TRAIN, "--seeds", "2")
+    assert (code, out) == (2, "")
+    assert err.count("argument --seeds: does not go with mpiexec") == 1
+
+
 def test_a_folder_that_holds_something():
     Path("run").mkdir()
     Path("run/letter").touch()

@@ -73,13 +73,19 @@ def connected(agreed: Errors = (), explained: Errors = ()) -> Iterator[Communica
 
 
 def on_device(ranks: Communicator, device: str) -> Communicator:
-    """The same ranks, for arrays on that device: with "cuda" each takes a GPU of its machine, and NCCL sums there."""
+    """The same ranks, for arrays on that device: with "cuda" each takes a GPU of its machine, and NCCL sums there.
+
+    ParallelError: CuPy or its NCCL is missing, or there is no GPU.
+    """
     if device != "cuda" or ranks.size == 1:
         return ranks
     from tinyres.parallel.nccl import NCCL
 
-    use_gpu(ranks.local_rank)
-    return NCCL(ranks)
+    try:
+        use_gpu(ranks.local_rank)
+        return NCCL(ranks)
+    except RuntimeError as error:
+        raise ParallelError(str(error)) from error
 
 
 def _begin() -> MPI:
