@@ -29,19 +29,19 @@ class BatchNormAddReLU(Op):
 
     def forward(self, x: Array, s: Array, gamma: Array, beta: Array) -> Array:
         kernels = kernels_for(x)
-        batch = piece()  # of which x is all, unless it is spread over several ranks
-        mean, var = batch.statistics(*kernels.batch_norm_statistics(x))
+        self.batch = piece()  # x is all of it, or this rank's part
+        mean, var = self.batch.statistics(*kernels.batch_norm_statistics(x))
         self.batch_mean, self.batch_var = mean, var  # for F.batch_norm's running statistics
         r = 1 / np.sqrt(var + self.eps)
         y = kernels.batch_norm_add_relu(x, s, mean, r, gamma, beta)
-        self.saved = x, mean, r, gamma, y, batch
+        self.saved = x, mean, r, gamma, y
         return y
 
     def backward(self, gy: Array) -> tuple[Array | None, Array, Array, Array]:
-        x, mean, r, gamma, y, batch = self.saved
+        x, mean, r, gamma, y = self.saved
         kernels = kernels_for(gy)
         g, gbeta, ggamma = kernels.batch_norm_add_relu_grad_sums(gy, y, x, mean, r)
         gx = None
         if self.needs[0]:
-            gx = kernels.batch_norm_grad_x(g, x, mean, r, gamma, *batch.sums(gbeta, ggamma))
+            gx = kernels.batch_norm_grad_x(g, x, mean, r, gamma, *self.batch.sums(gbeta, ggamma))
         return gx, g, ggamma, gbeta

@@ -30,18 +30,18 @@ class BatchNormReLU(Op):
 
     def forward(self, x: Array, gamma: Array, beta: Array) -> Array:
         kernels = kernels_for(x)
-        batch = piece()  # of which x is all, unless it is spread over several ranks
-        mean, var = batch.statistics(*kernels.batch_norm_statistics(x))
+        self.batch = piece()  # x is all of it, or this rank's part
+        mean, var = self.batch.statistics(*kernels.batch_norm_statistics(x))
         self.batch_mean, self.batch_var = mean, var  # for F.batch_norm's running statistics
         r = 1 / np.sqrt(var + self.eps)
-        self.saved = x, mean, r, gamma, beta, batch
+        self.saved = x, mean, r, gamma, beta
         return kernels.batch_norm_relu(x, mean, r, gamma, beta)
 
     def backward(self, gy: Array) -> tuple[Array | None, Array, Array]:
-        x, mean, r, gamma, beta, batch = self.saved
+        x, mean, r, gamma, beta = self.saved
         kernels = kernels_for(gy)
         gbeta, ggamma = kernels.batch_norm_relu_grad_sums(gy, x, mean, r, gamma, beta)
         gx = None
         if self.needs[0]:
-            gx = kernels.batch_norm_relu_grad_x(gy, x, mean, r, gamma, beta, *batch.sums(gbeta, ggamma))
+            gx = kernels.batch_norm_relu_grad_x(gy, x, mean, r, gamma, beta, *self.batch.sums(gbeta, ggamma))
         return gx, ggamma, gbeta
