@@ -73,6 +73,7 @@ def on_threads(size: int, work: Callable[[Threads], Any]) -> list[Any]:
 def mpiexec(size: int, *arguments: Any, env: dict[str, str] | None = None) -> subprocess.Popen:
     """Start `tinyres ARGUMENTS` on so many ranks, in the tiny world of runs.py. See ranked.py for env."""
     everything = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TINYRES_KERNELS": "array", **(env or {})}
+    everything.pop("TINYRES_NUM_THREADS", None)  # they find out by themselves
     command = [MPIEXEC, "-n", str(size), sys.executable, Path(__file__).with_name("ranked.py"), *arguments]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen([str(word) for word in command], env=everything, **pipes)

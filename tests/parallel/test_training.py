@@ -10,6 +10,7 @@ import pytest
 from ranks import end, mpiexec, needs_mpi
 from runs import run, tiny_world
 
+from tinyres.bench.machine import available_cores
 from tinyres.training import RunFolder, checkpoint
 
 pytestmark = [needs_mpi, pytest.mark.usefixtures("tiny_world")]
@@ -68,7 +69,8 @@ def test_as_one_process(one_process, size, precision, tolerance):
     code, out, err = train(size, *TRAIN, "--precision", precision, "--out", "run")
     assert (code, err) == (0, "")
     assert_same(RunFolder("run"), one_process[precision], tolerance)
-    assert RunFolder("run").read_config()["ranks"] == size
+    config = RunFolder("run").read_config()
+    assert (config["ranks"], config["threads"]) == (size, max(1, available_cores() // size))
     assert out.count("of 50 test images") == out.count("2/2") == 1  # the first alone prints
     assert os.listdir("elsewhere") == []  # and writes
 
