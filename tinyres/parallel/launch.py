@@ -7,13 +7,10 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from tinyres.device import use_gpu
 from tinyres.parallel.communicator import ALONE, Communicator
-
-if TYPE_CHECKING:
-    from tinyres.parallel.mpi import MPI
+from tinyres.parallel.mpi import MPI
 
 INSTALL = 'pip install "tinyres[mpi]"'
 Errors = tuple[type[BaseException], ...]
@@ -91,12 +88,11 @@ def on_device(ranks: Communicator, device: str) -> Communicator:
 def _begin() -> MPI:
     started = ranks_started()
     try:
-        from tinyres.parallel.mpi import MPI
-    except ImportError as error:
+        ranks = MPI()
+    except (ImportError, RuntimeError) as error:  # no mpi4py, or one that finds no MPI
         raise ParallelError(
             f"{started} processes were started to train together, which needs mpi4py ({error}): {INSTALL}"
         ) from error
-    ranks = MPI()
     if ranks.size != started:
         raise ParallelError(
             f"{started} processes were started, but mpi4py sees {ranks.size}: its MPI is not that of the launcher. "

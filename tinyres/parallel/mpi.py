@@ -1,4 +1,4 @@
-"""Ranks that talk over MPI, through mpi4py. MPI itself begins when this file is imported."""
+"""Ranks that talk over MPI, through mpi4py, with which MPI itself begins when the first MPI() is made."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import os
 import sys
 
 import numpy as np
-from mpi4py import MPI as library
 
 
 class MPI:
-    """All ranks that mpiexec started. Arrays lie in main memory."""
+    """All ranks that mpiexec started. Arrays lie in main memory. ImportError: mpi4py is not installed."""
 
     def __init__(self) -> None:
-        self.world = library.COMM_WORLD
+        from mpi4py import MPI as library
+
+        self.library, self.world = library, library.COMM_WORLD
         self.rank, self.size = self.world.rank, self.world.size
-        self.here = self.world.Split_type(library.COMM_TYPE_SHARED)
+        self.here = self.world.Split_type(library.COMM_TYPE_SHARED)  # those of this machine
         self.local_rank = self.here.rank
         self.turn = 0 if self.rank == 0 else 1 if self.local_rank == 0 else 2
 
     def sum(self, array: np.ndarray) -> None:
-        self.world.Allreduce(library.IN_PLACE, array)
+        self.world.Allreduce(self.library.IN_PLACE, array)
 
     def broadcast(self, content: bytes) -> bytes:
         """As bytes and never as objects, which mpi4py would pickle."""
@@ -37,7 +38,7 @@ class MPI:
         mine = np.zeros(os.cpu_count() or 1)
         mine[list(os.sched_getaffinity(0))] = 1
         users = mine.copy()
-        self.here.Allreduce(library.IN_PLACE, users)
+        self.here.Allreduce(self.library.IN_PLACE, users)
         return max(1, int((mine / np.maximum(users, 1)).sum() + 1e-9))
 
     def abort(self, code: int) -> None:

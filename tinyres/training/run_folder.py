@@ -80,7 +80,8 @@ class RunFolder:
             if config["format_version"] != FORMAT_VERSION:
                 found = config["format_version"]
                 raise RunError(f"{self.config}: expected format version {FORMAT_VERSION}, got {found}")
-            return {**config, "settings": Settings(**config["settings"])}
+            settings, _ = Settings(**config["settings"]), config["data_sha256"]
+            return {**config, "settings": settings}
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise RunError(f"{self.config}: damaged ({error}); put the original back, or start a new run") from error
 
