@@ -15,12 +15,14 @@ from tinyres.cli.output import progress_console, show
 from tinyres.cli.settings import chosen_settings, with_flags
 from tinyres.device import to_device
 from tinyres.training import Interrupted, RunError, RunFolder, Settings
+from tinyres.training.event_file import require_tensorboardx
 from tinyres.training.seeds import plan_file, read_plan
 from tinyres.training.settings import PRECISIONS, RECIPES, SCHEDULES
 
 RECIPE_HELP = "fast, or paper: as He et al. 2016, section 4.2 (default: fast)"
 SCHEDULE_HELP = ", ".join(SCHEDULES) + " (fast: onecycle, paper: step)"
 PRECISION_HELP = " or ".join(PRECISIONS) + " (default: float32)"
+TENSORBOARD_HELP = "every epoch's figures also as an event file in the run's folder"
 EXAMPLES = """\
 examples:
   tinyres train                       on Shapes, drawn in code: about a minute
@@ -66,9 +68,10 @@ def add_to(commands: Commands) -> None:
     where.add_argument("--device", metavar="D", help="cpu or cuda (default: cpu)")
     where.add_argument("--precision", metavar="P", type=one_of("precision", PRECISIONS), help=PRECISION_HELP)
 
-    output = command.add_argument_group("what is printed")
+    output = command.add_argument_group("what is printed, and written for others")
     output.add_argument("--quiet", action="store_true", help="the result and nothing else")
     output.add_argument("--json", action="store_true", help="the result as JSON; all else goes to stderr")
+    output.add_argument("--tensorboard", action="store_true", default=None, help=TENSORBOARD_HELP)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -115,10 +118,12 @@ def folder_to_resume(arguments: argparse.Namespace) -> tuple[RunFolder, int | No
 
 
 def usable(settings: Settings, arguments: argparse.Namespace) -> None:
-    """Find out before anything is downloaded whether there is such a model, and such a device."""
+    """Find out before anything is downloaded whether there is all that it takes: the model, the device, a package."""
     try:
         models.build(settings.model, shortcut=settings.shortcut)
         to_device(np.zeros(1), settings.device)
+        if settings.tensorboard:
+            require_tensorboardx()
     except ValueError as error:
         arguments.parser.error(str(error))
     except RuntimeError as error:

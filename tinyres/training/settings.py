@@ -49,6 +49,7 @@ class Settings:
     warm_up: the first so many steps are made at a tenth of the learning rate
     limit_batches: at most so many batches in an epoch, in the validation and in the test, for a quick look
     threads: how many compute; None: as tinyres.threads has it, every core unless told otherwise
+    tensorboard: whether every epoch's figures go into an event file too
     """
 
     recipe: str
@@ -71,6 +72,7 @@ class Settings:
     precision: str = "float32"
     device: str = "cpu"
     threads: int | None = None
+    tensorboard: bool = False
 
     @staticmethod
     def from_recipe(recipe: str = "fast", **chosen: Any) -> Settings:
