@@ -28,8 +28,14 @@ from tinyres.training.settings import Settings
 FORMAT_VERSION = 1
 Metrics = dict[str, Any]
 METRICS = (
-    *("epoch", "lr", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"),
-    *("images_per_second", "seconds"),
+    "epoch",
+    "lr",
+    "train_loss",
+    "train_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+    "images_per_second",
+    "seconds",
 )
 RESULT = ("epoch", "epochs", "validation_accuracy", "test_accuracy", "test_loss", "test_images", "seconds")
 RESULT_OF_SEEDS = ("test_accuracy", "test_accuracy_std")
@@ -83,7 +89,7 @@ class RunFolder:
             if config["format_version"] != FORMAT_VERSION:
                 found = config["format_version"]
                 raise RunError(f"{self.config}: expected format version {FORMAT_VERSION}, got {found}")
-            return {**config, "settings": Settings(**config["settings"])}
+            return {**config, "settings": Settings(**config["settings"]), "data_sha256": config["data_sha256"]}
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise RunError(f"{self.config}: damaged ({error}); put the original back, or start a new run") from error
 
