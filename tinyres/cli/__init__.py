@@ -10,13 +10,14 @@ import sys
 from collections.abc import Sequence
 
 import tinyres
-from tinyres.cli import bench, convert, course, eval, export, gradcheck, lab, predict, step, summary, train
+from tinyres.cli import bench, convert, course, eval, export, gradcheck, lab, predict, runs, step, summary, train
 from tinyres.data import DataError
 from tinyres.export import ExportError
 from tinyres.training import RunError
 from tinyres.weights import WeightsError
 
-COMMANDS = (train, eval, summary, bench, gradcheck, lab, step, course, predict, export, convert)  # as --help lists them
+# As --help lists them.
+COMMANDS = (train, runs, eval, summary, bench, gradcheck, lab, step, course, predict, export, convert)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
