@@ -24,6 +24,7 @@ from tinyres.training.lock import locked
 from tinyres.training.progress import Progress
 from tinyres.training.run_folder import RunFolder
 from tinyres.training.settings import Settings
+from tinyres.training.trained import load_checkpoint
 from tinyres.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -72,8 +73,7 @@ def resume(settings: Settings, folder: RunFolder, console: Console | None = None
 
 def evaluate_run(folder: RunFolder, settings: Settings, which: str = "best") -> Result:
     """The test set's figures, all of its images, for the run's "best" or "last" checkpoint."""
-    path = {"best": folder.best, "last": folder.last}[which]
-    saved = checkpoint.load(path)
+    path, saved = load_checkpoint(folder, which)
     with using_threads(settings.threads):
         _, test_set = data.load(settings.data, settings.data_dir)
         if list(test_set.classes) != saved.about.get("classes"):
@@ -101,7 +101,7 @@ def _complete(trainer: Trainer, test_set: Dataset) -> Result:
     settings, folder = trainer.settings, trainer.folder
     with StopOnCtrlC() as trainer.should_stop, trainer.progress:
         trainer.fit()
-    best = checkpoint.load(folder.best)
+    _, best = load_checkpoint(folder)
     metrics = folder.read_metrics()
     epoch = best.about.get("epoch")
     if type(epoch) is not int or not 1 <= epoch <= len(metrics):
