@@ -58,6 +58,15 @@ def test_a_run_that_has_only_begun():
     assert (one.state, one.epochs, one.of, one.validation_error, one.seconds) == ("stopped", 0, 2, None, 0)
 
 
+def test_damage_within_the_first_epoch():
+    folder = RunFolder("run")
+    folder.create(settings(), "0" * 64, threads=1)
+    folder.last.write_bytes(b"no checkpoint")
+    assert only("run").state == "damaged"
+    with locked(folder.path):  # it may just be written
+        assert only("run").state == "running"
+
+
 def test_epochs_of_a_run_that_counts_steps():
     RunFolder("new").create(settings(recipe="paper", epochs=None, steps=7), "0" * 64, threads=1)
     assert only("new").of is None
