@@ -10,11 +10,12 @@ import sys
 from collections.abc import Sequence
 
 import tinyres
-from tinyres.cli import bench, convert, course, eval, export, gradcheck, lab, predict, step, summary, train
+from tinyres.cli import bench, convert, course, eval, export, gradcheck, lab, predict, runs, step, summary, train
 from tinyres.cli.ranks import FAILURES, quiet_unless_first
 from tinyres.parallel import ParallelError, ranks_started
 
-COMMANDS = (train, eval, summary, bench, gradcheck, lab, step, course, predict, export, convert)  # as --help lists them
+# As --help lists them.
+COMMANDS = (train, runs, eval, summary, bench, gradcheck, lab, step, course, predict, export, convert)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

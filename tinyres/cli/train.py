@@ -18,6 +18,7 @@ from tinyres.cli.settings import chosen_settings, with_flags
 from tinyres.device import to_device
 from tinyres.parallel import Communicator
 from tinyres.training import Interrupted, RunError, RunFolder, Settings
+from tinyres.training.event_file import require_tensorboardx
 from tinyres.training.seeds import plan_file, read_plan
 from tinyres.training.settings import BATCH_NORMS, PRECISIONS, RECIPES, SCHEDULES
 
@@ -25,6 +26,7 @@ RECIPE_HELP = "fast, or paper: as He et al. 2016, section 4.2 (default: fast)"
 SCHEDULE_HELP = ", ".join(SCHEDULES) + " (fast: onecycle, paper: step)"
 PRECISION_HELP = " or ".join(PRECISIONS) + " (default: float32)"
 BATCH_NORM_HELP = "under mpiexec: over the whole batch (sync) or each process's part (local); default: sync"
+TENSORBOARD_HELP = "every epoch's figures also as an event file in the run's folder"
 EXAMPLES = """\
 examples:
   tinyres train                       on Shapes, drawn in code: about a minute
@@ -75,9 +77,10 @@ def add_to(commands: Commands) -> None:
     where.add_argument("--batch-norm", metavar="B", type=one_of("batch norm", BATCH_NORMS), help=BATCH_NORM_HELP)
     where.add_argument("--precision", metavar="P", type=one_of("precision", PRECISIONS), help=PRECISION_HELP)
 
-    output = command.add_argument_group("what is printed")
+    output = command.add_argument_group("what is printed, and written for others")
     output.add_argument("--quiet", action="store_true", help="the result and nothing else")
     output.add_argument("--json", action="store_true", help="the result as JSON; all else goes to stderr")
+    output.add_argument("--tensorboard", action="store_true", default=None, help=TENSORBOARD_HELP)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -135,10 +138,12 @@ def folder_to_resume(arguments: argparse.Namespace) -> tuple[RunFolder, int | No
 
 
 def usable(settings: Settings, arguments: argparse.Namespace) -> None:
-    """Find out before anything is downloaded whether there is such a model, and such a device."""
+    """Find out before anything is downloaded whether there is all that it takes: the model, the device, a package."""
     try:
         models.build(settings.model, shortcut=settings.shortcut)
         to_device(np.zeros(1), settings.device)
+        if settings.tensorboard:
+            require_tensorboardx()
     except ValueError as error:
         arguments.parser.error(str(error))
     except RuntimeError as error:

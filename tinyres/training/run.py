@@ -27,6 +27,7 @@ from tinyres.training.progress import Progress
 from tinyres.training.run_folder import RunFolder
 from tinyres.training.settings import Settings
 from tinyres.training.team import expect_equal, total
+from tinyres.training.trained import load_checkpoint
 from tinyres.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -86,8 +87,7 @@ def resume(
 
 def evaluate_run(folder: RunFolder, settings: Settings, which: str = "best") -> Result:
     """The test set's figures, all of its images, for the run's "best" or "last" checkpoint."""
-    path = {"best": folder.best, "last": folder.last}[which]
-    saved = checkpoint.load(path)
+    path, saved = load_checkpoint(folder, which)
     with using_threads(settings.threads):
         _, test_set = data.load(settings.data, settings.data_dir)
         if list(test_set.classes) != saved.about.get("classes"):
@@ -147,7 +147,7 @@ def _complete(trainer: Trainer, test_set: Dataset) -> Result:
         trainer.fit()
     content, figures = b"", None
     if ranks.rank == 0:
-        best, metrics = checkpoint.load(folder.best), folder.read_metrics()
+        (_, best), metrics = load_checkpoint(folder), folder.read_metrics()
         epoch = best.about.get("epoch")
         if type(epoch) is not int or not 1 <= epoch <= len(metrics):
             raise RunError(f"{folder.best}: expected the weights of one of {len(metrics)} epochs, got {epoch}")

@@ -51,6 +51,7 @@ class Settings:
     limit_batches: at most so many batches in an epoch, in the validation and in the test, for a quick look
     batch_norm: on several ranks, normalise with the statistics of the whole batch (sync) or of each rank's part (local)
     threads: how many compute; None: as tinyres.threads has it, every core unless told otherwise
+    tensorboard: whether every epoch's figures go into an event file too
     """
 
     recipe: str
@@ -74,6 +75,7 @@ class Settings:
     batch_norm: str = "sync"
     device: str = "cpu"
     threads: int | None = None
+    tensorboard: bool = False
 
     @staticmethod
     def from_recipe(recipe: str = "fast", **chosen: Any) -> Settings:

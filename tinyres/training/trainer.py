@@ -23,8 +23,9 @@ from tinyres.training import checkpoint, divergence
 from tinyres.training.checkpoint import Checkpoint
 from tinyres.training.errors import Damaged, Diverged, Interrupted, RunError
 from tinyres.training.evaluate import Batches, Score, evaluate
+from tinyres.training.event_file import EventFile
 from tinyres.training.progress import Progress
-from tinyres.training.run_folder import RunFolder
+from tinyres.training.run_folder import Metrics, RunFolder
 from tinyres.training.settings import RECIPES, Settings
 from tinyres.training.step import backpropagate
 from tinyres.training.team import Team, total
@@ -109,10 +110,14 @@ class Trainer:
         """Train to the last epoch. Raises Diverged if the loss or a gradient becomes NaN or infinite."""
         self.stand_together()
         self.announce()
+        wanted = self.settings.tensorboard and self.team.is_first
+        events = EventFile(self.folder.path, self.folder.read_metrics()) if wanted else None
         with np.errstate(all="ignore"):  # Diverged says it better than NumPy's warnings
             while self.position.epoch < self.epochs:
                 self.train_epoch()
-                self.finish_epoch(self.validate())
+                metrics = self.finish_epoch(self.validate())
+                if events:
+                    events.add(metrics)
 
     def announce(self) -> None:
         """Say what is about to happen."""
@@ -238,7 +243,7 @@ class Trainer:
                 )
             yield batch
 
-    def finish_epoch(self, validation: Score) -> None:
+    def finish_epoch(self, validation: Score) -> Metrics:
         """Write the epoch's figures, keep the weights if they are the best so far, and go on to the next epoch."""
         self.team.expect_equal_weights()
         position = self.position
@@ -264,6 +269,7 @@ class Trainer:
         self.position = Position(epoch, best_epoch=best[0], best_accuracy=best[1])
         self.save_last()
         self.progress.epoch_ends(metrics, is_best)
+        return metrics
 
     # ---- saving and going on -----------------------------------------------------------------------------------------
 
