@@ -78,7 +78,7 @@ def test_crops_and_flips_each_differ_by_epoch_and_by_batch(monkeypatch, other):
 @pytest.mark.parametrize(("side", "padding"), [(64, 4), (32, 4), (16, 2)])
 def test_small_pictures_are_shifted_by_less(monkeypatch, side, padding):
     seen = []
-    monkeypatch.setattr("tinyres.data.loader.random_crop", lambda images, rng, by: seen.append(by) or images)
+    monkeypatch.setattr("tinyres.data.loader.random_crop", lambda images, rng, by, rows: seen.append(by) or images)
     pictures = Dataset(np.zeros((2, 3, side, side), np.uint8), np.zeros(2, np.int64), ("it",), "black")
     next(Loader(pictures, 2, augment=True, prefetch=0).epoch(0))
     assert seen == [padding]
@@ -185,3 +185,13 @@ def test_without_prefetching_there_is_no_thread():
     batches = Loader(NUMBERED, 4, prefetch=0).epoch(0)
     next(batches)
     assert loader_threads() == []
+
+
+@pytest.mark.parametrize("size", [2, 3, 12])  # twelve: some have none of the 8 or 7
+def test_parts_are_the_rows_of_the_whole(size):
+    settings = {"shuffle": True, "augment": True, "seed": 3}
+    whole = list(Loader(NUMBERED, 8, **settings).epoch(1))
+    parts = [list(Loader(NUMBERED, 8, part=(rank, size), **settings).epoch(1)) for rank in range(size)]
+    for step, (x, y) in enumerate(whole):
+        assert np.array_equal(np.concatenate([part[step][0] for part in parts]), x)
+        assert np.array_equal(np.concatenate([part[step][1] for part in parts]), y)

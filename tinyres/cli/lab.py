@@ -8,7 +8,7 @@ from typing import Any
 
 from tinyres import labs
 from tinyres.cli.arguments import Commands, add_command, data_set, one_of, positive
-from tinyres.cli.output import progress_console, show
+from tinyres.cli.output import announce_compiling, progress_console, show
 from tinyres.labs.workbench import LabSettings
 
 EXAMPLES = """\
@@ -56,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     names = ("full", "data", "data_dir", "seed", "seeds", "epochs", "images", "half", "nets", "threads")
     settings = LabSettings(**{name: getattr(arguments, name) for name in names})
     console = progress_console(arguments)
+    announce_compiling()
     bench = labs.Workbench(arguments.name, settings, arguments.out or Path("runs", f"lab-{arguments.name}"), console)
     report = labs.perform(labs.find(arguments.name), bench)
     show({"folder": str(bench.folder), **report}, arguments, lab_text)

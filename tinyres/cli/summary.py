@@ -43,9 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         arguments.parser.error(str(error))
     shape = arguments.input or models.input_shape(arguments.model)
+    announce_compiling()
     print(summary(model, shape, arguments.model))
     if arguments.batch_size:
-        announce_compiling()
         print(f"\n{memory_table(model, shape, arguments.batch_size)}")
     return 0
 

@@ -107,7 +107,7 @@ def alterations(a: np.ndarray, facts: Facts, name: str) -> Iterator[tuple[np.nda
 def rolled_out(a: np.ndarray, by: int, axis: int) -> np.ndarray:
     """Shifted, with zeros coming in."""
     out = np.roll(a, by, axis)
-    edge: list = [slice(None)] * a.ndim
+    edge: list[slice | int] = [slice(None)] * a.ndim
     edge[axis] = 0 if by > 0 else -1
     out[tuple(edge)] = 0
     return out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 
@@ -103,7 +104,7 @@ def random_gy(evidence: Evidence, seed: int) -> np.ndarray:
     return np.asarray(np.random.default_rng([11, seed]).standard_normal(shape))
 
 
-def answered(evidence: Evidence, gy: np.ndarray) -> tuple:
+def answered(evidence: Evidence, gy: np.ndarray) -> tuple[Any, ...]:
     returned = evidence.backward(gy)
     return tuple(returned) if isinstance(returned, (tuple, list)) else (returned,)
 

@@ -134,7 +134,7 @@ def slid(shape: tuple[int, ...]) -> Iterator[tuple[np.ndarray, np.ndarray, str]]
             steps = tuple(1 - 2 * s for s in signs)
             kept = np.ones(shape)
             for axis, step in zip(moved_axes, steps, strict=True):
-                edge: list = [slice(None)] * len(shape)
+                edge: list[slice | int] = [slice(None)] * len(shape)
                 edge[axis] = 0 if step > 0 else -1
                 kept[tuple(edge)] = 0
             hint = "(the padding, or the start of a slice, is off by one)"

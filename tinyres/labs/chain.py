@@ -44,7 +44,8 @@ AGREEMENT, VANISHED, DEPTH = 1e-10, 1e-12, 30
 COLOURS = {"sigmoid": BLUE, "tanh": GREEN, "relu": VERMILION}
 STYLES = {"sigmoid": "-", "tanh": "--", "relu": "-."}
 LARGEST = float(np.finfo(np.float32).max)
-ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {  # f, and f' from z
+Function = Callable[[Any], Any]  # of a number, or of an array of them
+ACTIVATIONS: dict[str, tuple[Function, Function]] = {  # f, and f' from z
     "sigmoid": (lambda z: 1 / (1 + np.exp(-z)), lambda z: np.exp(-z) / (1 + np.exp(-z)) ** 2),
     "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
     "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0) * 1.0),
@@ -54,7 +55,7 @@ ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {  # f, and f' from z
 # ---- four ways -------------------------------------------------------------------------------------------------------
 
 
-def forward(x: Any, ws: Sequence[Any], f: Callable, skip: float) -> tuple[list, list]:
+def forward(x: Any, ws: Sequence[Any], f: Function, skip: float) -> tuple[list[Any], list[Any]]:
     """The inputs a_0 … a_n and the z_1 … z_n of the chain. skip is 1 with the residual connection, else 0."""
     a, z = [x], []
     for w in ws:

@@ -24,7 +24,7 @@ above its noise), in at least 95 % of 1,000 bootstrap samples of the random nets
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,7 @@ TITLE = "correlation of input gradients against depth, fitted to three laws"
 MINUTES = 0.5
 
 INPUTS, SURE, SAMPLES = 32, 0.95, 1000
-LAWS = {  # their logarithms
+LAWS: dict[str, Callable[[Any], Any]] = {  # their logarithms
     "1/2^L": lambda L: -L * np.log(2),
     "(3/4)^L": lambda L: L * np.log(3 / 4),
     "1/√L": lambda L: -np.log(L) / 2,

@@ -40,6 +40,49 @@ from tinyres.models.resnet import (
 from tinyres.models.vgg import vgg16, vgg16_cifar, vgg19
 from tinyres.nn import Module
 
+__all__ = [
+    "alexnet",
+    "build",
+    "densenet121",
+    "densenet_bc100",
+    "googlenet",
+    "highway20",
+    "highway32",
+    "input_shape",
+    "names",
+    "nin",
+    "plain18",
+    "plain20",
+    "plain32",
+    "plain34",
+    "plain44",
+    "plain56",
+    "plain110",
+    "preactresnet20",
+    "preactresnet32",
+    "preactresnet44",
+    "preactresnet56",
+    "preactresnet110",
+    "preactresnet164",
+    "resnet8",
+    "resnet18",
+    "resnet18_cifar",
+    "resnet20",
+    "resnet20_fpn",
+    "resnet32",
+    "resnet34",
+    "resnet44",
+    "resnet50",
+    "resnet56",
+    "resnet101",
+    "resnet110",
+    "resnet152",
+    "resnet1202",
+    "vgg16",
+    "vgg16_cifar",
+    "vgg19",
+]
+
 _32x32: tuple[Callable[..., Module], ...] = (
     resnet8,
     resnet20,
@@ -108,6 +151,3 @@ def input_shape(name: str) -> tuple[int, int, int]:
     """(C, H, W) of the images that the model was made for."""
     side = 224 if any(make.__name__ == name for make in _224x224) else 32
     return 3, side, side
-
-
-__all__ = ["build", "input_shape", "names", *_MODELS]

@@ -12,8 +12,8 @@ import numpy as np
 
 from tinyres.autograd import Tensor
 from tinyres.fusion import fusing
-from tinyres.ops.adaptive_avg_pool2d import adaptive_avg_pool2d as adaptive_avg_pool2d
-from tinyres.ops.avg_pool2d import avg_pool2d as avg_pool2d
+from tinyres.ops.adaptive_avg_pool2d import adaptive_avg_pool2d
+from tinyres.ops.avg_pool2d import avg_pool2d
 from tinyres.ops.batch_norm import BatchNorm
 from tinyres.ops.batch_norm_add_relu import BatchNormAddReLU
 from tinyres.ops.batch_norm_add_relu_eval import BatchNormAddReLUEval
@@ -21,19 +21,41 @@ from tinyres.ops.batch_norm_eval import BatchNormEval
 from tinyres.ops.batch_norm_relu import BatchNormReLU
 from tinyres.ops.batch_norm_relu_eval import BatchNormReLUEval
 from tinyres.ops.checks import expect_floats
-from tinyres.ops.conv2d import conv2d as conv2d
-from tinyres.ops.cross_entropy import cross_entropy as cross_entropy
-from tinyres.ops.dropout import dropout as dropout
-from tinyres.ops.interpolate import interpolate as interpolate
-from tinyres.ops.linear import linear as linear
-from tinyres.ops.log_softmax import log_softmax as log_softmax
-from tinyres.ops.max_pool2d import max_pool2d as max_pool2d
-from tinyres.ops.mse_loss import mse_loss as mse_loss
-from tinyres.ops.pad import pad as pad
-from tinyres.ops.relu import relu as relu
-from tinyres.ops.sigmoid import sigmoid as sigmoid
-from tinyres.ops.softmax import softmax as softmax
-from tinyres.ops.tanh import tanh as tanh
+from tinyres.ops.conv2d import conv2d
+from tinyres.ops.cross_entropy import cross_entropy
+from tinyres.ops.dropout import dropout
+from tinyres.ops.interpolate import interpolate
+from tinyres.ops.linear import linear
+from tinyres.ops.log_softmax import log_softmax
+from tinyres.ops.max_pool2d import max_pool2d
+from tinyres.ops.mse_loss import mse_loss
+from tinyres.ops.pad import pad
+from tinyres.ops.relu import relu
+from tinyres.ops.sigmoid import sigmoid
+from tinyres.ops.softmax import softmax
+from tinyres.ops.tanh import tanh
+from tinyres.parallel.batch import piece
+
+__all__ = [
+    "adaptive_avg_pool2d",
+    "avg_pool2d",
+    "batch_norm",
+    "batch_norm_add_relu",
+    "batch_norm_relu",
+    "conv2d",
+    "cross_entropy",
+    "dropout",
+    "interpolate",
+    "linear",
+    "log_softmax",
+    "max_pool2d",
+    "mse_loss",
+    "pad",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "tanh",
+]
 
 
 def batch_norm(
@@ -127,7 +149,7 @@ def _normalise(
         )
     elif not training:
         return eval_op(running_mean.data, running_var.data, float(eps))(*inputs, weight, bias)
-    M = input.numel() // max(1, input.shape[1])
+    M = piece().values(input.data)
     if M < 2:
         raise ValueError(f"batch_norm: training needs more than one value per channel, got input {input.shape}")
     op = training_op(float(eps))

@@ -6,6 +6,7 @@ import numpy as np
 
 from tinyres.autograd import Array, Op
 from tinyres.device import kernels_for
+from tinyres.parallel.batch import piece
 
 
 class BatchNorm(Op):
@@ -29,7 +30,8 @@ class BatchNorm(Op):
 
     def forward(self, x: Array, gamma: Array, beta: Array) -> Array:
         kernels = kernels_for(x)
-        mean, var = kernels.batch_norm_statistics(x)
+        self.batch = piece()  # x is all of it, or this rank's part
+        mean, var = self.batch.statistics(*kernels.batch_norm_statistics(x))
         self.batch_mean, self.batch_var = mean, var  # for F.batch_norm's running statistics
         r = 1 / np.sqrt(var + self.eps)
         self.saved = x, mean, r, gamma
@@ -41,5 +43,5 @@ class BatchNorm(Op):
         gbeta, ggamma = kernels.batch_norm_grad_sums(gy, x, mean, r)
         gx = None
         if self.needs[0]:
-            gx = kernels.batch_norm_grad_x(gy, x, mean, r, gamma, gbeta, ggamma)
+            gx = kernels.batch_norm_grad_x(gy, x, mean, r, gamma, *self.batch.sums(gbeta, ggamma))
         return gx, ggamma, gbeta

@@ -6,6 +6,7 @@ import numpy as np
 
 from tinyres.autograd import Array, Op
 from tinyres.device import kernels_for
+from tinyres.parallel.batch import piece
 
 
 class BatchNormAddReLU(Op):
@@ -28,7 +29,8 @@ class BatchNormAddReLU(Op):
 
     def forward(self, x: Array, s: Array, gamma: Array, beta: Array) -> Array:
         kernels = kernels_for(x)
-        mean, var = kernels.batch_norm_statistics(x)
+        self.batch = piece()  # x is all of it, or this rank's part
+        mean, var = self.batch.statistics(*kernels.batch_norm_statistics(x))
         self.batch_mean, self.batch_var = mean, var  # for F.batch_norm's running statistics
         r = 1 / np.sqrt(var + self.eps)
         y = kernels.batch_norm_add_relu(x, s, mean, r, gamma, beta)
@@ -41,5 +43,5 @@ class BatchNormAddReLU(Op):
         g, gbeta, ggamma = kernels.batch_norm_add_relu_grad_sums(gy, y, x, mean, r)
         gx = None
         if self.needs[0]:
-            gx = kernels.batch_norm_grad_x(g, x, mean, r, gamma, gbeta, ggamma)
+            gx = kernels.batch_norm_grad_x(g, x, mean, r, gamma, *self.batch.sums(gbeta, ggamma))
         return gx, g, ggamma, gbeta

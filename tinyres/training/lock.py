@@ -33,6 +33,23 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def is_locked(folder: Path) -> bool:
+    """Is a process at work on the folder's run? (On Windows: False.)"""
+    try:
+        import fcntl
+
+        descriptor = os.open(folder / LOCK, os.O_RDONLY)
+    except (ImportError, OSError):  # no such locks, or nobody ever took this one
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # for an instant, until it is closed
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+
+
 def _lock(descriptor: int, folder: Path) -> None:
     try:
         import fcntl

@@ -3,6 +3,7 @@
 config.json         all settings, and what they ran on
 metrics.jsonl       a line for every epoch, written as soon as it ends
 curves.png          the same as a picture
+events.out.tfevents.… the same for TensorBoard, if that was asked for
 last.safetensors    where training stands: to go on from
 previous.safetensors the one before, in case the last is damaged
 best.safetensors    the weights that were best on the validation set
@@ -26,7 +27,16 @@ from tinyres.training.settings import Settings
 
 FORMAT_VERSION = 1
 Metrics = dict[str, Any]
-METRICS = ("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "seconds")
+METRICS = (
+    "epoch",
+    "lr",
+    "train_loss",
+    "train_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+    "images_per_second",
+    "seconds",
+)
 RESULT = ("epoch", "epochs", "validation_accuracy", "test_accuracy", "test_loss", "test_images", "seconds")
 RESULT_OF_SEEDS = ("test_accuracy", "test_accuracy_std")
 
@@ -48,8 +58,8 @@ class RunFolder:
     def __str__(self) -> str:
         return str(self.path)
 
-    def create(self, settings: Settings, data_sha256: str, threads: int) -> None:
-        """Make the folder and note what is about to run. RunError: something lies there already."""
+    def create(self, settings: Settings, data_sha256: str, threads: int, ranks: int = 1) -> None:
+        """Make the folder and note what is about to run, on so many ranks. RunError: something lies there already."""
         self.refuse_unless_free()
         self.path.mkdir(parents=True, exist_ok=True)
         from tinyres import __version__
@@ -59,6 +69,7 @@ class RunFolder:
             "settings": asdict(settings),
             "data_sha256": data_sha256,
             "threads": threads,
+            "ranks": ranks,
             "versions": {"tinyres": __version__, "numpy": np.__version__, "python": platform.python_version()},
         }
         write_json(self.config, config)
@@ -79,7 +90,7 @@ class RunFolder:
             if config["format_version"] != FORMAT_VERSION:
                 found = config["format_version"]
                 raise RunError(f"{self.config}: expected format version {FORMAT_VERSION}, got {found}")
-            return {**config, "settings": Settings(**config["settings"])}
+            return {**config, "settings": Settings(**config["settings"]), "data_sha256": config["data_sha256"]}
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise RunError(f"{self.config}: damaged ({error}); put the original back, or start a new run") from error
 

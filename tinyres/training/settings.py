@@ -12,6 +12,7 @@ from tinyres.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, MultiStep
 SCHEDULES = ("onecycle", "cosine", "step", "constant")
 TENSOR_CORES = ("tf32", "bf16")  # float32 but for the products in convolutions, on a GPU
 PRECISIONS = ("float32", "float64", *TENSOR_CORES)
+BATCH_NORMS = ("sync", "local")
 
 # fast: few epochs at a high learning rate that rises and falls once (Smith & Topin 2018).
 # paper: what He et al. (2016) did on CIFAR, section 4.2. 64,000 steps are 182 epochs of 45,000 images.
@@ -50,7 +51,9 @@ class Settings:
     warm_up: the first so many steps are made at a tenth of the learning rate
     limit_batches: at most so many batches in an epoch, in the validation and in the test, for a quick look
     precision: float32 or float64; tf32 or bf16, on a GPU: float32, except that convolutions multiply in these
+    batch_norm: on several ranks, normalise with the statistics of the whole batch (sync) or of each rank's part (local)
     threads: how many compute; None: as tinyres.threads has it, every core unless told otherwise
+    tensorboard: whether every epoch's figures go into an event file too
     """
 
     recipe: str
@@ -71,8 +74,10 @@ class Settings:
     limit_batches: int | None = None
     seed: int = 0
     precision: str = "float32"
+    batch_norm: str = "sync"
     device: str = "cpu"
     threads: int | None = None
+    tensorboard: bool = False
 
     @property
     def dtype(self) -> str:
@@ -97,6 +102,7 @@ class Settings:
     def __post_init__(self) -> None:
         _expect(self.schedule in SCHEDULES, "schedule", f"one of {', '.join(SCHEDULES)}", self.schedule)
         _expect(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}", self.precision)
+        _expect(self.batch_norm in BATCH_NORMS, "batch_norm", f"one of {', '.join(BATCH_NORMS)}", self.batch_norm)
         on_cpu = "float32 or float64 on the cpu (tf32 and bf16 need the tensor cores of a GPU: --device cuda)"
         _expect(self.device != "cpu" or self.precision not in TENSOR_CORES, "precision", on_cpu, self.precision)
         if (self.epochs is None) == (self.steps is None):

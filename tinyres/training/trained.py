@@ -11,10 +11,12 @@ from tinyres import models
 from tinyres.data.augment import normalise
 from tinyres.nn import Module
 from tinyres.training import checkpoint
-from tinyres.training.errors import RunError
+from tinyres.training.checkpoint import Checkpoint
+from tinyres.training.errors import Damaged, RunError
 from tinyres.training.run_folder import RunFolder
 
 IMAGE_SHAPE = (3, 32, 32)  # of a run whose checkpoints do not say yet: all data sets had it
+INSTEAD = "those of the newest epoch are in last.safetensors: tinyres eval {} --checkpoint last"
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,21 @@ class Trained:
         return normalise(images, self.mean, self.std, np.dtype(np.float32))
 
 
+def load_checkpoint(folder: RunFolder, which: str = "best") -> tuple[Path, Checkpoint]:
+    """The file of a run's "best" or "last" checkpoint, and what it holds. RunError: there is none, or it is damaged."""
+    path = {"best": folder.best, "last": folder.last}[which]
+    try:
+        return path, checkpoint.load(path)
+    except RunError as error:
+        if which == "best" and folder.last.exists() and (isinstance(error, Damaged) or not path.exists()):
+            raise type(error)(f"{error}; its weights are kept nowhere else, but {INSTEAD.format(folder)}") from error
+        raise
+
+
 def load_trained(folder: RunFolder, which: str = "best") -> Trained:
     """The network of a run's "best" or "last" checkpoint. RunError: there is none, or it is damaged."""
     folder.read_config()  # says it well if this is no run's folder
-    path = {"best": folder.best, "last": folder.last}[which]
-    saved = checkpoint.load(path)
+    path, saved = load_checkpoint(folder, which)
     about = saved.about
     try:
         model = models.build(about["model"], about["num_classes"], about["shortcut"])
