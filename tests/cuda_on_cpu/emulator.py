@@ -27,7 +27,13 @@ HERE = Path(__file__).parent
 BUILT = Path(tempfile.gettempdir(), "tinyres-cuda-on-cpu")
 ORDERS = ("forward", "backward", "shuffled")
 KERNEL = re.compile(r'extern "C" __global__ void(?: __launch_bounds__\(\w+\))? (\w+)\(([^)]*)\)')
-SCALARS = {"int": np.int32, "float": np.float32, "double": np.float64}
+SCALARS = {
+    "int": np.int32,
+    "float": np.float32,
+    "double": np.float64,
+    "unsigned char": np.uint8,
+    "long long": np.int64,
+}
 
 
 @cache
@@ -72,9 +78,8 @@ class Module:
 
 def type_of(parameter: str, real: str) -> str:
     """Of `const real* x`: float*."""
-    words = parameter.replace("*", " * ").split()
-    kind = next(word for word in words if word != "const")
-    return (real if kind == "real" else kind) + ("*" if "*" in words else "")
+    kind = " ".join(word for word in parameter.replace("*", " ").split()[:-1] if word != "const")
+    return (real if kind == "real" else kind) + ("*" if "*" in parameter else "")
 
 
 def address_of(array: Any, declared: str) -> ctypes.c_void_p:

@@ -21,8 +21,13 @@ def random_crop(images: np.ndarray, rng: np.random.Generator, padding: int = 4) 
     padded = np.zeros((n, c, h + 2 * padding, w + 2 * padding), images.dtype)
     padded[:, :, padding : padding + h, padding : padding + w] = images
     windows = sliding_window_view(padded, (h, w), axis=(2, 3))  # (N, C, 2·padding+1, 2·padding+1, H, W), a view
-    top, left = rng.integers(2 * padding + 1, size=(2, n))
+    top, left = crop_places(n, rng, padding)
     return windows[np.arange(n), :, top, left]
+
+
+def crop_places(count: int, rng: np.random.Generator, padding: int) -> np.ndarray:
+    """The first row and the first column of each crop in its padded picture (2, count)."""
+    return rng.integers(2 * padding + 1, size=(2, count))
 
 
 def random_flip(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -31,9 +36,14 @@ def random_flip(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     images uint8 (N, C, H, W) → a new uint8 (N, C, H, W)
     """
     flipped = images.copy()
-    chosen = rng.random(len(images)) < 0.5
+    chosen = chosen_to_flip(len(images), rng)
     flipped[chosen] = images[chosen, :, :, ::-1]
     return flipped
+
+
+def chosen_to_flip(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Which pictures are mirrored, bool (count)."""
+    return rng.random(count) < 0.5
 
 
 def normalise(images: np.ndarray, mean: np.ndarray, std: np.ndarray, dtype: DTypeLike = np.float32) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tinyres.autograd import Array, Op
 from tinyres.device import kernels_for
 
@@ -29,9 +27,8 @@ class BatchNorm(Op):
 
     def forward(self, x: Array, gamma: Array, beta: Array) -> Array:
         kernels = kernels_for(x)
-        mean, var = kernels.batch_norm_statistics(x)
+        mean, var, r = kernels.batch_norm_statistics(x, self.eps)
         self.batch_mean, self.batch_var = mean, var  # for F.batch_norm's running statistics
-        r = 1 / np.sqrt(var + self.eps)
         self.saved = x, mean, r, gamma
         return kernels.batch_norm(x, mean, r, gamma, beta)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tinyres.autograd import Array, Op
 from tinyres.device import kernels_for
 
@@ -28,9 +26,8 @@ class BatchNormAddReLU(Op):
 
     def forward(self, x: Array, s: Array, gamma: Array, beta: Array) -> Array:
         kernels = kernels_for(x)
-        mean, var = kernels.batch_norm_statistics(x)
+        mean, var, r = kernels.batch_norm_statistics(x, self.eps)
         self.batch_mean, self.batch_var = mean, var  # for F.batch_norm's running statistics
-        r = 1 / np.sqrt(var + self.eps)
         y = kernels.batch_norm_add_relu(x, s, mean, r, gamma, beta)
         self.saved = x, mean, r, gamma, y
         return y

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import builtins
+from itertools import zip_longest
 from types import EllipsisType, NoneType
 from typing import Any
 
 import numpy as np
 
 from tinyres.autograd import Array, Op, Tensor
+from tinyres.device import kernels_for
 
 ONCE = (int, builtins.slice, EllipsisType, NoneType)  # indices that read no place twice
 
@@ -29,6 +31,10 @@ class Slice(Op):
 
     def backward(self, gy: Array) -> Array:
         (x,) = self.saved
+        if all(isinstance(part, builtins.slice) and (part.step or 1) > 0 for part in self.index):
+            ranges = [range(n)[part] for n, part in zip_longest(x.shape, self.index, fillvalue=builtins.slice(None))]
+            first, step = (tuple(getattr(r, name) for r in ranges) for name in ("start", "step"))
+            return kernels_for(gy).spread(gy, x.shape, first, step, 0.0)
         gx = np.zeros_like(x)
         if all(isinstance(part, ONCE) for part in self.index):
             gx[self.index] = gy
