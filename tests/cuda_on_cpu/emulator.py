@@ -36,10 +36,17 @@ SCALARS = {
 }
 
 
-@cache
+recorded: list[Callable[[], None]] | None = None  # launches that were not carried out, while a graph is recorded
+
+
 def load(source: str, *defines: str) -> Module:
     """As tinyres_kernels.gpu.launch.load."""
-    return Module((FOLDER / source).read_text(encoding="utf-8"), defines)
+    return compiled((FOLDER / source).read_text(encoding="utf-8"), *defines)
+
+
+@cache
+def compiled(text: str, *defines: str) -> Module:
+    return Module(text, defines)
 
 
 class Module:
@@ -66,8 +73,16 @@ class Module:
                 value = address_of(argument, declared) if declared.endswith("*") else scalar(argument, declared)
                 kept.append(value)
                 places[k] = ctypes.addressof(value)
-            launch((ctypes.c_int * 3)(*grid), (ctypes.c_int * 3)(*block), ctypes.c_size_t(shared_mem), places)
-            assert self.library.divergent_barriers() == 0, f"{name}: not all threads came to the same barrier"
+
+            def carry_out() -> None:
+                assert len(kept) == len(arguments)  # and both stay alive as long as this function
+                launch((ctypes.c_int * 3)(*grid), (ctypes.c_int * 3)(*block), ctypes.c_size_t(shared_mem), places)
+                assert self.library.divergent_barriers() == 0, f"{name}: not all threads came to the same barrier"
+
+            if recorded is None:
+                carry_out()
+            else:
+                recorded.append(carry_out)
 
         return run
 

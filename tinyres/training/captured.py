@@ -15,6 +15,7 @@ must consist of such launches alone, and it is asked which ops it has (RECORDABL
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,6 +67,12 @@ class CapturedSteps:
         with self.recorder.here():
             self.lay_side_by_side(optimizer)
             self.make_tables()
+        try:
+            self.record(self.images_in(0))
+        except NotRecordable:
+            for parameter in self.parameters:
+                parameter.node = Node()
+            raise
 
     def lay_side_by_side(self, optimizer: Optimizer) -> None:
         """Give every parameter, and its momentum, its place in one array of all."""
@@ -132,22 +139,28 @@ class CapturedSteps:
         The state is broken meanwhile, so nothing is learnt; the running statistics are put back by hand.
         """
         pages = sgd.pages_of([parameter.shape for parameter in self.parameters])
-        with self.recorder.here():
+        with self.recorder.here(), self.undone():
             table = self.on_device(np.zeros(pages, np.int64)), self.on_device(np.zeros(pages, np.int32))
             shares = np.full_like(self.w, 1 / size, shape=(size,))  # of each loss in their mean
-            buffers = [(buffer, buffer.data, buffer.data.copy()) for buffer in self.model.buffers()]
-            state = self.state.copy()
-            self.state[1] = 1
-            for counter in self.counters():
-                counter.data = np.array(0)  # on the host: run() counts
-        with observe(RefuseOthers()):
-            self.graphs[size] = self.recorder.record(lambda: self.one_step(size, shares, *table))
-        self.gradients[size] = [in_the_order_of(parameter) for parameter in self.parameters]
-        with self.recorder.here():
+            with observe(RefuseOthers()):
+                self.graphs[size] = self.recorder.record(lambda: self.one_step(size, shares, *table))
+            self.gradients[size] = [in_the_order_of(parameter) for parameter in self.parameters]
             for place, values in zip(table, sgd.page_table(self.gradients[size]), strict=True):
                 place[...] = self.on_device(values)
-            for buffer, data, values in buffers:
-                buffer.data = data
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Inside, no step is counted and nothing learnt; and what changes all the same is put back at the end."""
+        kept = [(tensor, tensor.data, tensor.data.copy()) for tensor in self.model.buffers()]
+        state = self.state.copy()
+        for counter in self.counters():
+            counter.data = np.array(0)  # on the host: run() counts
+        self.state[1] = 1
+        try:
+            yield
+        finally:
+            for tensor, data, values in kept:
+                tensor.data = data
                 data[...] = values
             self.state[...] = state
 

@@ -1,0 +1,142 @@
+"""Stands in for CuPy: its arrays are NumPy's underneath, its kernels run in the emulator, its graphs record them.
+
+While a stream records, a launch is noted and not carried out, as on a GPU. Array work that is no launch of ours is not
+noted, so it is missing when the graph is launched; most of it is refused on the spot, by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from cuda_on_cpu import emulator
+
+ALLOWED = (np.empty_like, np.full_like, np.asarray, np.shape, np.ndim)  # nothing that depends on what an array holds
+
+
+class Array(np.ndarray):
+    """An array "on the GPU". Whatever is computed from one is one."""
+
+    device = SimpleNamespace(id=0)
+
+    @property
+    def data(self):
+        return SimpleNamespace(ptr=self.ctypes.data)
+
+    def get(self) -> np.ndarray:
+        refuse_while_recording("get")
+        return np.array(self)
+
+    def item(self, *place: int) -> Any:
+        refuse_while_recording("item")
+        return super().item(*place)
+
+    def copy(self, order: str = "C") -> Array:
+        refuse_while_recording("copy")
+        return super().copy(order)
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        refuse_while_recording("[…] =")
+        super().__setitem__(place, value)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+        refuse_while_recording(ufunc.__name__)
+        plain = [on_host(x) for x in inputs]
+        if "out" in settings:
+            settings["out"] = tuple(on_host(x) for x in settings["out"])
+        return on_gpu(getattr(ufunc, method)(*plain, **settings))
+
+    def __array_function__(self, function: Any, types: Any, arguments: Any, settings: Any) -> Any:
+        if function not in ALLOWED:
+            refuse_while_recording(function.__name__)
+        return on_gpu(super().__array_function__(function, types, arguments, settings))
+
+
+Array.__module__ = "cupy"  # by this tinyres.device knows them
+
+
+def on_host(x: Any) -> Any:
+    return x.view(np.ndarray) if isinstance(x, Array) else x
+
+
+def on_gpu(x: Any) -> Any:
+    if isinstance(x, np.generic):
+        x = np.asarray(x)  # CuPy's sums, too, are arrays
+    return x.view(Array) if isinstance(x, np.ndarray) else x
+
+
+def refuse_while_recording(what: str) -> None:
+    assert emulator.recorded is None, f"array work that a graph would not repeat here: {what}"
+
+
+class Stream:
+    def __init__(self, non_blocking: bool = False):
+        assert non_blocking, "the legacy stream would wait for this one, and cannot while it records"
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def synchronize(self) -> None:
+        refuse_while_recording("synchronize")
+
+    def begin_capture(self) -> None:
+        refuse_while_recording("begin_capture")
+        emulator.recorded = []
+
+    def end_capture(self) -> Graph:
+        launches, emulator.recorded = emulator.recorded, None
+        return Graph(launches)
+
+
+class Graph:
+    def __init__(self, launches: list[Callable[[], None]]):
+        self.launches = launches
+
+    def launch(self) -> None:
+        refuse_while_recording("launch")
+        for launch in self.launches:
+            launch()
+
+
+class Device:
+    def __init__(self, index: int):
+        assert index == 0, "there is one GPU here"
+
+    def __enter__(self) -> Device:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def synchronize(self) -> None:
+        pass
+
+
+class MemoryPool:
+    def malloc(self, size: int) -> None:
+        raise AssertionError("NumPy's arrays do not come from a pool")
+
+
+@contextmanager
+def using_allocator(malloc: Callable[[int], None]) -> Iterator[None]:
+    yield
+
+
+def RawModule(code: str, options: Sequence[str]) -> emulator.Module:
+    """Compiled once for each text and each choice of defines."""
+    return emulator.compiled(code, *(option[2:] for option in options if option.startswith("-D")))
+
+
+def asarray(array: Any) -> Array:
+    refuse_while_recording("asarray")
+    return array if isinstance(array, Array) else np.array(array, order="K").view(Array)
+
+
+cuda = SimpleNamespace(Device=Device, MemoryPool=MemoryPool, Stream=Stream, using_allocator=using_allocator)
