@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "basic against bottleneck blocks, and what projections cost in each"
-MINUTES = 4.5
+MINUTES = 3.5
 
 SIZES = 2, 9  # blocks a stage: the default run's, and the full one's
 NEAR, DOUBLED, LITTLE = 1.1, (1.8, 2.2), 1.1  # factors of multiply-adds
@@ -92,7 +92,7 @@ def train(bench: Workbench, name: str, n: int, seed: int, sets: tuple[Dataset, D
 
 def compute(bench: Workbench) -> Results:
     n, seeds = bench.choose(*SIZES), bench.seeds(3, 5)
-    epochs, sets = bench.epochs(10, 30), bench.load(*bench.choose((2500, 1000), (None, None)), half=True)
+    epochs, sets = bench.epochs(6, 30), bench.load(*bench.choose((2500, 1000), (None, None)), half=True)
     classes = len(sets[0].classes)
     return {
         "n": n,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "plain against residual twins of growing depth, training and test error"
-MINUTES = 3.0
+MINUTES = 4.0
 
 PAPER = {"residual": {"20": 8.75, "32": 7.51, "44": 7.17, "56": 6.97, "110": 6.43}, "plain": {}}
 COLOURS = {"plain": PLAIN, "residual": RESIDUAL}
@@ -46,7 +46,8 @@ def train(bench: Workbench, kind: str, depth: int, seed: int, sets: tuple[Datase
 
 def compute(bench: Workbench) -> Results:
     depths, seeds = bench.choose([8, 20, 32], [20, 32, 44, 56, 110]), bench.seeds(3, 5)
-    epochs, sets = bench.epochs(4, 30), bench.load(*bench.choose((3000, 1000), (None, None)))
+    epochs = bench.epochs(4, 30)
+    sets = bench.load(*bench.choose((3000, 1000), (None, None)), half=bench.choose(True, False))
     curves = {
         kind: {
             str(depth): [

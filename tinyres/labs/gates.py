@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "what the gates of a highway net learn, layer by layer"
-MINUTES = 1.5
+MINUTES = 3.5
 
 DEPTHS = 14, 32  # the default run's, and the full one's
 GATE_BIAS, IMAGES, BATCH, LR, LEARNT = -2.0, 200, 32, 0.02, 0.6

@@ -142,7 +142,7 @@ def run(
 
 def compute(bench: Workbench) -> Results:
     depth, seeds = bench.choose(*DEPTHS), bench.seeds(3, 3)
-    epochs, sets = bench.epochs(70, 70), bench.load(*bench.choose((400, 200), (5000, 1000)), half=True)
+    epochs, sets = bench.epochs(75, 70), bench.load(*bench.choose((200, 200), (5000, 1000)), half=True)
     nets = {
         kind: [
             bench.part(

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "error of a trained net when blocks are deleted or swapped"
-MINUTES = 5.0
+MINUTES = 4.5
 
 DEPTHS = 32, 56  # the default run's, and the full one's
 LITTLE, MUCH = 10.0, 20.0  # points of error
@@ -133,7 +133,8 @@ def run(bench: Workbench, kind: str, depth: int, seed: int, sets: tuple[Dataset,
 
 def compute(bench: Workbench) -> Results:
     depth, seeds = bench.choose(*DEPTHS), bench.seeds(3, 3)
-    epochs, sets = bench.epochs(6, 30), bench.load(*bench.choose((1200, 500), (None, None)))
+    epochs = bench.epochs(6, 30)
+    sets = bench.load(*bench.choose((3000, 1000), (None, None)), half=bench.choose(True, False))
     nets = {
         kind: [
             bench.part(f"{kind} seed {seed}", partial(run, bench, kind, depth, seed, sets, epochs)) for seed in seeds

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "the gradient split into identity and branch, and by path length"
-MINUTES = 2.5
+MINUTES = 1.0
 
 AGREEMENT, IMAGES = 1e-10, 16
 
@@ -106,7 +106,7 @@ def whole_gradients(model: ResNet, stem: np.ndarray, labels: np.ndarray) -> list
 
 def compute(bench: Workbench) -> Results:
     depth, epochs, seeds = bench.choose(20, 56), bench.epochs(4, 30), bench.seeds(3, 3)
-    sets = bench.load(*bench.choose((3000, 1000), (None, None)))
+    sets = bench.load(*bench.choose((3000, 1000), (None, None)), half=bench.choose(True, False))
     mean, std = channel_statistics(sets[0])
     images, labels = next(Loader(sets[1], IMAGES, mean=mean, std=std, dtype="float64").epoch(0))
 

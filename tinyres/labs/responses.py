@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "standard deviation of layer responses, plain and residual"
-MINUTES = 3.0
+MINUTES = 4.0
 
 IMAGES = 500
 COLOURS = {"plain": PLAIN, "residual": RESIDUAL}
@@ -67,7 +67,8 @@ def train(bench: Workbench, kind: str, depth: int, seed: int, sets: tuple[Datase
 
 def compute(bench: Workbench) -> Results:
     depths, seeds = bench.choose([8, 20, 32], [20, 56, 110]), bench.seeds(3, 3)
-    epochs, sets = bench.epochs(4, 30), bench.load(*bench.choose((3000, 1000), (None, None)))
+    epochs = bench.epochs(4, 30)
+    sets = bench.load(*bench.choose((3000, 1000), (None, None)), half=bench.choose(True, False))
     nets = {
         kind: {
             str(depth): [

@@ -1,0 +1,45 @@
+"""The command line: arguments in, library calls, exit codes out. Each command is a file of its name.
+
+0: done    1: it failed, and the message says why    2: the command line is wrong    130: stopped by Ctrl-C or SIGTERM
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import tinyres
+from tinyres.cli import bench, convert, course, eval, export, gradcheck, lab, predict, step, summary, train
+from tinyres.data import DataError
+from tinyres.export import ExportError
+from tinyres.training import RunError
+from tinyres.weights import WeightsError
+
+COMMANDS = (train, eval, summary, bench, gradcheck, lab, step, course, predict, export, convert)  # as --help lists them
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code. SystemExit for --help, --version and a wrong command line."""
+    arguments = parser().parse_args(argv)
+    try:
+        return arguments.command(arguments)
+    except (RunError, DataError, WeightsError, ExportError, OSError) as error:
+        print(f"tinyres: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ntinyres: stopped", file=sys.stderr)
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    main_parser = argparse.ArgumentParser(
+        prog="tinyres",
+        description="Residual networks and back-propagation from scratch, on NumPy.",
+        epilog="Start with `tinyres train`. `tinyres COMMAND --help` says more.",
+    )
+    main_parser.add_argument("--version", action="version", version=f"tinyres {tinyres.__version__}")
+    commands = main_parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add_to(commands)
+    return main_parser

@@ -1,0 +1,29 @@
+"""What the commands' output shares."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tinyres.device import must_compile
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def progress_console(arguments: argparse.Namespace) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=arguments.json, quiet=arguments.quiet)
+
+
+def show(result: dict[str, Any], arguments: argparse.Namespace, text: Callable[[dict[str, Any]], str]) -> None:
+    print(json.dumps(result) if arguments.json else text(result))
+
+
+def announce_compiling() -> None:
+    if must_compile():
+        print("compiling the kernels for this machine: half a minute, and not again", file=sys.stderr)
