@@ -25,7 +25,9 @@ OPS = (
         "np.exp(y) * gy.sum(self.dim, keepdims=True)",
         "np.exp(y)",
     ),
-    Planted("cross_entropy: p + t instead of p − t", "tinyres_kernels.array.cross_entropy", "(p - wanted", "(p + wanted"),
+    Planted(
+        "cross_entropy: p + t instead of p − t", "tinyres_kernels.array.cross_entropy", "(p - wanted", "(p + wanted"
+    ),
     Planted(
         "cross_entropy: smoothing shared among K − 1 classes",
         "tinyres_kernels.array.cross_entropy",

@@ -8,7 +8,7 @@ from typing import Any
 
 from tinyres.training import Settings
 
-MAY_CHANGE = ("data_dir", "threads")  # with --resume: where and how fast a run happens, not what it computes
+MAY_CHANGE = ("data_dir", "threads", "device")  # with --resume: where and how fast a run happens, not what it computes
 
 
 def chosen_settings(arguments: argparse.Namespace) -> dict[str, Any]:

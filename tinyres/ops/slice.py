@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-from itertools import zip_longest
 from types import EllipsisType, NoneType
 from typing import Any
 
@@ -31,9 +30,9 @@ class Slice(Op):
 
     def backward(self, gy: Array) -> Array:
         (x,) = self.saved
-        if all(isinstance(part, builtins.slice) and (part.step or 1) > 0 for part in self.index):
-            ranges = [range(n)[part] for n, part in zip_longest(x.shape, self.index, fillvalue=builtins.slice(None))]
-            first, step = (tuple(getattr(r, name) for r in ranges) for name in ("start", "step"))
+        ranges = as_ranges(self.index, x.shape)
+        if ranges is not None:
+            first, step = tuple(r.start for r in ranges), tuple(r.step for r in ranges)
             return kernels_for(gy).spread(gy, x.shape, first, step, 0.0)
         gx = np.zeros_like(x)
         if all(isinstance(part, ONCE) for part in self.index):
@@ -41,6 +40,14 @@ class Slice(Op):
         else:
             np.add.at(gx, self.index, gy)  # 18 times slower
         return gx
+
+
+def as_ranges(index: tuple[Any, ...], shape: tuple[int, ...]) -> list[range] | None:
+    """The places that are read along every axis, if index is of slices alone and all go forwards; else None."""
+    if not all(isinstance(part, builtins.slice) and (part.step or 1) > 0 for part in index):
+        return None
+    every_axis = (*index, *[builtins.slice(None)] * (len(shape) - len(index)))
+    return [range(length)[part] for length, part in zip(shape, every_axis, strict=True)]
 
 
 def slice(x: Tensor, index: Any) -> Tensor:

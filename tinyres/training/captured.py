@@ -24,16 +24,18 @@ from tinyres.autograd import Array, Node, Observer, Op, Tensor, observe
 from tinyres.data import Loader
 from tinyres.device import recorder_on, to_device
 from tinyres.nn import Module
+from tinyres.ops.add import Add
+from tinyres.ops.conv2d import Conv2d
 from tinyres.ops.cross_entropy import CrossEntropy
+from tinyres.ops.slice import Slice, as_ranges
 from tinyres.optim import SGD, Optimizer
 from tinyres_kernels.gpu import sgd
 from tinyres_kernels.gpu.augment import augment
 from tinyres_kernels.gpu.launch import MOST_NUMBERS
 from tinyres_kernels.gpu.tally import tally
 
-RECORDABLE = (
-    "Add AvgPool2d BatchNorm BatchNormAddReLU BatchNormReLU Conv2d CrossEntropy Linear MaxPool2d Pad ReLU Reshape Slice"
-).split()
+RECORDABLE = {"Add", "AvgPool2d", "BatchNorm", "BatchNormAddReLU", "BatchNormReLU", "Conv2d", "CrossEntropy", "Linear"}
+RECORDABLE |= {"MaxPool2d", "Pad", "ReLU", "Reshape", "Slice"}
 
 
 class NotRecordable(Exception):
@@ -59,7 +61,7 @@ class CapturedSteps:
         self.model, self.loader, self.label_smoothing = model, loader, label_smoothing
         self.settings = settings_of(optimizer)
         refuse_what_counts_on_the_host(model, loader)
-        self.parameters = [parameter for parameter in model.parameters()]
+        self.parameters = list(model.parameters())
         self.device = self.parameters[0].device
         self.recorder = recorder_on(self.device)
         self.graphs: dict[int, Any] = {}
@@ -112,7 +114,8 @@ class CapturedSteps:
         self.step = first
 
     def run(self, count: int) -> list[Learnt]:
-        """Make the next so many steps; fewer come back if one is broken, and then its loss is `broken_loss`."""
+        """Make the next so many steps. Fewer come back if one is broken: then `broken_loss` is its loss, not None, and
+        the parameters' gradients are those it came to."""
         sizes = [self.images_in(step) for step in range(self.step, self.step + count)]
         for size in sizes:
             if size not in self.graphs:
@@ -123,6 +126,8 @@ class CapturedSteps:
         done = int(to_device(self.state, "cpu")[0]) - self.step
         losses, correct = (to_device(a, "cpu")[self.step :] for a in (self.loss_of, self.correct_of))
         self.broken_loss = float(losses[done]) if done < count else None
+        for parameter, gradient in zip(self.parameters, self.gradients[sizes[min(done, count - 1)]], strict=True):
+            parameter.grad = gradient
         self.step += done
         for counter in self.counters():
             counter.data += done
@@ -194,8 +199,9 @@ class RefuseOthers(Observer):
         shapes = {x.shape for x in op.inputs}
         if (
             op.name not in RECORDABLE
-            or (op.name == "Conv2d" and len(op.inputs) == 3)  # with a bias
-            or (op.name == "Add" and len(shapes) == 2)  # that broadcasts
+            or (isinstance(op, Conv2d) and len(op.inputs) == 3)  # with a bias
+            or (isinstance(op, Add) and len(shapes) == 2)  # that broadcasts
+            or (isinstance(op, Slice) and as_ranges(op.index, op.inputs[0].shape) is None)
         ):
             raise NotRecordable(f"{op.name} of {' and '.join(map(str, shapes))}")
 

@@ -19,6 +19,7 @@ from tinyres.autograd import Tensor
 from tinyres.data import Dataset, Loader, channel_statistics
 from tinyres.device import must_compile, to_device
 from tinyres.training import checkpoint, divergence
+from tinyres.training.captured import CapturedSteps, NotRecordable
 from tinyres.training.checkpoint import Checkpoint
 from tinyres.training.errors import Damaged, Diverged, Interrupted, RunError
 from tinyres.training.evaluate import Batches, Score, evaluate
@@ -29,6 +30,7 @@ from tinyres.training.step import backpropagate
 from tinyres.viz.curves import draw_curves
 
 SAVE_EVERY = 600  # seconds; an epoch may take hours, and so much of it at most is lost
+REPORT_EVERY = 50  # steps that are one launch each; then the host waits for them, and reads what came of them
 
 
 @dataclass
@@ -79,6 +81,7 @@ class Trainer:
         self.optimizer = settings.make_optimizer(self.model)
         self.schedule = settings.make_schedule(self.optimizer, self.total_steps)
         self.position = Position()
+        self.captured: CapturedSteps | None = None
         self.losses: deque[float] = deque(maxlen=5)  # of the last batches that were learnt from
         self.saved = perf_counter()
 
@@ -101,6 +104,7 @@ class Trainer:
     def fit(self) -> None:
         """Train to the last epoch. Raises Diverged if the loss or a gradient becomes NaN or infinite."""
         self.announce()
+        self.captured = self.capture()
         with np.errstate(all="ignore"):  # Diverged says it better than NumPy's warnings
             while self.position.epoch < self.epochs:
                 self.train_epoch()
@@ -125,6 +129,8 @@ class Trainer:
         """Learn from every batch of this epoch that is still to come."""
         self.progress.epoch_begins(self.position.epoch, self.steps_in_epoch(), done=self.position.batch)
         self.model.train()
+        if self.captured is not None:
+            return self.replay_epoch(self.captured)
         started = perf_counter()
         for x, y in self.batches_to_come():
             images, labels = Tensor(x).to(self.settings.device), Tensor(y).to(self.settings.device)
@@ -143,6 +149,48 @@ class Trainer:
             self.progress.batch_done(self.position.score, self.position.seconds)
             if perf_counter() - self.saved >= SAVE_EVERY:
                 self.save_last()
+
+    def capture(self) -> CapturedSteps | None:
+        """On a GPU, the steps as one launch each; where that cannot be, it is said why."""
+        if self.settings.device == "cpu" or self.position.epoch == self.epochs:
+            return None
+        self.model.train()
+        try:
+            return CapturedSteps(self.model, self.optimizer, self.train_loader, self.settings.label_smoothing)
+        except NotRecordable as why:
+            self.progress.say(f"each step is launched kernel by kernel, for a CUDA graph cannot repeat {why}")
+            return None
+
+    def replay_epoch(self, captured: CapturedSteps) -> None:
+        """As train_epoch, with captured steps. Of a loss or a gradient that is NaN the host hears a few steps late, but
+        nothing was learnt from it: everything is as it was at that step."""
+        position, steps = self.position, self.steps_in_epoch()
+        captured.begin(position.epoch, position.batch, self.rates(steps))
+        while position.batch < steps:
+            self.stop_if_asked()
+            started = perf_counter()
+            learnt = captured.run(min(REPORT_EVERY, steps - position.batch))
+            position.seconds += perf_counter() - started
+            for loss, correct, images in learnt:
+                position.batch += 1
+                position.score.count(loss, correct, images)
+                self.losses.append(loss)
+                self.progress.batch_done(position.score, position.seconds)
+            if captured.broken_loss is not None:
+                self.schedule.goto(self.step)
+                x, y = next(self.train_loader.epoch(position.epoch, start=position.batch))
+                batch = Tensor(x).to(self.settings.device), Tensor(y).to(self.settings.device)
+                self.check(captured.broken_loss, again=partial(self.backpropagate, *batch))
+            if perf_counter() - self.saved >= SAVE_EVERY:
+                self.save_last()
+
+    def rates(self, steps: int) -> list[float]:
+        """The learning rate of each step of this epoch; the schedule is left at the last."""
+        before, rates = self.position.epoch * len(self.train_loader), []
+        for step in range(steps):
+            self.schedule.goto(before + step)
+            rates.append(self.lr)
+        return rates
 
     def backpropagate(self, images: Tensor, labels: Tensor) -> tuple[float, Tensor]:
         """Give every parameter its gradient; return the loss and the scores (N, K)."""
@@ -206,13 +254,17 @@ class Trainer:
                 self.save_last()
                 place = f"epoch {self.position.epoch + 1}, after {self.position.batch} of its batches"
                 raise RunError(f"{place}: the next one could not be prepared ({error!r})") from error
-            if self.should_stop():
-                self.save_last()
-                raise Interrupted(
-                    f"stopped in epoch {self.position.epoch + 1} of {self.epochs}, after {self.position.batch} "
-                    f"of its {self.steps_in_epoch()} batches"
-                )
+            self.stop_if_asked()
             yield batch
+
+    def stop_if_asked(self) -> None:
+        """Interrupted, with everything saved."""
+        if self.should_stop():
+            self.save_last()
+            raise Interrupted(
+                f"stopped in epoch {self.position.epoch + 1} of {self.epochs}, after {self.position.batch} "
+                f"of its {self.steps_in_epoch()} batches"
+            )
 
     def finish_epoch(self, validation: Score) -> None:
         """Write the epoch's figures, keep the weights if they are the best so far, and go on to the next epoch."""

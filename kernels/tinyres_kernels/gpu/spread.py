@@ -15,5 +15,6 @@ def spread(x: Array, shape: tuple[int, ...], first: tuple[int, ...], step: tuple
     if not covered(x) or not 1 <= x.ndim <= 4:
         return array.spread(x, shape, first, step, value)
     order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
-    y = set_in(x.transpose(order), *([values[axis] for axis in order] for values in (shape, first, step)), value)
+    shape, first, step = (tuple(values[axis] for axis in order) for values in (shape, first, step))
+    y = set_in(x.transpose(order), shape, first, step, value)
     return y.transpose(sorted(range(x.ndim), key=order.__getitem__))

@@ -4,10 +4,12 @@
 
 constexpr int TALLY_THREADS = 256;
 
-// scores (N,K), labels (N), losses (N) -> loss_of[step], correct_of[step], and state[1] = 1 if the loss is NaN or Inf
+// scores (N,K), labels (N), losses (N) -> loss_of[step], correct_of[step], and state[1] = 1 if the loss is NaN or Inf;
+// nothing, if the state is broken already: the tables keep what the broken step wrote.
 extern "C" __global__ void __launch_bounds__(TALLY_THREADS) tally(
     const real* scores, const int* labels, const real* losses, int* state, double* loss_of, int* correct_of, int N, int K
 ) {
+    if (state[1]) return;  // all threads alike: it is written below the last barrier
     SHARED(double, shared);
     double *loss = shared, *correct = shared + TALLY_THREADS;
     const int t = threadIdx.x;

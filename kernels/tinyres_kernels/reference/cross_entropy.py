@@ -19,7 +19,7 @@ def cross_entropy(x: Array, labels: Array, smoothing: float) -> tuple[Array, Arr
         shifted = row - row.max()
         log_p = shifted - np.log(np.exp(shifted).sum())
         for k in range(len(row)):
-            losses[n] -= wanted(k, labels[n], len(row), smoothing) * log_p[k]
+            losses[n] -= wanted(k, int(labels[n]), len(row), smoothing) * log_p[k]
         p[n] = np.exp(log_p)
     return losses, p
 
@@ -28,7 +28,7 @@ def cross_entropy_grad_x(gy: Array, p: Array, labels: Array, smoothing: float) -
     """gy (N), p (N,K), labels (N) -> gx (N,K)"""
     gx = np.empty(p.shape, p.dtype)
     for n, k in np.ndindex(p.shape):
-        gx[n, k] = gy[n] * (p[n, k] - wanted(k, labels[n], p.shape[1], smoothing))
+        gx[n, k] = gy[n] * (p[n, k] - wanted(k, int(labels[n]), p.shape[1], smoothing))
     return gx
 
 

@@ -1,6 +1,6 @@
 """An array set into a larger one: a border around it, or gaps between its values.
 
-    y[first + step·i] = x[i] along every axis        y = value everywhere else
+y[first + step·i] = x[i] along every axis        y = value everywhere else
 """
 
 from __future__ import annotations
