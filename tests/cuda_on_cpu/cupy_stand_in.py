@@ -6,14 +6,17 @@ noted, so it is missing when the graph is launched; most of it is refused on the
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from cuda_on_cpu import emulator
+from tinyres_kernels.gpu import launch
 
 ALLOWED = (np.empty_like, np.full_like, np.asarray, np.shape, np.ndim)  # nothing that depends on what an array holds
 
@@ -101,8 +104,8 @@ class Graph:
 
     def launch(self) -> None:
         refuse_while_recording("launch")
-        for launch in self.launches:
-            launch()
+        for carry_out in self.launches:
+            carry_out()
 
 
 class Device:
@@ -140,3 +143,14 @@ def asarray(array: Any) -> Array:
 
 
 cuda = SimpleNamespace(Device=Device, MemoryPool=MemoryPool, Stream=Stream, using_allocator=using_allocator)
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """There is a GPU, as far as tinyres can see."""
+    monkeypatch.setitem(sys.modules, "cupy", sys.modules[__name__])
+    monkeypatch.delenv("TINYRES_KERNELS", raising=False)
+    launch.load.cache_clear()
+    yield
+    launch.load.cache_clear()
+    assert emulator.recorded is None

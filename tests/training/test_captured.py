@@ -1,32 +1,21 @@
 """tinyres/training/captured.py: steps recorded and launched again, on the stand-in for a GPU (tests/cuda_on_cpu)."""
 
-import sys
 from functools import partial
 
 import numpy as np
 import pytest
-from cuda_on_cpu import cupy_stand_in, emulator
+from cuda_on_cpu import emulator
+from cuda_on_cpu.cupy_stand_in import gpu  # noqa: F401
 
+import tinyres_kernels.gpu.conv2d
 from tinyres import Tensor, manual_seed, nn, optim
 from tinyres.data import Dataset, Loader
 from tinyres.models.resnet import BasicBlock, Bottleneck, ResNet
 from tinyres.training.captured import CapturedSteps, NotRecordable
 from tinyres.training.step import train_step
-from tinyres_kernels.gpu import launch
 
-pytestmark = emulator.needs_compiler
+pytestmark = [emulator.needs_compiler, pytest.mark.usefixtures("gpu")]
 MEAN, STD = np.array([0.4, 0.5, 0.6]), np.array([0.2, 0.3, 0.25])
-
-
-@pytest.fixture(autouse=True)
-def gpu(monkeypatch):
-    """There is a GPU, as far as tinyres can see."""
-    monkeypatch.setitem(sys.modules, "cupy", cupy_stand_in)
-    monkeypatch.delenv("TINYRES_KERNELS", raising=False)
-    launch.load.cache_clear()
-    yield
-    launch.load.cache_clear()
-    assert emulator.recorded is None
 
 
 def pictures(count=11):
@@ -94,3 +83,76 @@ def test_replayed_steps_are_the_ordinary_ones(block, shortcut, settings):
             np.testing.assert_allclose(actual.loss, loss, rtol=1e-9)
             assert (actual.correct, actual.images) == (correct, images)
     assert_same(there.state(), here.state())
+
+
+def test_array_work_in_a_step_is_refused(monkeypatch):
+    """Planted: the parts of a convolution's gradient are added up by array code, as they once were."""
+    monkeypatch.setattr(tinyres_kernels.gpu.conv2d, "added_up", lambda parts: parts.sum(0))
+    with pytest.raises(AssertionError, match="array work that a graph would not repeat here: add"):
+        Training("cuda").captured()
+
+
+def test_what_is_recorded_before_it_is_wanted_changes_nothing():
+    """Recording runs the step, twice; neither weights nor running statistics nor momenta know of it."""
+    there = Training("cuda")
+    before = there.state()
+    steps = there.captured()
+    steps.begin(0, 0, RATES)
+    steps.run(0)
+    after = there.state()
+    assert all(not array.any() for name, array in after.items() if name not in before)  # momenta, which were not yet
+    assert_same({name: after[name] for name in before}, before)
+
+
+@pytest.mark.parametrize("what", ["a weight", "a rate"])
+def test_a_broken_step_is_noticed_and_not_learnt_from(what):
+    """In step 1 of 3. The host hears after step 3: then all is as it was before, and the gradients are that step's."""
+    there = Training("cuda")
+    steps = there.captured()
+    if what == "a rate":  # of step 0: its gradients are fine, but step 1 begins with weights that are not
+        steps.begin(0, 0, [np.inf, 0.1, 0.1])
+        learnt = steps.run(3)
+        assert [one.images for one in learnt] == [4] and np.isfinite(learnt[0].loss)
+        assert np.isnan(steps.broken_loss)
+        return
+    steps.begin(0, 0, RATES)
+    assert len(steps.run(1)) == 1 and steps.broken_loss is None
+    kept = there.model.conv1.weight.data[0, 0, 0, 0].item()
+    there.model.conv1.weight.data[0, 0, 0, 0] = np.nan
+    before = there.state()
+    assert steps.run(2) == []
+    assert np.isnan(steps.broken_loss)
+    assert np.isnan(there.model.conv1.weight.grad).any()
+    for name, array in there.state().items():
+        if "running" not in name:
+            np.testing.assert_array_equal(array, before[name], err_msg=name)
+    assert np.isfinite(kept)
+
+
+def test_a_gradient_alone_may_be_broken(monkeypatch):
+    """The loss is fine, the last layer's bias has a gradient that is not."""
+    monkeypatch.setattr(tinyres_kernels.gpu, "linear_grad_b", lambda gy: np.full_like(gy, np.inf, shape=gy.shape[1:]))
+    steps = Training("cuda").captured()
+    steps.begin(0, 0, RATES)
+    assert steps.run(2) == []
+    assert np.isfinite(steps.broken_loss)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda t: setattr(t.model, "fc", nn.Sequential(t.model.fc, nn.Dropout(0.5))), "Dropout of "),
+        (lambda t: setattr(t.model, "conv1", nn.Conv2d(3, 4, 3, padding=1).double().to("cuda")), "Conv2d of "),
+        (lambda t: setattr(t.model.bn1, "momentum", None), "a batch norm whose momentum changes"),
+        (lambda t: setattr(t, "optimizer", optim.Adam(t.model.parameters())), "the optimiser Adam, 1 groups"),
+    ],
+    ids=["dropout", "bias", "momentum", "Adam"],
+)
+def test_what_cannot_be_recorded_is_said_and_nothing_has_changed(change, why):
+    there = Training("cuda")
+    change(there)
+    before = there.state()
+    with pytest.raises(NotRecordable, match=why):
+        there.captured()
+    after = there.state()
+    assert_same({name: after[name] for name in before}, before)

@@ -37,7 +37,7 @@ def by_channel(source: str, kernel: str, x: Array, *arrays: Array) -> None:
 
 
 def over_parts(source: str, kernel: str, like: Array, parts: Array, *arguments: Any) -> None:
-    """kernel(parts, arguments…), for parts (P,C) of float64: few channels to a block, for so more threads share the P."""
+    """kernel(parts, arguments…), for parts (P,C) of float64; few channels to a block, so that more threads share P."""
     launch_by_channel(source, kernel, like, (parts, *arguments), parts.shape[1], 8, 1)
 
 

@@ -11,10 +11,10 @@ THREADS = 256  # of tally.cu
 
 
 def tally(scores: Array, labels: Array, losses: Array, state: Array, loss_of: Array, correct_of: Array) -> None:
-    """scores (N,K), labels int32 (N), losses (N) -> the mean loss and the number of right answers, at this step's place.
+    """scores (N,K), labels int32 (N), losses (N) -> this step's mean loss and right answers, in the tables.
 
     state int32 (2): the step; and it is set to broken if the loss is NaN or Inf
-    loss_of float64 (steps), correct_of int32 (steps): the tables
+    loss_of float64 (steps), correct_of int32 (steps): one place for each step
     """
     N, K = scores.shape
     arguments = in_order(scores), labels, losses, state, loss_of, correct_of, N, K
