@@ -18,7 +18,7 @@ import pytest
 from cuda_on_cpu import emulator
 from tinyres_kernels.gpu import launch
 
-ALLOWED = (np.empty_like, np.full_like, np.asarray, np.shape, np.ndim)  # nothing that depends on what an array holds
+ALLOWED = (np.empty_like, np.asarray, np.shape, np.ndim)  # they neither read nor write what an array holds
 
 
 class Array(np.ndarray):
@@ -150,7 +150,6 @@ def gpu(monkeypatch):
     """There is a GPU, as far as tinyres can see."""
     monkeypatch.setitem(sys.modules, "cupy", sys.modules[__name__])
     monkeypatch.delenv("TINYRES_KERNELS", raising=False)
-    launch.load.cache_clear()
+    monkeypatch.setattr(launch, "load", launch.load.__wrapped__)  # what it has in its cache may be CuPy's own
     yield
-    launch.load.cache_clear()
     assert emulator.recorded is None

@@ -189,7 +189,7 @@ def compiled(source, architecture, real, define):
 
 def defines_of(source):
     """The sizes that its launches ask for: the smallest and the largest."""
-    return ("COLUMNS=16", "COLUMNS=64") if source.stem == "conv2d" else ("WIDTH=16", "WIDTH=32")
+    return ("COLUMNS=16", "COLUMNS=64") if source.stem in ("conv2d", "linear") else ("WIDTH=16", "WIDTH=32")
 
 
 def assert_compiles(source, architecture, real, define):

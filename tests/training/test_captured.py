@@ -1,5 +1,6 @@
 """tinyres/training/captured.py: steps recorded and launched again, on the stand-in for a GPU (tests/cuda_on_cpu)."""
 
+import sys
 from functools import partial
 
 import numpy as np
@@ -7,9 +8,10 @@ import pytest
 from cuda_on_cpu import emulator
 from cuda_on_cpu.cupy_stand_in import gpu  # noqa: F401
 
-import tinyres_kernels.gpu.conv2d
+import tinyres_kernels.gpu
 from tinyres import Tensor, manual_seed, nn, optim
 from tinyres.data import Dataset, Loader
+from tinyres.device import to_device
 from tinyres.models.resnet import BasicBlock, Bottleneck, ResNet
 from tinyres.training.captured import CapturedSteps, NotRecordable
 from tinyres.training.step import train_step
@@ -87,7 +89,8 @@ def test_replayed_steps_are_the_ordinary_ones(block, shortcut, settings):
 
 def test_array_work_in_a_step_is_refused(monkeypatch):
     """Planted: the parts of a convolution's gradient are added up by array code, as they once were."""
-    monkeypatch.setattr(tinyres_kernels.gpu.conv2d, "added_up", lambda parts: parts.sum(0))
+    module = sys.modules["tinyres_kernels.gpu.conv2d"]  # the package has a function of that name
+    monkeypatch.setattr(module, "added_up", lambda parts: parts.sum(0))
     with pytest.raises(AssertionError, match="array work that a graph would not repeat here: add"):
         Training("cuda").captured()
 
@@ -98,7 +101,7 @@ def test_what_is_recorded_before_it_is_wanted_changes_nothing():
     before = there.state()
     steps = there.captured()
     steps.begin(0, 0, RATES)
-    steps.run(0)
+    steps.record(3)
     after = there.state()
     assert all(not array.any() for name, array in after.items() if name not in before)  # momenta, which were not yet
     assert_same({name: after[name] for name in before}, before)
@@ -131,7 +134,8 @@ def test_a_broken_step_is_noticed_and_not_learnt_from(what):
 
 def test_a_gradient_alone_may_be_broken(monkeypatch):
     """The loss is fine, the last layer's bias has a gradient that is not."""
-    monkeypatch.setattr(tinyres_kernels.gpu, "linear_grad_b", lambda gy: np.full_like(gy, np.inf, shape=gy.shape[1:]))
+    infinite = to_device(np.full(4, np.inf), "cuda")
+    monkeypatch.setattr(tinyres_kernels.gpu, "linear_grad_b", lambda gy: infinite)
     steps = Training("cuda").captured()
     steps.begin(0, 0, RATES)
     assert steps.run(2) == []

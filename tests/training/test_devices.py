@@ -76,7 +76,7 @@ def diverged(device, tmp_path):
 
 
 def test_divergence_is_told_as_on_the_processor(tmp_path):
-    """At the same step, the losses and weights before it the same. (Which gradients a NaN reaches, the rungs differ in.)"""
+    """At the same step, after the same losses, with the same weights; which gradients NaN reaches, rungs differ in."""
     there, here = (diverged(device, tmp_path).splitlines() for device in ("cuda", "cpu"))
     assert there[:3] == here[:3]
     assert "largest weight" in there[2] and "largest gradient  NaN or Inf" in there[3]

@@ -66,6 +66,7 @@ class CapturedSteps:
         self.recorder = recorder_on(self.device)
         self.graphs: dict[int, Any] = {}
         self.gradients: dict[int, list[Array]] = {}  # whose memory the graphs write
+        self.broken_loss: float | None = None
         with self.recorder.here():
             self.lay_side_by_side(optimizer)
             self.make_tables()
@@ -125,9 +126,11 @@ class CapturedSteps:
                 self.graphs[size].launch()
         done = int(to_device(self.state, "cpu")[0]) - self.step
         losses, correct = (to_device(a, "cpu")[self.step :] for a in (self.loss_of, self.correct_of))
-        self.broken_loss = float(losses[done]) if done < count else None
-        for parameter, gradient in zip(self.parameters, self.gradients[sizes[min(done, count - 1)]], strict=True):
-            parameter.grad = gradient
+        self.broken_loss = None
+        if done < count:
+            self.broken_loss = float(losses[done])
+            for parameter, gradient in zip(self.parameters, self.gradients[sizes[done]], strict=True):
+                parameter.grad = gradient
         self.step += done
         for counter in self.counters():
             counter.data += done
