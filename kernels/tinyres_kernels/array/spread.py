@@ -12,5 +12,5 @@ Array = Any
 def spread(x: Array, shape: tuple[int, ...], first: tuple[int, ...], step: tuple[int, ...], value: float) -> Array:
     """x -> y of that shape, its bytes in the order of x's: y[first + step·i] = x[i], and value everywhere else"""
     y = np.full_like(x, value, shape=shape)  # NumPy's own pad would not keep the order
-    y[tuple(slice(f, f + s * n, s) for f, s, n in zip(first, step, x.shape, strict=True))] = x
+    y[tuple(slice(first[k], first[k] + step[k] * length, step[k]) for k, length in enumerate(x.shape))] = x
     return y
