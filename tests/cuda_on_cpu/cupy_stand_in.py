@@ -1,12 +1,15 @@
 """Stands in for CuPy: its arrays are NumPy's underneath, its kernels run in the emulator, its graphs record them.
 
 While a stream records, a launch is noted and not carried out, as on a GPU. Array work that is no launch of ours is not
-noted, so it is missing when the graph is launched; most of it is refused on the spot, by name.
+noted, so it is missing when the graph is launched; most of it is refused on the spot, by name. Memory that was made
+while recording is the pool's: it stays, and holds NaN whenever the graph is launched. All other memory that the graph
+uses is somebody else's, and if that has been freed meanwhile it is noticed.
 """
 
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -56,10 +59,23 @@ class Array(np.ndarray):
     def __array_function__(self, function: Any, types: Any, arguments: Any, settings: Any) -> Any:
         if function not in ALLOWED:
             refuse_while_recording(function.__name__)
-        return on_gpu(super().__array_function__(function, types, arguments, settings))
+        made = on_gpu(super().__array_function__(function, types, arguments, settings))
+        if function is np.empty_like and emulator.recorded is not None:
+            pool.append(owner(made))
+        return made
 
 
 Array.__module__ = "cupy"  # by this tinyres.device knows them
+
+
+pool: list[np.ndarray] = []  # memory made since recording began
+
+
+def owner(array: np.ndarray) -> np.ndarray:
+    """Whose memory it is: the array that a view is of, at the end of it all."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
 
 
 def on_host(x: Any) -> Any:
@@ -92,18 +108,28 @@ class Stream:
     def begin_capture(self) -> None:
         refuse_while_recording("begin_capture")
         emulator.recorded = []
+        pool.clear()
 
     def end_capture(self) -> Graph:
-        launches, emulator.recorded = emulator.recorded, None
-        return Graph(launches)
+        assert emulator.recorded is not None
+        graph = Graph(emulator.recorded, list(pool))
+        emulator.recorded = None
+        pool.clear()
+        return graph
 
 
 class Graph:
-    def __init__(self, launches: list[Callable[[], None]]):
-        self.launches = launches
+    def __init__(self, recorded: list[tuple[Callable[[], None], list[np.ndarray]]], pool: list[np.ndarray]):
+        self.launches, self.pool = [carry_out for carry_out, _ in recorded], pool
+        inside = {id(array) for array in pool}
+        owners = {id(owner(array)): owner(array) for _, arrays in recorded for array in arrays}
+        self.others = [weakref.ref(array) for key, array in owners.items() if key not in inside]
 
     def launch(self) -> None:
         refuse_while_recording("launch")
+        assert all(other() is not None for other in self.others), "memory that a graph uses has been freed"
+        for array in self.pool:
+            array.reshape(-1).view(np.ndarray).view(np.uint8).fill(0xFF)  # NaN, or −1
         for carry_out in self.launches:
             carry_out()
 

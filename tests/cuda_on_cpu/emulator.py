@@ -36,7 +36,8 @@ SCALARS = {
 }
 
 
-recorded: list[Callable[[], None]] | None = None  # launches that were not carried out, while a graph is recorded
+# While a graph is recorded: launches that were not carried out, each with the arrays that it takes.
+recorded: list[tuple[Callable[[], None], list[np.ndarray]]] | None = None
 
 
 def load(source: str, *defines: str) -> Module:
@@ -74,15 +75,14 @@ class Module:
                 kept.append(value)
                 places[k] = ctypes.addressof(value)
 
-            def carry_out() -> None:
-                assert len(kept) == len(arguments)  # and both stay alive as long as this function
+            def carry_out(kept: list[Any] = kept) -> None:  # so that they live as long as it does
                 launch((ctypes.c_int * 3)(*grid), (ctypes.c_int * 3)(*block), ctypes.c_size_t(shared_mem), places)
                 assert self.library.divergent_barriers() == 0, f"{name}: not all threads came to the same barrier"
 
             if recorded is None:
                 carry_out()
             else:
-                recorded.append(carry_out)
+                recorded.append((carry_out, [a for a in arguments if isinstance(a, np.ndarray)]))
 
         return run
 

@@ -59,6 +59,26 @@ def test_memory_in_between_is_kept():
     assert y.tolist() == [0, 2, 0]
 
 
+def test_memory_that_was_freed_is_noticed():
+    def from_elsewhere(x, y):
+        relu_into(kept.pop(), y)
+
+    kept = [device.to_device(X, "cuda") for _ in range(3)]
+    recorder, graph, _, _ = recorded(from_elsewhere)
+    with recorder.here(), pytest.raises(AssertionError, match="memory that a graph uses has been freed"):
+        graph.launch()
+
+
+def test_memory_that_no_launch_has_written_holds_nan():
+    def unwritten(x, y):
+        relu_into(empty(x, (3,)), y)
+
+    recorder, graph, _, y = recorded(unwritten)
+    with recorder.here():
+        graph.launch()
+    assert np.isnan(device.to_device(y, "cpu")).all()
+
+
 @pytest.mark.parametrize(
     ("work", "what"),
     [

@@ -82,8 +82,8 @@ def test_recorded_steps_are_the_ordinary_ones():
             optimizer.step()
             np.testing.assert_allclose(learnt.loss, loss, rtol=1e-8)
             assert learnt.correct == (scores.data.argmax(1) == y).sum()
-    for name, array in here.state_dict().items():
-        np.testing.assert_allclose(there.state_dict()[name], array, rtol=1e-6, atol=1e-9, err_msg=name)
+    for name, values in here.state_dict().items():
+        np.testing.assert_allclose(there.state_dict()[name], values, rtol=1e-6, atol=1e-9, err_msg=name)
 
 
 def test_recorded_batches_are_the_loaders_to_the_last_bit():

@@ -31,6 +31,7 @@ from tinyres.ops.slice import Slice, as_ranges
 from tinyres.optim import SGD, Optimizer
 from tinyres_kernels.gpu import sgd
 from tinyres_kernels.gpu.augment import augment
+from tinyres_kernels.gpu.graph import Graph
 from tinyres_kernels.gpu.launch import MOST_NUMBERS
 from tinyres_kernels.gpu.tally import tally
 
@@ -50,6 +51,15 @@ class Learnt(NamedTuple):
     images: int
 
 
+class Recorded(NamedTuple):
+    """The step of a batch of one size, and the memory that it reads or writes and that would else be nobody's."""
+
+    graph: Graph
+    gradients: list[Array]
+    shares: Array
+    pages: tuple[Array, ...]
+
+
 class CapturedSteps:
     """The steps of SGD on a loader's batches, for a model that is on a GPU.
 
@@ -64,8 +74,7 @@ class CapturedSteps:
         self.parameters = list(model.parameters())
         self.device = self.parameters[0].device
         self.recorder = recorder_on(self.device)
-        self.graphs: dict[int, Any] = {}
-        self.gradients: dict[int, list[Array]] = {}  # whose memory the graphs write
+        self.recorded: dict[int, Recorded] = {}
         self.broken_loss: float | None = None
         with self.recorder.here():
             self.lay_side_by_side(optimizer)
@@ -119,17 +128,17 @@ class CapturedSteps:
         the parameters' gradients are those it came to."""
         sizes = [self.images_in(step) for step in range(self.step, self.step + count)]
         for size in sizes:
-            if size not in self.graphs:
+            if size not in self.recorded:
                 self.record(size)
         with self.recorder.here():
             for size in sizes:
-                self.graphs[size].launch()
+                self.recorded[size].graph.launch()
         done = int(to_device(self.state, "cpu")[0]) - self.step
         losses, correct = (to_device(a, "cpu")[self.step :] for a in (self.loss_of, self.correct_of))
         self.broken_loss = None
         if done < count:
             self.broken_loss = float(losses[done])
-            for parameter, gradient in zip(self.parameters, self.gradients[sizes[done]], strict=True):
+            for parameter, gradient in zip(self.parameters, self.recorded[sizes[done]].gradients, strict=True):
                 parameter.grad = gradient
         self.step += done
         for counter in self.counters():
@@ -146,15 +155,16 @@ class CapturedSteps:
 
         The state is broken meanwhile, so nothing is learnt; the running statistics are put back by hand.
         """
-        pages = sgd.pages_of([parameter.shape for parameter in self.parameters])
+        shapes = [parameter.shape for parameter in self.parameters]
         with self.recorder.here(), self.undone():
-            table = self.on_device(np.zeros(pages, np.int64)), self.on_device(np.zeros(pages, np.int32))
+            pages = tuple(self.on_device(np.zeros(sgd.pages_of(shapes), kind)) for kind in (np.int64, np.int32))
             shares = np.full_like(self.w, 1 / size, shape=(size,))  # of each loss in their mean
             with observe(RefuseOthers()):
-                self.graphs[size] = self.recorder.record(lambda: self.one_step(size, shares, *table))
-            self.gradients[size] = [in_the_order_of(parameter) for parameter in self.parameters]
-            for place, values in zip(table, sgd.page_table(self.gradients[size]), strict=True):
-                place[...] = self.on_device(values)
+                graph = self.recorder.record(lambda: self.one_step(size, shares, *pages))
+            gradients = [in_the_order_of(parameter) for parameter in self.parameters]
+            for table, values in zip(pages, sgd.page_table(gradients), strict=True):
+                table[...] = self.on_device(values)
+        self.recorded[size] = Recorded(graph, gradients, shares, pages)
 
     @contextmanager
     def undone(self) -> Iterator[None]:
@@ -227,6 +237,11 @@ def refuse_what_counts_on_the_host(model: Module, loader: Loader) -> None:
 def in_the_order_of(parameter: Tensor) -> Array:
     """The parameter's gradient. NotRecordable: its numbers lie in another order than the parameter's."""
     gradient = parameter.grad
-    if gradient is None or gradient.strides != parameter.data.strides:
+    if gradient is None or order_of(gradient) != order_of(parameter.data):
         raise NotRecordable(f"a parameter {parameter.shape} whose gradient lies in another order, or is missing")
     return gradient
+
+
+def order_of(array: Array) -> list[int]:
+    """How far apart neighbours lie along each axis that has any."""
+    return [stride for length, stride in zip(array.shape, array.strides, strict=True) if length > 1]
