@@ -160,3 +160,9 @@ def test_what_cannot_be_recorded_is_said_and_nothing_has_changed(change, why):
         there.captured()
     after = there.state()
     assert_same({name: after[name] for name in before}, before)
+
+
+def test_array_code_on_the_gpu_is_not_recorded(monkeypatch):
+    monkeypatch.setenv("TINYRES_KERNELS", "array")
+    with pytest.raises(NotRecordable, match="other kernels than those of the rung gpu"):
+        Training("cuda").captured()

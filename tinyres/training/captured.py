@@ -22,7 +22,7 @@ import numpy as np
 
 from tinyres.autograd import Array, Node, Observer, Op, Tensor, observe
 from tinyres.data import Loader
-from tinyres.device import recorder_on, to_device
+from tinyres.device import kernels_for, recorder_on, to_device
 from tinyres.nn import Module
 from tinyres.ops.add import Add
 from tinyres.ops.conv2d import Conv2d
@@ -70,7 +70,7 @@ class CapturedSteps:
     def __init__(self, model: Module, optimizer: Optimizer, loader: Loader, label_smoothing: float):
         self.model, self.loader, self.label_smoothing = model, loader, label_smoothing
         self.settings = settings_of(optimizer)
-        refuse_what_counts_on_the_host(model, loader)
+        refuse_other_work(model, loader)
         self.parameters = list(model.parameters())
         self.device = self.parameters[0].device
         self.recorder = recorder_on(self.device)
@@ -227,7 +227,10 @@ def settings_of(optimizer: Optimizer) -> dict[str, Any]:
     return {"momentum": group["momentum"], "decay": group["weight_decay"], "nesterov": group["nesterov"]}
 
 
-def refuse_what_counts_on_the_host(model: Module, loader: Loader) -> None:
+def refuse_other_work(model: Module, loader: Loader) -> None:
+    """NotRecordable: something here is not done by launches of our kernels, or is too large for them."""
+    if kernels_for(next(model.parameters()).data).__name__ != "tinyres_kernels.gpu":
+        raise NotRecordable("other kernels than those of the rung gpu")
     if any(getattr(module, "momentum", 0.0) is None for module in model.modules()):
         raise NotRecordable("a batch norm whose momentum changes from batch to batch")
     if loader.dataset.images.size > MOST_NUMBERS:
