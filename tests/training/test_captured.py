@@ -96,7 +96,7 @@ def test_array_work_in_a_step_is_refused(monkeypatch):
 
 
 def test_what_is_recorded_before_it_is_wanted_changes_nothing():
-    """Recording runs the step, twice; neither weights nor running statistics nor momenta know of it."""
+    """Recording runs the step, twice; neither weights nor running statistics nor momenta nor tables know of it."""
     there = Training("cuda")
     before = there.state()
     steps = there.captured()
@@ -105,6 +105,7 @@ def test_what_is_recorded_before_it_is_wanted_changes_nothing():
     after = there.state()
     assert all(not array.any() for name, array in after.items() if name not in before)  # momenta, which were not yet
     assert_same({name: after[name] for name in before}, before)
+    assert not steps.loss_of.any() and steps.state.tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("what", ["a weight", "a rate"])
