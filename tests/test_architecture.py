@@ -25,7 +25,15 @@ LAYERS = (
     ("tinyres.purity", "tinyres.blame", "tinyres.jacobian", "tinyres.recording", "tinyres.slopes", "tinyres.diagnosis"),
     ("tinyres.nn", "tinyres.optim", "tinyres.anomaly", "tinyres.creation", "tinyres.data"),
     ("tinyres.ops",),
-    ("tinyres.autograd", "tinyres.device", "tinyres.fusion", "tinyres.profiler", "tinyres.random", "tinyres.threads"),
+    (
+        "tinyres.autograd",
+        "tinyres.device",
+        "tinyres.fusion",
+        "tinyres.profiler",
+        "tinyres.random",
+        "tinyres.threads",
+        "tinyres.parallel",
+    ),
     ("tinyres_kernels",),
 )
 
@@ -119,7 +127,7 @@ def test_nothing_unpickles():
         assert given.get(name) == str(wanted), f"{module}: {ast.unparse(call)}"
 
 
-HEAVY = ("numba", "matplotlib", "rich", "torch", "cupy", "safetensors", "onnx", "IPython")
+HEAVY = ("numba", "matplotlib", "rich", "torch", "cupy", "safetensors", "onnx", "IPython", "mpi4py")
 
 
 def run_python(code):

@@ -73,6 +73,7 @@ def test_every_flag_arrives():
         "threads": 1,
         "device": "cpu",
         "precision": "float64",
+        "batch_norm": "local",
     }
     command_line = [word for name, value in flags.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     assert main(["train", *command_line, "--out", "run", "--quiet"]) == 0

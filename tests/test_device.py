@@ -15,7 +15,7 @@ import tinyres_kernels.gpu
 import tinyres_kernels.numba_cuda
 import tinyres_kernels.reference
 from tinyres import Tensor
-from tinyres.device import Kernels, device_of, is_array, kernels_for, must_compile, to_device
+from tinyres.device import Kernels, device_of, is_array, kernels_for, must_compile, to_device, use_gpu
 from tinyres.nn import functional as F
 
 X = np.ones((1, 1, 3, 3))
@@ -117,7 +117,7 @@ def test_a_cupy_array_is_known_by_its_type(monkeypatch):
     assert to_device(array, "cpu") is X
 
 
-@pytest.mark.parametrize(("device", "index"), [("cuda", 0), ("cuda:1", 1)])
+@pytest.mark.parametrize(("device", "index"), [("cuda", None), ("cuda:1", 1)])
 def test_to_the_gpu_of_that_number(device, index, monkeypatch):
     chosen = []
 
@@ -145,3 +145,16 @@ def test_array_kernels_need_no_compiling(monkeypatch, tmp_path):
     monkeypatch.setattr(tinyres_kernels.cpu.cache, "FOLDER", str(tmp_path))
     monkeypatch.setenv("TINYRES_KERNELS", "array")
     assert not must_compile()
+
+
+def test_the_gpu_of_a_rank(monkeypatch):
+    """Three ranks on a machine with two GPUs: the third shares."""
+    used = []
+    device = SimpleNamespace(
+        Device=lambda number: SimpleNamespace(use=lambda: used.append(number)),
+        runtime=SimpleNamespace(getDeviceCount=lambda: 2),
+    )
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(cuda=device))
+    for rank in range(3):
+        use_gpu(rank)
+    assert used == [0, 1, 0]

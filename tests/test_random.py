@@ -98,3 +98,13 @@ def test_the_step_that_was_said_last():
     assert random.current_step() == (3, 17)
     random.manual_seed(1)
     assert random.current_step() == (0, 0)
+
+
+@pytest.mark.parametrize("row", [1, 3])  # 3·5 numbers before: an odd count, of 32 bits each
+def test_rows_of_a_draw_for_the_whole_batch(row):
+    random.set_step(1, 2)
+    whole = random.next_uniform("dropout", (5, 5))
+    random.set_step(1, 2, first_row=row)
+    assert np.array_equal(random.next_uniform("dropout", (5 - row, 5)), whole[row:])
+    random.set_step(1, 2)
+    assert np.array_equal(random.next_generator("dropout").random((5, 5), np.float32), whole)

@@ -189,18 +189,47 @@ def device_of(array: Array) -> str:
 
 
 def to_device(array: Array, device: str) -> Array:
-    """array on that device ("cpu", "cuda" or "cuda:1"); the very array if it is there already."""
+    """array on that device; the very array if it is there already.
+
+    device: "cpu"; "cuda", the GPU that `use_gpu` chose, or else the first; "cuda:1", this one
+    """
     kind, _, index = device.partition(":")
     if kind == "cpu":
         return array.get() if _is_cupy(array) else array
     if kind != "cuda":
         raise ValueError(f"device: expected 'cpu' or 'cuda', got {device!r}")
+    cupy = _cupy()
+    with cupy.cuda.Device(int(index) if index else None):
+        return cupy.asarray(array)
+
+
+def use_gpu(number: int) -> None:
+    """From here on "cuda" is, in this thread, the GPU with this number; there are so many, and it wraps around."""
+    cupy = _cupy()
+    cupy.cuda.Device(number % cupy.cuda.runtime.getDeviceCount()).use()
+
+
+def nccl_library() -> Any:
+    """CuPy's bindings of NCCL, which sums over GPUs."""
+    _cupy()
+    try:
+        from cupy.cuda import nccl
+    except ImportError as error:
+        raise RuntimeError("several GPUs need NCCL, which this CuPy lacks: pip install nvidia-nccl-cu13") from error
+    return nccl
+
+
+def current_stream() -> int:
+    """The queue that this thread's GPU kernels stand in, as a pointer."""
+    return _cupy().cuda.get_current_stream().ptr
+
+
+def _cupy() -> Any:
     try:
         import cupy
     except ImportError as error:
         raise RuntimeError("device 'cuda' needs CuPy: pip install 'tinyres[cuda13]' (or cuda12)") from error
-    with cupy.cuda.Device(int(index or 0)):
-        return cupy.asarray(array)
+    return cupy
 
 
 def recorder_on(device: str) -> Recorder:

@@ -11,6 +11,7 @@ to save and nothing to drift.
 """
 
 from collections import Counter
+from math import prod
 from typing import Any
 from zlib import crc32
 
@@ -29,7 +30,7 @@ class _Now:
     """The key's parts that a layer cannot know: which seed, how far training has come, what was drawn already."""
 
     def __init__(self) -> None:
-        self.seed = self.epoch = self.step = 0
+        self.seed = self.epoch = self.step = self.first_row = 0
         self.draws: Counter[str] = Counter()
 
 
@@ -44,9 +45,12 @@ def manual_seed(seed: int) -> None:
     set_step(0, 0)
 
 
-def set_step(epoch: int, step: int) -> None:
-    """Tell the layers that draw (dropout) which step this is. The trainer calls it before each forward pass."""
-    _now.epoch, _now.step = epoch, step
+def set_step(epoch: int, step: int, first_row: int = 0) -> None:
+    """Tell the layers that draw (dropout) which step this is. The trainer calls it before each forward pass.
+
+    first_row: where in the batch the rows stand that this process sees; 0 unless several share the batch
+    """
+    _now.epoch, _now.step, _now.first_row = epoch, step, first_row
     _now.draws = Counter()
 
 
@@ -70,3 +74,12 @@ def next_generator(purpose: str) -> np.random.Generator:
     draw = _now.draws[purpose]
     _now.draws[purpose] += 1
     return generator(_now.seed, purpose, _now.epoch, _now.step, draw)
+
+
+def next_uniform(purpose: str, shape: tuple[int, ...]) -> np.ndarray:
+    """float32 from 0 to 1, of that shape: of a draw for the whole batch, whose rows are axis 0, this process's rows."""
+    rng = next_generator(purpose)
+    before = _now.first_row * prod(shape[1:])
+    rng.bit_generator.advance(before // 2)  # type: ignore[attr-defined]  # a step is 64 bits: two numbers
+    odd = before % 2
+    return rng.random(odd + prod(shape), dtype=np.float32)[odd:].reshape(shape)

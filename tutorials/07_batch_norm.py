@@ -320,7 +320,8 @@ answer = None  # the number of the wrong line
 check.norm_bug(answer)
 
 # %% [markdown]
-# The library's page. (`needs` says which gradients anyone wants; the two sums come first, for gx needs them as well.)
+# The library's page. (`needs` says which gradients anyone wants; the two sums come first, for gx needs them as well.
+# `batch` matters where several processes share one batch, and does nothing otherwise.)
 
 # %%
 print(inspect.getsource(BatchNorm))

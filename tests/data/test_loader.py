@@ -78,7 +78,7 @@ def test_crops_and_flips_each_differ_by_epoch_and_by_batch(monkeypatch, other):
 @pytest.mark.parametrize(("side", "padding"), [(64, 4), (32, 4), (16, 2)])
 def test_small_pictures_are_shifted_by_less(monkeypatch, side, padding):
     seen = []
-    monkeypatch.setattr("tinyres.data.loader.random_crop", lambda images, rng, by: seen.append(by) or images)
+    monkeypatch.setattr("tinyres.data.loader.random_crop", lambda images, rng, by, rows: seen.append(by) or images)
     pictures = Dataset(np.zeros((2, 3, side, side), np.uint8), np.zeros(2, np.int64), ("it",), "black")
     next(Loader(pictures, 2, augment=True, prefetch=0).epoch(0))
     assert seen == [padding]
@@ -203,3 +203,13 @@ def test_draws_and_the_table_of_pixels_make_the_same_batches(augment):
             crop = crop[:, :, ::-1] if mirrored else crop
             np.testing.assert_array_equal([table[crop[c], c] for c in range(3)], x[n])
             assert y[n] == dataset.labels[picture]
+
+
+@pytest.mark.parametrize("size", [2, 3, 12])  # twelve: some have none of the 8 or 7
+def test_parts_are_the_rows_of_the_whole(size):
+    settings = {"shuffle": True, "augment": True, "seed": 3}
+    whole = list(Loader(NUMBERED, 8, **settings).epoch(1))
+    parts = [list(Loader(NUMBERED, 8, part=(rank, size), **settings).epoch(1)) for rank in range(size)]
+    for step, (x, y) in enumerate(whole):
+        assert np.array_equal(np.concatenate([part[step][0] for part in parts]), x)
+        assert np.array_equal(np.concatenate([part[step][1] for part in parts]), y)

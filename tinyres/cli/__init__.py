@@ -11,25 +11,26 @@ from collections.abc import Sequence
 
 import tinyres
 from tinyres.cli import bench, convert, course, eval, export, gradcheck, lab, predict, step, summary, train
-from tinyres.data import DataError
-from tinyres.export import ExportError
-from tinyres.training import RunError
-from tinyres.weights import WeightsError
+from tinyres.cli.ranks import FAILURES, quiet_unless_first
+from tinyres.parallel import ParallelError, ranks_started
 
 COMMANDS = (train, eval, summary, bench, gradcheck, lab, step, course, predict, export, convert)  # as --help lists them
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code. SystemExit for --help, --version and a wrong command line."""
-    arguments = parser().parse_args(argv)
-    try:
-        return arguments.command(arguments)
-    except (RunError, DataError, WeightsError, ExportError, OSError) as error:
-        print(f"tinyres: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ntinyres: stopped", file=sys.stderr)
-        return 130
+    with quiet_unless_first():
+        arguments = parser().parse_args(argv)
+        try:
+            if arguments.command is not train.run and ranks_started() > 1:
+                raise ParallelError("only `tinyres train` shares its work among several processes: leave mpiexec out")
+            return arguments.command(arguments)
+        except FAILURES as error:
+            print(f"tinyres: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print("\ntinyres: stopped", file=sys.stderr)
+            return 130
 
 
 def parser() -> argparse.ArgumentParser:

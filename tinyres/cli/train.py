@@ -1,26 +1,30 @@
-"""`tinyres train`: a new run, or the rest of an old one."""
+"""`tinyres train`: a new run, or the rest of an old one; on all processes that mpiexec started."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tinyres import data, models, training
+from tinyres import data, models, parallel, training
 from tinyres.cli.arguments import Commands, add_command, add_model_arguments, data_set, one_of, several
 from tinyres.cli.output import progress_console, show
+from tinyres.cli.ranks import AGREED, FAILURES
 from tinyres.cli.settings import chosen_settings, with_flags
 from tinyres.device import to_device
+from tinyres.parallel import Communicator
 from tinyres.training import Interrupted, RunError, RunFolder, Settings
 from tinyres.training.seeds import plan_file, read_plan
-from tinyres.training.settings import PRECISIONS, RECIPES, SCHEDULES
+from tinyres.training.settings import BATCH_NORMS, PRECISIONS, RECIPES, SCHEDULES
 
 RECIPE_HELP = "fast, or paper: as He et al. 2016, section 4.2 (default: fast)"
 SCHEDULE_HELP = ", ".join(SCHEDULES) + " (fast: onecycle, paper: step)"
 PRECISION_HELP = " or ".join(PRECISIONS) + " (default: float32)"
+BATCH_NORM_HELP = "under mpiexec: over the whole batch (sync) or each process's part (local); default: sync"
 EXAMPLES = """\
 examples:
   tinyres train                       on Shapes, drawn in code: about a minute
@@ -29,12 +33,16 @@ examples:
   tinyres train --data folder:my-pictures --model resnet20
   tinyres train --seeds 5 --out runs/five
   tinyres train --resume runs/resnet20
+  mpiexec -n 4 tinyres train --data cifar10
 
 A tenth of the training images is set aside for validation; the weights of the
 epoch that does best there are kept. The test set is looked at once, at the end,
 with these. Ctrl-C or SIGTERM saves everything, so that --resume goes on exactly
 there; a second one stops without saving. Every epoch is saved, and every ten
 minutes: after a crash --resume goes on from there, to the same weights.
+
+Under mpiexec the processes share every batch, and come to what one would have:
+docs/cluster.md. It needs pip install "tinyres[mpi]".
 """
 
 
@@ -64,6 +72,7 @@ def add_to(commands: Commands) -> None:
     where.add_argument("--resume", metavar="DIR", type=Path, help="go on with the run in DIR, exactly where it stopped")
     where.add_argument("--threads", metavar="N", type=int, help="how many compute (default: every core)")
     where.add_argument("--device", metavar="D", help="cpu or cuda (default: cpu); --resume may change it")
+    where.add_argument("--batch-norm", metavar="B", type=one_of("batch norm", BATCH_NORMS), help=BATCH_NORM_HELP)
     where.add_argument("--precision", metavar="P", type=one_of("precision", PRECISIONS), help=PRECISION_HELP)
 
     output = command.add_argument_group("what is printed")
@@ -72,17 +81,28 @@ def add_to(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.resume:
-        folder, count, settings = folder_to_resume(arguments)
-    else:
-        folder, count, settings = new_folder(arguments)
-    usable(settings, arguments)
+    with parallel.connected(AGREED, FAILURES) as ranks:
+        return run_on(ranks, arguments)
+
+
+def run_on(ranks: Communicator, arguments: argparse.Namespace) -> int:
+    """Each of the ranks does this; the first reads what there is to read."""
+    is_first, plan = ranks.rank == 0, None
+    if is_first:
+        folder, count, settings = (folder_to_resume if arguments.resume else new_folder)(arguments)
+        if count and ranks.size > 1:
+            arguments.parser.error("argument --seeds: does not go with mpiexec; start the runs one after the other")
+        usable(settings, arguments)
+        plan = str(folder), count, asdict(settings)
+    name, count, chosen = parallel.from_first(plan, ranks)
+    folder, settings = RunFolder(name), Settings(**chosen)
+    ranks = parallel.on_device(ranks, settings.device)
     console = progress_console(arguments)
-    if arguments.resume and folder.read_result() is not None:
+    if is_first and arguments.resume and folder.read_result() is not None:
         console.print(f"{folder} is finished; this is its result.\n", markup=False, highlight=False, soft_wrap=True)
     try:
         if count is None:
-            result = (training.resume if arguments.resume else training.train)(settings, folder, console)
+            result = (training.resume if arguments.resume else training.train)(settings, folder, console, ranks)
         else:
             go = training.resume_seeds if arguments.resume else training.train_seeds
             result = go(settings, count, folder, console)

@@ -15,7 +15,18 @@ from tinyres.data.folder import load_folder
 from tinyres.data.loader import Loader
 from tinyres.data.shapes import shapes
 
-__all__ = ["NAMES", "DataError", "Dataset", "Loader", "channel_statistics", "load", "load_folder", "shapes", "split"]
+__all__ = [
+    "NAMES",
+    "DataError",
+    "Dataset",
+    "Loader",
+    "channel_statistics",
+    "load",
+    "load_folder",
+    "may_download",
+    "shapes",
+    "split",
+]
 
 NAMES = ("shapes", "cifar10", "cifar100", "folder:PATH")
 
@@ -40,3 +51,8 @@ def load(name: str, data_dir: str | Path | None = None, *, quiet: bool = False) 
     close = get_close_matches(name, NAMES, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     raise ValueError(f"load: expected one of {', '.join(NAMES)}, got {name!r}{hint}")
+
+
+def may_download(name: str, data_dir: str | Path | None = None) -> bool:
+    """Whether `load` would download it if it is not there yet. Two processes must not do so at once."""
+    return name in ("cifar10", "cifar100") and data_dir is None

@@ -11,17 +11,21 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import DTypeLike
 
+from tinyres.parallel.rows import Rows
 
-def random_crop(images: np.ndarray, rng: np.random.Generator, padding: int = 4) -> np.ndarray:
+
+def random_crop(images: np.ndarray, rng: np.random.Generator, padding: int = 4, rows: Rows | None = None) -> np.ndarray:
     """Pad every picture with `padding` black pixels a side, then cut the old size out anywhere in it.
 
+    rows: which rows of a batch the pictures are; None: all. They are drawn for as in the whole batch
     images uint8 (N, C, H, W) → a new uint8 (N, C, H, W)
     """
     n, c, h, w = images.shape
     padded = np.zeros((n, c, h + 2 * padding, w + 2 * padding), images.dtype)
     padded[:, :, padding : padding + h, padding : padding + w] = images
     windows = sliding_window_view(padded, (h, w), axis=(2, 3))  # (N, C, 2·padding+1, 2·padding+1, H, W), a view
-    top, left = crop_places(n, rng, padding)
+    rows = rows or Rows(0, n, n)
+    top, left = crop_places(rows.total, rng, padding)[:, rows.slice]
     return windows[np.arange(n), :, top, left]
 
 
@@ -30,13 +34,15 @@ def crop_places(count: int, rng: np.random.Generator, padding: int) -> np.ndarra
     return rng.integers(2 * padding + 1, size=(2, count))
 
 
-def random_flip(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def random_flip(images: np.ndarray, rng: np.random.Generator, rows: Rows | None = None) -> np.ndarray:
     """Mirror each picture, left for right, with probability one half.
 
+    rows: as above
     images uint8 (N, C, H, W) → a new uint8 (N, C, H, W)
     """
     flipped = images.copy()
-    chosen = chosen_to_flip(len(images), rng)
+    rows = rows or Rows(0, len(images), len(images))
+    chosen = chosen_to_flip(rows.total, rng)[rows.slice]
     flipped[chosen] = images[chosen, :, :, ::-1]
     return flipped
 

@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 
 from tinyres.data.augment import chosen_to_flip, crop_places, normalise, random_crop, random_flip
 from tinyres.data.dataset import Dataset
+from tinyres.parallel.rows import Rows
 from tinyres.random import generator
 
 T = TypeVar("T")
@@ -29,9 +30,10 @@ class Loader:
     drop_last:  leave a last, smaller batch out
     limit:      at most this many batches an epoch (for a quick look)
     prefetch:   batches prepared ahead in a second thread; 0: each is prepared when it is asked for
+    part:       (k, n): of every batch only the rows of the k-th of n processes, none where there are not enough
 
     The order depends on (seed, epoch) and the crops and flips on (seed, epoch, batch) alone: a resumed run sees the
-    batches it would have seen, and `prefetch` changes nothing but the waiting.
+    batches it would have seen, `prefetch` changes nothing but the waiting, and parts of a batch are those of the whole.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Loader:
         drop_last: bool = False,
         limit: int | None = None,
         prefetch: int = 2,
+        part: tuple[int, int] = (0, 1),
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"Loader: expected a batch_size of 1 or more, got {batch_size}")
@@ -70,12 +73,18 @@ class Loader:
         self.drop_last = drop_last
         self.limit = limit
         self.prefetch = prefetch
+        self.part = part
 
     def __len__(self) -> int:
         """Batches in an epoch."""
         images = len(self.dataset)
         batches = images // self.batch_size if self.drop_last else -(-images // self.batch_size)
         return batches if self.limit is None else min(batches, self.limit)
+
+    def rows(self, step: int) -> Rows:
+        """Which rows of the batch of this step are this loader's part."""
+        begin = step * self.batch_size
+        return Rows.of(min(self.batch_size, len(self.dataset) - begin), *self.part)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The batches of this epoch, from batch `start` on: x `dtype` (N, C, H, W), y int64 (N,).
@@ -129,11 +138,12 @@ class Loader:
         return generator(self.seed, "order", epoch).permutation(len(self.dataset))
 
     def _batch(self, order: np.ndarray, epoch: int, step: int) -> tuple[np.ndarray, np.ndarray]:
-        indices = order[step * self.batch_size : (step + 1) * self.batch_size]
+        rows = self.rows(step)
+        indices = order[step * self.batch_size : (step + 1) * self.batch_size][rows.slice]
         images = self.dataset.images[indices]  # (N, C, H, W) uint8
         if self.augment:
             crop, flip = self._generators(epoch, step)
-            images = random_flip(random_crop(images, crop, self._padding()), flip)
+            images = random_flip(random_crop(images, crop, self._padding(), rows), flip, rows)
         return normalise(images, self.mean, self.std, self.dtype), self.dataset.labels[indices]
 
 

@@ -142,7 +142,7 @@ def run(
 
 def compute(bench: Workbench) -> Results:
     depth, seeds = bench.choose(*DEPTHS), bench.seeds(3, 3)
-    epochs, sets = bench.epochs(75, 70), bench.load(*bench.choose((200, 200), (5000, 1000)), half=True)
+    epochs, sets = bench.epochs(60, 70), bench.load(*bench.choose((300, 200), (5000, 1000)), half=True)
     nets = {
         kind: [
             bench.part(

@@ -35,6 +35,7 @@ from tinyres.ops.relu import relu as relu
 from tinyres.ops.sigmoid import sigmoid as sigmoid
 from tinyres.ops.softmax import softmax as softmax
 from tinyres.ops.tanh import tanh as tanh
+from tinyres.parallel.batch import piece
 
 
 def batch_norm(
@@ -127,7 +128,7 @@ def _normalise(
         )
     elif not training:
         return eval_op(running_mean.data, running_var.data, float(eps))(*inputs, weight, bias)
-    M = input.numel() // max(1, input.shape[1])
+    M = piece().values(input.data)
     if M < 2:
         raise ValueError(f"batch_norm: training needs more than one value per channel, got input {input.shape}")
     op = training_op(float(eps))

@@ -6,7 +6,7 @@ import numpy as np
 
 from tinyres.autograd import Array, Op, Tensor
 from tinyres.ops.checks import expect_floats
-from tinyres.random import next_generator
+from tinyres.random import next_uniform
 
 
 class Dropout(Op):
@@ -21,7 +21,7 @@ class Dropout(Op):
         self.p = p
 
     def forward(self, x: Array) -> Array:
-        kept = next_generator("dropout").random(x.shape, dtype=np.float32) >= self.p
+        kept = next_uniform("dropout", x.shape) >= self.p
         scale = np.asarray(kept / max(1 - self.p, 1e-30), dtype=x.dtype, like=x)
         self.saved = (scale,)
         return x * scale

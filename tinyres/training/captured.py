@@ -8,9 +8,9 @@ there, and read now and then. What a step learns stays where it is: weights, mom
     tables out       loss_of, correct_of (batches)
     state            which step of the epoch it is; and whether a loss or a gradient was NaN or Inf: see gpu/sgd.cu
 
-A graph repeats the launches of our kernels (252 for ResNet-20 with batches of 128), and nothing else that happened while
-it was recorded. So the ops of a model must consist of such launches alone, and it is asked which ops it has (RECORDABLE).
-Not yet measured on a GPU.
+A graph repeats the launches of our kernels (252 for ResNet-20 with batches of 128), and nothing else that happened
+while it was recorded. So the ops of a model must consist of such launches alone, and it is asked which ops it has
+(RECORDABLE). Not yet measured on a GPU.
 """
 
 from __future__ import annotations

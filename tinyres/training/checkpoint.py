@@ -50,6 +50,11 @@ class Checkpoint:
 
 def save(checkpoint: Checkpoint, path: Path, before: Path | None = None) -> None:
     """Write the file whole or not at all; the one that lay there is kept as `before`, if that is given."""
+    write_atomically(path, *encode(checkpoint), before=before)
+
+
+def encode(checkpoint: Checkpoint) -> tuple[bytes | memoryview, ...]:
+    """The file's bytes, in three parts."""
     from safetensors.numpy import save as to_bytes
 
     # order="C": safetensors writes an array's bytes as they lie, a transposed one under the wrong names.
@@ -59,16 +64,27 @@ def save(checkpoint: Checkpoint, path: Path, before: Path | None = None) -> None
     metadata = {key: json.dumps(value) for key, value in about.items()}
     content = memoryview(to_bytes(tensors, {**metadata, "sha256": UNSEALED.decode()}))
     place = seal_of(content)
-    write_atomically(path, content[: place.start], fingerprint(content, place), content[place.stop :], before=before)
+    return content[: place.start], fingerprint(content, place), content[place.stop :]
 
 
 def load(path: Path) -> Checkpoint:
     """Read the file. RunError: it is missing, or of another version. Damaged: it is not what was written."""
+    try:
+        return decode(_read(path), path)
+    except FileNotFoundError:
+        raise RunError(f"{path}: no such checkpoint") from None
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror})") from error
+    except UNREADABLE as error:
+        raise _damaged(path, error) from error
+
+
+def decode(raw: bytes, path: Path) -> Checkpoint:
+    """What these bytes hold, which are `path`'s. Errors as above."""
     from safetensors import SafetensorError
     from safetensors.numpy import load as from_bytes
 
     try:
-        raw = _read(path)
         content = memoryview(raw)
         header = json.loads(content[LENGTH : _end_of_header(content)].tobytes())
         metadata = dict(header.get("__metadata__", {}))
@@ -82,12 +98,8 @@ def load(path: Path) -> Checkpoint:
             raise Damaged(f"{path}: damaged, for its content is not what was written; {CURE}")
         tensors = from_bytes(raw)
         about = {key: json.loads(value) for key, value in metadata.items() if key not in ("format_version", "sha256")}
-    except FileNotFoundError:
-        raise RunError(f"{path}: no such checkpoint") from None
-    except OSError as error:
-        raise RunError(f"{path}: cannot be read ({error.strerror})") from error
     except (SafetensorError, *UNREADABLE) as error:
-        raise Damaged(f"{path}: damaged or no checkpoint ({error}); {CURE}") from error
+        raise _damaged(path, error) from error
     return Checkpoint(
         weights={name: a for name, a in tensors.items() if not name.startswith(OPTIMIZER)},
         optimizer={name.removeprefix(OPTIMIZER): a for name, a in tensors.items() if name.startswith(OPTIMIZER)},
@@ -123,6 +135,10 @@ def fingerprint(content: memoryview, place: slice) -> bytes:
     digest.update(UNSEALED)
     digest.update(content[place.stop :])
     return digest.hexdigest().encode()
+
+
+def _damaged(path: Path, error: Exception) -> Damaged:
+    return Damaged(f"{path}: damaged or no checkpoint ({error}); {CURE}")
 
 
 def _end_of_header(content: memoryview) -> int:

@@ -6,6 +6,7 @@ at once, at the very end, with the weights of that epoch.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,8 @@ import numpy as np
 
 from tinyres import data, models
 from tinyres.data import Dataset, Loader
-from tinyres.threads import using_threads
+from tinyres.parallel import ALONE, Communicator, from_first
+from tinyres.threads import get_num_threads, using_threads
 from tinyres.training import checkpoint
 from tinyres.training.checkpoint import Checkpoint
 from tinyres.training.errors import RunError
@@ -24,6 +26,7 @@ from tinyres.training.lock import locked
 from tinyres.training.progress import Progress
 from tinyres.training.run_folder import RunFolder
 from tinyres.training.settings import Settings
+from tinyres.training.team import expect_equal, total
 from tinyres.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -32,41 +35,52 @@ if TYPE_CHECKING:
 Result = dict[str, Any]
 
 
-def train(settings: Settings, folder: RunFolder, console: Console | None = None) -> Result:
+def train(settings: Settings, folder: RunFolder, console: Console | None = None, ranks: Communicator = ALONE) -> Result:
     """Train and test in a new folder; return what its result.json says.
 
     console: where the progress is shown; Console(quiet=True) shows none
+    ranks:   all call this, each with its part of every batch; the first alone shows, reads and writes anything
 
     RunError: something lies in the folder, or training diverged. Interrupted: Ctrl-C; `resume` goes on.
     """
-    folder.refuse_unless_free()
-    with using_threads(settings.threads) as threads:
-        progress = Progress(console)
-        train_set, test_set = data.load(settings.data, settings.data_dir, quiet=progress.console.quiet)
-        trainer = _trainer(settings, train_set, folder, progress)
-        folder.path.mkdir(parents=True, exist_ok=True)
-        with locked(folder.path):
-            folder.create(settings, train_set.sha256(), threads)
+    is_first = ranks.rank == 0
+    if is_first:
+        folder.refuse_unless_free()
+    with using_threads(_threads(settings, ranks)) as threads:
+        progress = _progress(console, ranks)
+        train_set, test_set, sha256 = _data(settings, progress, ranks)
+        trainer = _trainer(settings, train_set, folder, progress, ranks)
+        if is_first:
+            folder.path.mkdir(parents=True, exist_ok=True)
+        with _owning(folder, ranks):
+            if is_first:
+                folder.create(settings, sha256, threads, ranks.size)
             return _complete(trainer, test_set)
 
 
-def resume(settings: Settings, folder: RunFolder, console: Console | None = None) -> Result:
+def resume(
+    settings: Settings, folder: RunFolder, console: Console | None = None, ranks: Communicator = ALONE
+) -> Result:
     """Go on with the run in this folder, whose settings these are, just as if it had never stopped.
+
+    ranks: as above; another number than before adds up in another order, and changes nothing else
 
     RunError: the folder is damaged, another process is at work there, or the data are not those it began with.
     """
-    finished = folder.read_result()
+    is_first = ranks.rank == 0
+    finished = from_first(folder.read_result() if is_first else None, ranks)
     if finished is not None:
         return finished
-    with locked(folder.path), using_threads(settings.threads):
-        progress = Progress(console)
-        train_set, test_set = data.load(settings.data, settings.data_dir, quiet=progress.console.quiet)
-        if train_set.sha256() != folder.read_config()["data_sha256"]:
+    with _owning(folder, ranks), using_threads(_threads(settings, ranks)):
+        progress = _progress(console, ranks)
+        train_set, test_set, sha256 = _data(settings, progress, ranks)
+        if is_first and sha256 != folder.read_config()["data_sha256"]:
             raise RunError(
                 f"{folder}: the {settings.data} images are not those it began with; find them, or start anew"
             )
-        trainer = _trainer(settings, train_set, folder, progress)
-        trainer.restore_newest()
+        trainer = _trainer(settings, train_set, folder, progress, ranks)
+        if is_first:
+            trainer.restore_newest()
         return _complete(trainer, test_set)
 
 
@@ -78,7 +92,7 @@ def evaluate_run(folder: RunFolder, settings: Settings, which: str = "best") -> 
         _, test_set = data.load(settings.data, settings.data_dir)
         if list(test_set.classes) != saved.about.get("classes"):
             raise RunError(f"{path}: was trained on other classes than those of {settings.data}")
-        score = _test(saved, path, settings, test_set, limit=None)
+        score = _test(saved, path, settings, test_set, None, ALONE)
     return {"checkpoint": path.name, "epoch": saved.about.get("epoch"), **score}
 
 
@@ -89,45 +103,83 @@ def default_folder(settings: Settings) -> RunFolder:
     return RunFolder(Path("runs", f"{name}-{settings.model}-{datetime.now():%Y%m%d-%H%M%S}"))
 
 
-def _trainer(settings: Settings, train_set: Dataset, folder: RunFolder, progress: Progress) -> Trainer:
+def _threads(settings: Settings, ranks: Communicator) -> int | None:
+    """As the settings say, or else this rank's share of the cores, or fewer if it was told so."""
+    share = ranks.threads()
+    return settings.threads if settings.threads or not share else min(share, get_num_threads())
+
+
+def _progress(console: Console | None, ranks: Communicator) -> Progress:
+    from rich.console import Console
+
+    return Progress(console if ranks.rank == 0 else Console(quiet=True))
+
+
+def _owning(folder: RunFolder, ranks: Communicator) -> AbstractContextManager[None]:
+    return locked(folder.path) if ranks.rank == 0 else nullcontext()
+
+
+def _data(settings: Settings, progress: Progress, ranks: Communicator) -> tuple[Dataset, Dataset, str]:
+    """The training set, the test set, and the former's digest. RunError: not every rank has the same."""
+    quiet, at_once = progress.console.quiet, not data.may_download(settings.data, settings.data_dir)
+    for turn in range(1 if at_once or ranks.size == 1 else 3):
+        if at_once or ranks.turn == turn:
+            train_set, test_set = data.load(settings.data, settings.data_dir, quiet=quiet)
+        ranks.sum(np.zeros(1))  # nobody goes on before this turn is over
+    sha256 = train_set.sha256()
+    expect_equal(ranks, int(sha256[:12], 16), f"{settings.data}: this rank's images are not those of the others")
+    return train_set, test_set, sha256
+
+
+def _trainer(
+    settings: Settings, train_set: Dataset, folder: RunFolder, progress: Progress, ranks: Communicator
+) -> Trainer:
     if len(train_set) < 2:
         raise RunError(f"{settings.data}: expected at least 2 training images, one of them for validation, got 1")
     learn, validation = data.split(train_set, max(1, len(train_set) // 10), settings.seed)
-    return Trainer(settings, learn, validation, folder, progress)
+    return Trainer(settings, learn, validation, folder, progress, ranks=ranks)
 
 
 def _complete(trainer: Trainer, test_set: Dataset) -> Result:
     """Train to the end, then test the best epoch's weights."""
-    settings, folder = trainer.settings, trainer.folder
+    settings, folder, ranks = trainer.settings, trainer.folder, trainer.ranks
     with StopOnCtrlC() as trainer.should_stop, trainer.progress:
         trainer.fit()
-    best = checkpoint.load(folder.best)
-    metrics = folder.read_metrics()
-    epoch = best.about.get("epoch")
-    if type(epoch) is not int or not 1 <= epoch <= len(metrics):
-        raise RunError(f"{folder.best}: expected the weights of one of {len(metrics)} epochs, got {epoch}")
-    chosen = metrics[epoch - 1]
-    result = {
-        "checkpoint": folder.best.name,
-        "epoch": epoch,
-        "epochs": len(metrics),
-        "validation_accuracy": chosen["validation_accuracy"],
-        **_test(best, folder.best, settings, test_set, settings.limit_batches),
-        "seconds": sum(line["seconds"] for line in metrics),
-    }
-    folder.write_result(result)
+    content, figures = b"", None
+    if ranks.rank == 0:
+        best, metrics = checkpoint.load(folder.best), folder.read_metrics()
+        epoch = best.about.get("epoch")
+        if type(epoch) is not int or not 1 <= epoch <= len(metrics):
+            raise RunError(f"{folder.best}: expected the weights of one of {len(metrics)} epochs, got {epoch}")
+        content = b"".join(checkpoint.encode(best))
+        figures = {
+            "checkpoint": folder.best.name,
+            "epoch": epoch,
+            "epochs": len(metrics),
+            "validation_accuracy": metrics[epoch - 1]["validation_accuracy"],
+            "seconds": sum(line["seconds"] for line in metrics),
+        }
+    best = checkpoint.decode(ranks.broadcast(content), folder.best)
+    test = _test(best, folder.best, settings, test_set, settings.limit_batches, ranks)
+    result = {**from_first(figures, ranks), **test}
+    if ranks.rank == 0:
+        folder.write_result(result)
     return result
 
 
-def _test(saved: Checkpoint, path: Path, settings: Settings, test_set: Dataset, limit: int | None) -> Result:
-    """The checkpoint's network, built anew, on the test set."""
+def _test(
+    saved: Checkpoint, path: Path, settings: Settings, test_set: Dataset, limit: int | None, ranks: Communicator
+) -> Result:
+    """The checkpoint's network, built anew, on the test set: each rank takes its part of every batch."""
     model = models.build(settings.model, len(test_set.classes), settings.shortcut)
     model.to(settings.device, settings.precision)
     checkpoint.load_weights(model, saved, path, settings.model)
     try:
         mean, std = (np.array(saved.about[name], np.float64) for name in ("mean", "std"))
-        batches = Loader(test_set, settings.batch_size, mean=mean, std=std, dtype=settings.precision, limit=limit)
+        part = ranks.rank, ranks.size
+        sizes: dict[str, Any] = {"batch_size": settings.batch_size, "limit": limit, "part": part}
+        batches = Loader(test_set, mean=mean, std=std, dtype=settings.precision, **sizes)
     except checkpoint.UNREADABLE as error:
         raise RunError(f"{path}: does not say how its images are normalised ({error}); {checkpoint.CURE}") from error
-    score = evaluate(model, batches.epoch(0), settings.device)
+    score = total(evaluate(model, batches.epoch(0), settings.device), ranks)
     return {"test_accuracy": score.accuracy, "test_loss": score.loss, "test_images": score.images}

@@ -48,8 +48,8 @@ class RunFolder:
     def __str__(self) -> str:
         return str(self.path)
 
-    def create(self, settings: Settings, data_sha256: str, threads: int) -> None:
-        """Make the folder and note what is about to run. RunError: something lies there already."""
+    def create(self, settings: Settings, data_sha256: str, threads: int, ranks: int = 1) -> None:
+        """Make the folder and note what is about to run, on so many ranks. RunError: something lies there already."""
         self.refuse_unless_free()
         self.path.mkdir(parents=True, exist_ok=True)
         from tinyres import __version__
@@ -59,6 +59,7 @@ class RunFolder:
             "settings": asdict(settings),
             "data_sha256": data_sha256,
             "threads": threads,
+            "ranks": ranks,
             "versions": {"tinyres": __version__, "numpy": np.__version__, "python": platform.python_version()},
         }
         write_json(self.config, config)
@@ -79,7 +80,8 @@ class RunFolder:
             if config["format_version"] != FORMAT_VERSION:
                 found = config["format_version"]
                 raise RunError(f"{self.config}: expected format version {FORMAT_VERSION}, got {found}")
-            return {**config, "settings": Settings(**config["settings"])}
+            settings, _ = Settings(**config["settings"]), config["data_sha256"]
+            return {**config, "settings": settings}
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise RunError(f"{self.config}: damaged ({error}); put the original back, or start a new run") from error
 

@@ -11,6 +11,7 @@ from tinyres.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, MultiStep
 
 SCHEDULES = ("onecycle", "cosine", "step", "constant")
 PRECISIONS = ("float32", "float64")
+BATCH_NORMS = ("sync", "local")
 
 # fast: few epochs at a high learning rate that rises and falls once (Smith & Topin 2018).
 # paper: what He et al. (2016) did on CIFAR, section 4.2. 64,000 steps are 182 epochs of 45,000 images.
@@ -48,6 +49,7 @@ class Settings:
     schedule: onecycle (up and down), cosine (down), step (divided by 10 after 1/2 and 3/4 of all steps) or constant
     warm_up: the first so many steps are made at a tenth of the learning rate
     limit_batches: at most so many batches in an epoch, in the validation and in the test, for a quick look
+    batch_norm: on several ranks, normalise with the statistics of the whole batch (sync) or of each rank's part (local)
     threads: how many compute; None: as tinyres.threads has it, every core unless told otherwise
     """
 
@@ -69,6 +71,7 @@ class Settings:
     limit_batches: int | None = None
     seed: int = 0
     precision: str = "float32"
+    batch_norm: str = "sync"
     device: str = "cpu"
     threads: int | None = None
 
@@ -85,6 +88,7 @@ class Settings:
     def __post_init__(self) -> None:
         _expect(self.schedule in SCHEDULES, "schedule", f"one of {', '.join(SCHEDULES)}", self.schedule)
         _expect(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}", self.precision)
+        _expect(self.batch_norm in BATCH_NORMS, "batch_norm", f"one of {', '.join(BATCH_NORMS)}", self.batch_norm)
         if (self.epochs is None) == (self.steps is None):
             raise ValueError(f"expected either epochs or steps, got epochs={self.epochs} and steps={self.steps}")
         for name in ("epochs", "steps", "batch_size", "threads", "limit_batches"):

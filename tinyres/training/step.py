@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tinyres.autograd import Tensor
 from tinyres.nn import Module
 from tinyres.nn import functional as F
 from tinyres.optim import Optimizer
 
 
-def backpropagate(model: Module, images: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> tuple[float, Tensor]:
-    """Give every parameter its gradient. images (N,C,H,W), labels (N) -> the mean loss, and the scores (N,K)."""
+def backpropagate(
+    model: Module, images: Tensor, labels: Tensor, label_smoothing: float = 0.0, share: float = 1.0
+) -> tuple[float, Tensor]:
+    """Give every parameter its gradient. images (N,C,H,W), labels (N) -> the mean loss, and the scores (N,K).
+
+    share: of a batch these images are so much, others being elsewhere: the gradients add up to those of the whole one
+    """
     scores = model(images)
     loss = F.cross_entropy(scores, labels, label_smoothing=label_smoothing)
-    loss.backward()
+    loss.backward(np.asarray(share))
     return loss.item(), scores
 
 

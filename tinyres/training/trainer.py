@@ -18,6 +18,7 @@ from tinyres import models, random
 from tinyres.autograd import Tensor
 from tinyres.data import Dataset, Loader, channel_statistics
 from tinyres.device import must_compile, to_device
+from tinyres.parallel import ALONE, Communicator, Rows
 from tinyres.training import checkpoint, divergence
 from tinyres.training.captured import CapturedSteps, NotRecordable
 from tinyres.training.checkpoint import Checkpoint
@@ -27,6 +28,7 @@ from tinyres.training.progress import Progress
 from tinyres.training.run_folder import RunFolder
 from tinyres.training.settings import RECIPES, Settings
 from tinyres.training.step import backpropagate
+from tinyres.training.team import Team, total
 from tinyres.viz.curves import draw_curves
 
 SAVE_EVERY = 600  # seconds; an epoch may take hours, and so much of it at most is lost
@@ -52,7 +54,7 @@ class Position:
 
 
 class Trainer:
-    """Trains a model and writes its folder.
+    """Trains a model and writes its folder. On several ranks each has one, and the first alone writes.
 
     train, validation: what to learn from, and what to choose the best epoch by
     folder:            an existing one; `fit` goes on from what `restore` has read there
@@ -67,15 +69,19 @@ class Trainer:
         folder: RunFolder,
         progress: Progress,
         should_stop: Callable[[], bool] = lambda: False,
+        ranks: Communicator = ALONE,
     ):
         random.manual_seed(settings.seed)
         self.settings, self.folder, self.progress, self.should_stop = settings, folder, progress, should_stop
+        self.ranks = ranks
         self.classes, self.image_shape = train.classes, train.images.shape[1:]
         self.mean, self.std = channel_statistics(train)
         self.train_loader = self.loader(train, shuffle=True, augment=True)
         self.validation_loader = self.loader(validation)
         self.model = models.build(settings.model, len(train.classes), settings.shortcut)
         self.model.to(settings.device, settings.precision)
+        self.team = Team(ranks, self.model, settings.batch_norm)
+        self.stopping = False  # has any rank been asked to, by the end of the last step?
         self.total_steps = settings.total_steps(len(self.train_loader))
         self.epochs = math.ceil(self.total_steps / len(self.train_loader))
         self.optimizer = settings.make_optimizer(self.model)
@@ -97,12 +103,14 @@ class Trainer:
             std=self.std,
             dtype=self.settings.precision,
             limit=self.settings.limit_batches,
+            part=(self.ranks.rank, self.ranks.size),
         )
 
     # ---- the loop ----------------------------------------------------------------------------------------------------
 
     def fit(self) -> None:
         """Train to the last epoch. Raises Diverged if the loss or a gradient becomes NaN or infinite."""
+        self.stand_together()
         self.announce()
         self.captured = self.capture()
         with np.errstate(all="ignore"):  # Diverged says it better than NumPy's warnings
@@ -119,6 +127,8 @@ class Trainer:
             f"epochs: {self.epochs}, each of {len(self.train_loader)} batches of {settings.batch_size}; learning rate "
             f"{settings.lr:g} ({settings.schedule}), seed {settings.seed}"
         )
+        if not self.team.is_alone:
+            say(f"{self.ranks.size} ranks share every batch; batch norm: {settings.batch_norm}")
         say(f"the run's folder is {self.folder}")
         if self.settings.device == "cpu" and must_compile():
             say("the first step compiles the kernels for this machine: half a minute, and not again")
@@ -133,17 +143,22 @@ class Trainer:
             return self.replay_epoch(self.captured)
         started = perf_counter()
         for x, y in self.batches_to_come():
+            rows = self.train_loader.rows(self.position.batch)
+            if not len(y):  # a black picture, which counts for nothing: the others' batch norms wait for its messages
+                x, y = np.zeros((1, *x.shape[1:]), x.dtype), np.zeros(1, y.dtype)
             images, labels = Tensor(x).to(self.settings.device), Tensor(y).to(self.settings.device)
             self.schedule.goto(self.step)
 
             self.optimizer.zero_grad()
-            loss, scores = self.backpropagate(images, labels)
-            self.check(loss, again=partial(self.backpropagate, images, labels))
+            with self.team.normalising(rows):
+                own = self.backpropagate(images, labels, rows)
+            score, self.stopping = self.team.sum_step(own, rows.share, self.should_stop)
+            self.check(score.loss, again=partial(self.backpropagate, images, labels, rows))
             self.optimizer.step()
 
             self.position.batch += 1
-            self.position.score.add(loss, scores, labels)
-            self.losses.append(loss)
+            self.position.score.join(score)
+            self.losses.append(score.loss)
             self.position.seconds += perf_counter() - started
             started = perf_counter()
             self.progress.batch_done(self.position.score, self.position.seconds)
@@ -151,8 +166,8 @@ class Trainer:
                 self.save_last()
 
     def capture(self) -> CapturedSteps | None:
-        """On a GPU, the steps as one launch each; where that cannot be, it is said why."""
-        if self.settings.device == "cpu" or self.position.epoch == self.epochs:
+        """On a GPU, the steps as one launch each; where that cannot be, it is said why. Ranks have messages between."""
+        if self.settings.device == "cpu" or self.position.epoch == self.epochs or not self.team.is_alone:
             return None
         self.model.train()
         try:
@@ -167,7 +182,8 @@ class Trainer:
         position, steps = self.position, self.steps_in_epoch()
         captured.begin(position.epoch, position.batch, self.rates(steps))
         while position.batch < steps:
-            self.stop_if_asked()
+            if self.should_stop():
+                self.stop()
             started = perf_counter()
             learnt = captured.run(min(REPORT_EVERY, steps - position.batch))
             position.seconds += perf_counter() - started
@@ -179,8 +195,9 @@ class Trainer:
             if captured.broken_loss is not None:
                 self.schedule.goto(self.step)
                 x, y = next(self.train_loader.epoch(position.epoch, start=position.batch))
+                rows = self.train_loader.rows(position.batch)
                 batch = Tensor(x).to(self.settings.device), Tensor(y).to(self.settings.device)
-                self.check(captured.broken_loss, again=partial(self.backpropagate, *batch))
+                self.check(captured.broken_loss, again=partial(self.backpropagate, *batch, rows))
             if perf_counter() - self.saved >= SAVE_EVERY:
                 self.save_last()
 
@@ -192,14 +209,22 @@ class Trainer:
             rates.append(self.lr)
         return rates
 
-    def backpropagate(self, images: Tensor, labels: Tensor) -> tuple[float, Tensor]:
-        """Give every parameter its gradient; return the loss and the scores (N, K)."""
-        random.set_step(self.position.epoch, self.position.batch)
-        return backpropagate(self.model, images, labels, self.settings.label_smoothing)
+    def backpropagate(self, images: Tensor, labels: Tensor, rows: Rows) -> Score:
+        """Give every parameter its gradient: these rows' part of it. Returns their score."""
+        random.set_step(self.position.epoch, self.position.batch, rows.start)
+        loss, scores = backpropagate(self.model, images, labels, self.settings.label_smoothing, rows.share)
+        score = Score()
+        if rows.share > 0:
+            score.add(loss, scores, labels)
+        return score
 
     def batches_to_come(self) -> Batches:
         batches = self.train_loader.epoch(self.position.epoch, start=self.position.batch)
-        return self.until_stopped(islice(batches, self.steps_in_epoch() - self.position.batch))
+        return self.until_stopped(islice(batches, self.steps_in_epoch() - self.position.batch), self.must_stop)
+
+    def must_stop(self) -> bool:
+        """Before a step. Several ranks heard of it in the step before, so that all stop at the same one."""
+        return self.should_stop() if self.team.is_alone else self.stopping
 
     def steps_in_epoch(self) -> int:
         """The loader's batches; fewer in the last epoch, where the settings count steps and not epochs."""
@@ -233,15 +258,16 @@ class Trainer:
 
     def validate(self) -> Score:
         self.progress.validating()
-        score = self.score_validation()
-        self.check(score.loss, self.score_validation)
+        batches = self.until_stopped(self.validation_loader.epoch(0), lambda: self.team.any(self.should_stop()))
+        score = total(self.evaluate(batches), self.ranks)
+        self.check(score.loss, lambda: self.evaluate(self.validation_loader.epoch(0)))
         return score
 
-    def score_validation(self) -> Score:
-        return evaluate(self.model, self.until_stopped(self.validation_loader.epoch(0)), self.settings.device)
+    def evaluate(self, batches: Batches) -> Score:
+        return evaluate(self.model, batches, self.settings.device)
 
-    def until_stopped(self, batches: Batches) -> Batches:
-        """These batches; when asked to stop, none any more, but everything saved and Interrupted raised.
+    def until_stopped(self, batches: Batches, must_stop: Callable[[], bool]) -> Batches:
+        """These batches; when all must stop, none any more, but everything saved and Interrupted raised.
 
         RunError: a batch could not be prepared. What was learnt from those before is saved.
         """
@@ -254,20 +280,21 @@ class Trainer:
                 self.save_last()
                 place = f"epoch {self.position.epoch + 1}, after {self.position.batch} of its batches"
                 raise RunError(f"{place}: the next one could not be prepared ({error!r})") from error
-            self.stop_if_asked()
+            if must_stop():
+                self.stop()
             yield batch
 
-    def stop_if_asked(self) -> None:
+    def stop(self) -> None:
         """Interrupted, with everything saved."""
-        if self.should_stop():
-            self.save_last()
-            raise Interrupted(
-                f"stopped in epoch {self.position.epoch + 1} of {self.epochs}, after {self.position.batch} "
-                f"of its {self.steps_in_epoch()} batches"
-            )
+        self.save_last()
+        raise Interrupted(
+            f"stopped in epoch {self.position.epoch + 1} of {self.epochs}, after {self.position.batch} "
+            f"of its {self.steps_in_epoch()} batches"
+        )
 
     def finish_epoch(self, validation: Score) -> None:
         """Write the epoch's figures, keep the weights if they are the best so far, and go on to the next epoch."""
+        self.team.expect_equal_weights()
         position = self.position
         epoch = position.epoch + 1
         is_best = validation.accuracy > position.best_accuracy
@@ -282,10 +309,11 @@ class Trainer:
             "images_per_second": position.score.images / position.seconds,
             "seconds": position.seconds,
         }
-        self.folder.add_metrics(metrics)
-        draw_curves(self.folder.read_metrics(), self.folder.curves, self.settings.model, self.settings.data)
+        if self.team.is_first:
+            self.folder.add_metrics(metrics)
+            draw_curves(self.folder.read_metrics(), self.folder.curves, self.settings.model, self.settings.data)
         best = (epoch, validation.accuracy) if is_best else (position.best_epoch, position.best_accuracy)
-        if is_best:
+        if is_best and self.team.is_first:
             checkpoint.save(Checkpoint(self.model.state_dict(), about=self.about()), self.folder.best)
         self.position = Position(epoch, best_epoch=best[0], best_accuracy=best[1])
         self.save_last()
@@ -307,12 +335,24 @@ class Trainer:
             "step": self.step,
         }
 
-    def save_last(self) -> None:
-        """Save all that it takes to go on from here as if nothing had happened."""
+    def state(self) -> Checkpoint:
+        """All that it takes to go on from here as if nothing had happened."""
         remembered = {name: to_device(array, "cpu") for name, array in self.optimizer.state_dict().items()}
-        about = {**self.about(), "position": asdict(self.position)}
-        checkpoint.save(Checkpoint(self.model.state_dict(), remembered, about), self.folder.last, self.folder.previous)
+        return Checkpoint(self.model.state_dict(), remembered, {**self.about(), "position": asdict(self.position)})
+
+    def save_last(self) -> None:
+        """Save the state: a rank's is everybody's, so the first one's is enough."""
+        if self.team.is_first:
+            checkpoint.save(self.state(), self.folder.last, self.folder.previous)
         self.saved = perf_counter()
+
+    def stand_together(self) -> None:
+        """Every rank stands where the first one stands, who alone has read the folder."""
+        if self.team.is_alone:
+            return
+        content = self.ranks.broadcast(b"".join(checkpoint.encode(self.state())) if self.team.is_first else b"")
+        if not self.team.is_first:
+            self.take(checkpoint.decode(content, self.folder.last), self.folder.last)
 
     def restore_newest(self) -> None:
         """Stand where the last `save_last` stood or, where its file is damaged, the one before; it is said if so.
@@ -338,7 +378,11 @@ class Trainer:
 
     def restore(self, path: Path) -> None:
         """Stand where `save_last` stood."""
-        saved = checkpoint.load(path)
+        self.take(checkpoint.load(path), path)
+        self.folder.keep_metrics(self.position.epoch)
+
+    def take(self, saved: Checkpoint, path: Path) -> None:
+        """Make it one's own. RunError: it is not of this run."""
         checkpoint.load_weights(self.model, saved, path, self.settings.model)
         try:
             self.optimizer.load_state_dict(saved.optimizer)
@@ -346,7 +390,6 @@ class Trainer:
         except checkpoint.UNREADABLE as error:
             raise RunError(f"{path}: not of this run ({error}); put the run's own checkpoint back") from error
         self.schedule.goto(max(0, self.step - 1))
-        self.folder.keep_metrics(self.position.epoch)
 
     def sound_position(self, said: dict[str, Any]) -> Position:
         """What a file says of its position. TypeError, ValueError: this run has no such place."""

@@ -1,0 +1,59 @@
+"""What mpiexec starts in the tests: `tinyres ARGUMENTS` in the tiny world of runs.py, where one rank may meet with an
+accident. $ACCIDENT: "RANK STEP WHAT", WHAT being kill, raise, nan, or wait (two seconds, after the file "waiting").
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import runs
+
+from tinyres import cli, data, models
+from tinyres.parallel import rank_started
+from tinyres.training import trainer
+
+
+def with_accident(backpropagate: Callable[..., Any], rank: str, at: str, what: str) -> Callable[..., Any]:
+    steps = 0
+
+    def step(model: Any, *arguments: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        result = backpropagate(model, *arguments)
+        if (rank_started(), steps) == (int(rank), int(at)):
+            if what == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if what == "raise":
+                raise RuntimeError("planted")
+            if what == "nan":
+                next(iter(model.parameters())).grad[:] = np.nan
+            if what == "wait":
+                Path("waiting").touch()
+                time.sleep(2)
+        return result
+
+    return step
+
+
+def main() -> int:
+    models._MODELS["tiny"] = runs.tiny
+    data.shapes = runs.few_shapes
+    trainer.draw_curves = lambda *arguments: None
+    trainer.SAVE_EVERY = 0.0  # after every step
+    if accident := os.environ.get("ACCIDENT", ""):
+        trainer.backpropagate = with_accident(trainer.backpropagate, *accident.split())
+    if rank_started() > 0:  # what others than the first would write lies there afterwards
+        Path("elsewhere").mkdir(exist_ok=True)
+        os.chdir("elsewhere")
+    return cli.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
