@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from tinyres_kernels import array
-from tinyres_kernels.array.conv2d import in_order
-from tinyres_kernels.gpu.launch import channels_first, channels_last, covered, empty, launch
+from tinyres_kernels.gpu.launch import blocks_for, channels_first, channels_last, covered, empty, in_order, launch
+from tinyres_kernels.gpu.tile import product
 from tinyres_kernels.windows import output_size
 
 Array = Any
 Pair = tuple[int, int]
-ROWS, DEPTH, THREADS = 128, 16, 128  # of tile.cuh
+SOURCE = "conv2d.cu"
 PART = 1024  # pixels that a block of grad_w sums over: short enough for many blocks, long enough to be worth its store
 
 
@@ -23,7 +23,7 @@ def conv2d(x: Array, w: Array, stride: Pair, padding: Pair) -> Array:
     P, Q = (output_size(x.shape[2 + k], w.shape[2 + k], stride[k], padding[k]) for k in (0, 1))
     y = empty(x, (N, P, Q, O))
     sizes = N, C, H, W, O, P, Q, KH, KW, *stride, *padding
-    product("conv2d", (channels_last(x), in_order(w.transpose(2, 3, 1, 0)), y, *sizes), N * P * Q, O)
+    product(SOURCE, "conv2d", (channels_last(x), in_order(w.transpose(2, 3, 1, 0)), y, *sizes), N * P * Q, O)
     return channels_first(y)
 
 
@@ -34,34 +34,26 @@ def conv2d_grad_x(gy: Array, w: Array, x_shape: tuple[int, ...], stride: Pair, p
     (N, C, H, W), (O, _, KH, KW), (P, Q) = x_shape, w.shape, gy.shape[2:]
     gx = empty(gy, (N, H, W, C))
     sizes = N, C, H, W, O, P, Q, KH, KW, *stride, *padding
-    product("conv2d_grad_x", (channels_last(gy), in_order(w.transpose(2, 3, 0, 1)), gx, *sizes), N * H * W, C)
+    product(SOURCE, "conv2d_grad_x", (channels_last(gy), in_order(w.transpose(2, 3, 0, 1)), gx, *sizes), N * H * W, C)
     return channels_first(gx)
 
 
 def conv2d_grad_w(gy: Array, x: Array, w_shape: tuple[int, ...], stride: Pair, padding: Pair) -> Array:
-    """gy (N,O,P,Q), x (N,C,H,W) -> gw (O,C,KH,KW)"""
+    """gy (N,O,P,Q), x (N,C,H,W) -> gw (O,C,KH,KW), the bytes KH,KW,C,O"""
     if not covered(gy, x):
         return array.conv2d_grad_w(gy, x, w_shape, stride, padding)
     (N, C, H, W), (O, _, KH, KW), (P, Q) = x.shape, w_shape, gy.shape[2:]
     parts = empty(gy, (-(-N * P * Q // PART), KH, KW, C, O))
     sizes = N, C, H, W, O, P, Q, KH, KW, *stride, *padding
     arguments = channels_last(gy), channels_last(x), parts, PART, *sizes
-    product("conv2d_grad_w", arguments, KH * KW * C, O, len(parts))
-    return in_order(parts.sum(0).transpose(3, 2, 0, 1))
+    product(SOURCE, "conv2d_grad_w", arguments, KH * KW * C, O, len(parts))
+    return added_up(parts).transpose(3, 2, 0, 1)
 
 
-def product(kernel: str, arguments: tuple[Any, ...], rows: int, columns: int, parts: int = 1) -> None:
-    """Launch a kernel that is a matrix product of so many rows and columns, its depth cut into parts."""
-    like = arguments[0]
-    width = next((width for width in (16, 32) if columns <= width), 64)
-    numbers, places = DEPTH * (ROWS + 1 + width), ROWS + DEPTH  # a place is three ints
-    launch(
-        "conv2d.cu",
-        kernel,
-        like,
-        arguments,
-        grid=(-(-rows // ROWS), -(-columns // width), parts),
-        threads=THREADS,
-        shared=numbers * like.dtype.itemsize + places * 12,
-        defines=(f"COLUMNS={width}",),
-    )
+def added_up(parts: Array) -> Array:
+    """parts (P,…) -> their sum (…)"""
+    if len(parts) == 1:
+        return parts[0]
+    y = empty(parts, parts.shape[1:])
+    launch("add_up.cu", "add_up", parts, (parts, y, len(parts), y.size), grid=blocks_for(y.size))
+    return y
