@@ -142,6 +142,15 @@ def test_resuming_a_finished_run_says_so(capsys):
     assert out.endswith(result)
 
 
+def test_a_run_may_go_on_on_another_device(capsys):
+    """As far as it can without one: it is no contradiction, and it is that device which is looked for."""
+    main([*TRAIN, "--out", "run", "--quiet"])
+    assert failed(capsys, "train", "--resume", "run", "--device", "cuda").startswith(
+        "tinyres: device 'cuda' needs CuPy"
+    )
+    assert main(["train", "--resume", "run", "--device", "cpu", "--quiet"]) == 0
+
+
 def test_what_contradicts_a_run_is_refused(capsys):
     main([*TRAIN, "--out", "run", "--quiet"])
     capsys.readouterr()

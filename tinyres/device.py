@@ -14,12 +14,15 @@ from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
 from tinyres.threads import tell_numba
 from tinyres_kernels import products
+
+if TYPE_CHECKING:
+    from tinyres_kernels.gpu.graph import Recorder
 
 Array = Any
 Pair = tuple[int, int]
@@ -65,8 +68,13 @@ class Kernels(Protocol):
 
     # batch_norm: mean, r = 1/√(var + eps), gamma, beta and their gradients are (C); M values each channel.
 
-    def batch_norm_statistics(self, x: Array) -> tuple[Array, Array]:
-        """x (N,C,…) -> mean (C), var (C)"""
+    def batch_norm_statistics(self, x: Array, eps: float) -> tuple[Array, Array, Array]:
+        """x (N,C,…) -> mean (C), var (C), r (C)"""
+
+    def batch_norm_track(
+        self, running_mean: Array, running_var: Array, mean: Array, var: Array, momentum: float, values: int
+    ) -> None:
+        """All (C). Move the running statistics, in place, towards those of a batch with M = values."""
 
     def batch_norm(self, x: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Array:
         """x (N,C,…) -> y = gamma·(x − mean)·r + beta (N,C,…)"""
@@ -99,6 +107,33 @@ class Kernels(Protocol):
         self, gy: Array, y: Array, x: Array, mean: Array, r: Array
     ) -> tuple[Array, Array, Array]:
         """gy, y, x (N,C,…) -> g = gy·(y > 0) (N,C,…), gbeta (C), ggamma (C). gx: batch_norm_grad_x(g, …)"""
+
+    # Letters of a fully connected layer: N rows, I features in, O out; of cross-entropy: K classes.
+
+    def linear(self, x: Array, w: Array, b: Array | None) -> Array:
+        """x (N,I), w (O,I), b (O) or None -> y (N,O)"""
+
+    def linear_grad_x(self, gy: Array, w: Array) -> Array:
+        """gy (N,O), w (O,I) -> gx (N,I)"""
+
+    def linear_grad_w(self, gy: Array, x: Array) -> Array:
+        """gy (N,O), x (N,I) -> gw (O,I)"""
+
+    def linear_grad_b(self, gy: Array) -> Array:
+        """gy (N,O) -> gb (O)"""
+
+    def cross_entropy(self, x: Array, labels: Array, smoothing: float) -> tuple[Array, Array]:
+        """x (N,K), labels (N) -> the losses (N), p = softmax(x) (N,K)"""
+
+    def cross_entropy_grad_x(self, gy: Array, p: Array, labels: Array, smoothing: float) -> Array:
+        """gy (N), p (N,K), labels (N) -> gx (N,K)"""
+
+    # Of any shape. What comes out lies in memory in the order of what went in.
+
+    def spread(
+        self, x: Array, shape: tuple[int, ...], first: tuple[int, ...], step: tuple[int, ...], value: float
+    ) -> Array:
+        """x -> y of that shape: y[first + step·i] = x[i] along every axis, and value everywhere else"""
 
     # Element by element, of any shape. What comes out lies in memory in the order of what went in.
 
@@ -238,6 +273,13 @@ def _cupy() -> Any:
     except ImportError as error:
         raise RuntimeError("device 'cuda' needs CuPy: pip install 'tinyres[cuda13]' (or cuda12)") from error
     return cupy
+
+
+def recorder_on(device: str) -> Recorder:
+    """What records work on that GPU ("cuda:0"), to launch it again as a whole."""
+    from tinyres_kernels.gpu.graph import Recorder
+
+    return Recorder(int(device.partition(":")[2]))
 
 
 def _is_cupy(data: Any) -> bool:

@@ -8,6 +8,7 @@
 
 # %%
 import inspect
+from importlib import import_module
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,7 +19,6 @@ from tinyres import Tensor, data, nn, optim
 from tinyres.course import check
 from tinyres.labs.drawing import BLUE, GREEN, GREY, ORANGE, VERMILION, tidy
 from tinyres.nn import functional as F
-from tinyres.ops.cross_entropy import CrossEntropy
 from tinyres.ops.linear import Linear
 
 # %% [markdown]
@@ -151,10 +151,12 @@ for name, candidate in (("gy @ w", gy @ w), ("gy @ w.T", gy @ w.T), ("gy.T @ w",
     print(f"{name:9} {candidate.shape}   claims {np.vdot(candidate, d):7.3f}   forward says {measured:.3f}")
 
 # %% [markdown]
-# So never test with a square. The library's page for this op has nothing that you have not derived:
+# So never test with a square. The library's page for this op has nothing that you have not derived, nor have the
+# kernels that it calls:
 
 # %%
 print(inspect.getsource(Linear))
+print(inspect.getsource(import_module("tinyres_kernels.array.linear")))
 
 # %% [markdown]
 # ## ReLU, or why there must be a bend
@@ -313,11 +315,10 @@ def cross_entropy_backward(gy, x, labels):
 check.cross_entropy_backward(cross_entropy_backward)
 
 # %% [markdown]
-# In the library the two are one op, as they are in torch:
+# In the library the two are one op, as they are in torch. These are its kernels:
 
 # %%
-print(inspect.getsource(CrossEntropy.forward))
-print(inspect.getsource(CrossEntropy.backward))
+print(inspect.getsource(import_module("tinyres_kernels.array.cross_entropy")))
 
 # %% [markdown]
 # ## What should the first loss be?

@@ -27,13 +27,27 @@ HERE = Path(__file__).parent
 BUILT = Path(tempfile.gettempdir(), "tinyres-cuda-on-cpu")
 ORDERS = ("forward", "backward", "shuffled")
 KERNEL = re.compile(r'extern "C" __global__ void(?: __launch_bounds__\(\w+\))? (\w+)\(([^)]*)\)')
-SCALARS = {"int": np.int32, "float": np.float32, "double": np.float64}
+SCALARS = {
+    "int": np.int32,
+    "float": np.float32,
+    "double": np.float64,
+    "unsigned char": np.uint8,
+    "long long": np.int64,
+}
+
+
+# While a graph is recorded: launches that were not carried out, each with the arrays that it takes.
+recorded: list[tuple[Callable[[], None], list[np.ndarray]]] | None = None
+
+
+def load(source: str, *defines: str) -> Module:
+    """As tinyres_kernels.gpu.launch.load."""
+    return compiled((FOLDER / source).read_text(encoding="utf-8"), *defines)
 
 
 @cache
-def load(source: str, *defines: str) -> Module:
-    """As tinyres_kernels.gpu.launch.load."""
-    return Module((FOLDER / source).read_text(encoding="utf-8"), defines)
+def compiled(text: str, *defines: str) -> Module:
+    return Module(text, defines)
 
 
 class Module:
@@ -61,9 +75,16 @@ class Module:
                 value = address_of(argument, declared) if declared.endswith("*") else scalar(argument, declared)
                 kept.append(value)
                 places[k] = ctypes.addressof(value)
-            launch((ctypes.c_int * 3)(*grid), (ctypes.c_int * 3)(*block), ctypes.c_size_t(shared_mem), places)
-            assert self.library.divergent_barriers() == 0, f"{name}: not all threads came to the same barrier"
-            assert self.library.unconverted_numbers() == 0, f"{name}: what a tensor core was given is not TF32"
+
+            def carry_out(kept: list[Any] = kept) -> None:  # so that they live as long as it does
+                launch((ctypes.c_int * 3)(*grid), (ctypes.c_int * 3)(*block), ctypes.c_size_t(shared_mem), places)
+                assert self.library.divergent_barriers() == 0, f"{name}: not all threads came to the same barrier"
+                assert self.library.unconverted_numbers() == 0, f"{name}: what a tensor core was given is not TF32"
+
+            if recorded is None:
+                carry_out()
+            else:
+                recorded.append((carry_out, [a for a in arguments if isinstance(a, np.ndarray)]))
 
         return run
 
@@ -74,9 +95,8 @@ class Module:
 
 def type_of(parameter: str, real: str) -> str:
     """Of `const real* x`: float*."""
-    words = parameter.replace("*", " * ").split()
-    kind = next(word for word in words if word != "const")
-    return (real if kind == "real" else kind) + ("*" if "*" in words else "")
+    kind = " ".join(word for word in parameter.replace("*", " ").split()[:-1] if word != "const")
+    return (real if kind == "real" else kind) + ("*" if "*" in parameter else "")
 
 
 def address_of(array: Any, declared: str) -> ctypes.c_void_p:

@@ -31,6 +31,9 @@ X, Y, W = draw(3, 18, 11, 9), draw(3, 20, 6, 5), draw(20, 18, 3, 3)
 MEAN, R, GAMMA, BETA = (np.abs(draw(18 + k))[:18] for k in range(4))
 ARGMAX = np.full(Y.shape, 4, np.int32)
 WINDOWS = (3, 3), (2, 2), (1, 1)
+ROWS, SCORES, WEIGHTS = draw(37, 70), draw(37, 45), draw(45, 70)
+LABELS = np.arange(37) % 45
+PLACES = (3, 20, 25, 22), (0, 2, 3, 1), (1, 1, 2, 2)  # of X in something larger
 # Every kernel once, by name: what to call it with. No size is a multiple of a tile's.
 CALLS = {
     "conv2d": (X, W, (2, 2), (1, 1)),
@@ -40,7 +43,7 @@ CALLS = {
     "max_pool2d_grad_x": (Y, ARGMAX, (3, 20, 11, 9), *WINDOWS),
     "avg_pool2d": (X, *WINDOWS, False, True),
     "avg_pool2d_grad_x": (Y, (3, 20, 11, 9), *WINDOWS, True),
-    "batch_norm_statistics": (X,),
+    "batch_norm_statistics": (X, 1e-5),
     "batch_norm": (X, MEAN, R, GAMMA, BETA),
     "batch_norm_grad_sums": (-X, X, MEAN, R),
     "batch_norm_grad_x": (-X, X, MEAN, R, GAMMA, BETA, MEAN),
@@ -49,6 +52,13 @@ CALLS = {
     "batch_norm_relu_grad_x": (-X, X, MEAN, R, GAMMA, BETA, BETA, MEAN),
     "batch_norm_add_relu": (X, -X, MEAN, R, GAMMA, BETA),
     "batch_norm_add_relu_grad_sums": (-X, X, X, MEAN, R),
+    "linear": (ROWS, WEIGHTS, SCORES[0]),
+    "linear_grad_x": (SCORES, WEIGHTS),
+    "linear_grad_w": (SCORES, ROWS),
+    "linear_grad_b": (SCORES,),
+    "cross_entropy": (SCORES, LABELS, 0.1),
+    "cross_entropy_grad_x": (SCORES[:, 0], np.abs(SCORES), LABELS, 0.1),
+    "spread": (X, *PLACES, 0.5),
     "add": (X, X),
     "relu": (X,),
     "relu_grad_x": (X, X),
@@ -135,9 +145,12 @@ def test_a_barrier_left_out_would_be_seen(name, source, header, barriers, monkey
     for k in range(barriers):
         text = before + "__syncthreads();".join([*pieces[:k], pieces[k] + pieces[k + 1], *pieces[k + 2 :]]) + after
         equal = []
+
+        def load(file, *defines, text=text):
+            return emulator.compiled(text, *defines) if file == source else emulator.load(file, *defines)
+
         for order in emulator.ORDERS:
-            load = in_order(order, lambda _, *defines, text=text: emulator.Module(text, defines))
-            monkeypatch.setattr(launch, "load", load)
+            monkeypatch.setattr(launch, "load", in_order(order, load))
             equal += [np.array_equal(a, b) for a, b in zip(results(name), wanted, strict=True)]
         assert not all(equal), f"{header}: nobody misses barrier {k}"
 
@@ -193,7 +206,7 @@ def compiled(source, architecture, *defines):
 
 def variants_of(source):
     """What its launches ask for, the smallest and the largest of each kind; the last is what large layers take."""
-    if source.stem != "conv2d":
+    if source.stem not in ("conv2d", "linear"):
         return [(f"real={real}", f"WIDTH={width}") for real in ("double", "float") for width in (16, 32)]
     plain = [(f"real={real}", f"COLUMNS={columns}") for real in ("double", "float") for columns in (16, 64)]
     return plain + [
@@ -201,6 +214,7 @@ def variants_of(source):
         for columns in (16, 64)
         for kind in ("tf32", "bf16")
         for vector in (1, 4)
+        if source.stem == "conv2d"
     ]
 
 

@@ -9,7 +9,11 @@ from kernels.test_tensor_cores import share
 import tinyres_kernels.array as array
 import tinyres_kernels.gpu as gpu
 from tinyres import Tensor, manual_seed, models, optim
+from tinyres.data import Dataset, Loader
 from tinyres.nn import functional as F
+from tinyres.training.captured import CapturedSteps
+from tinyres.training.step import backpropagate
+from tinyres_kernels.gpu.augment import augment
 from tinyres_kernels.gpu.launch import FOLDER
 
 
@@ -75,6 +79,51 @@ def test_numbas_kernels_are_exact(name):
 def test_it_gives_the_same_bits_again(name):
     for a, b in zip(results(gpu, name, on_gpu), results(gpu, name, on_gpu), strict=True):
         np.testing.assert_array_equal(a.get(), b.get())
+
+
+def test_recorded_steps_are_the_ordinary_ones():
+    """Two epochs of ResNet-8 in float64, two full batches and a smaller one each: as a CUDA graph there, and here."""
+    draws = np.random.default_rng(0)
+    images = draws.integers(0, 256, (40, 3, 32, 32), dtype=np.uint8)
+    dataset = Dataset(images, draws.integers(0, 10, 40), tuple("abcdefghij"), "noise")
+    loader = Loader(dataset, 16, shuffle=True, augment=True, dtype=np.float64)
+    chosen = {"momentum": 0.9, "weight_decay": 1e-4, "nesterov": True}
+    here, there = (models.build("resnet8").to(device, "float64").train() for device in ("cpu", "cuda"))
+    there.load_state_dict(here.state_dict())
+    optimizer = optim.SGD(here.parameters(), lr=0.05, **chosen)
+    steps = CapturedSteps(there, optim.SGD(there.parameters(), lr=0.05, **chosen), loader, 0.1)
+    for epoch in range(2):
+        steps.begin(epoch, 0, [0.05] * 3)
+        for learnt, (x, y) in zip([*steps.run(2), *steps.run(1)], loader.epoch(epoch), strict=True):
+            optimizer.zero_grad()
+            loss, scores = backpropagate(here, Tensor(x), Tensor(y), 0.1)
+            optimizer.step()
+            np.testing.assert_allclose(learnt.loss, loss, rtol=1e-8)
+            assert learnt.correct == (scores.data.argmax(1) == y).sum()
+    for name, values in here.state_dict().items():
+        np.testing.assert_allclose(there.state_dict()[name], values, rtol=1e-6, atol=1e-9, err_msg=name)
+
+
+def test_recorded_batches_are_the_loaders_to_the_last_bit():
+    draws = np.random.default_rng(0)
+    images = draws.integers(0, 256, (40, 3, 32, 32), dtype=np.uint8)
+    dataset = Dataset(images, draws.integers(0, 10, 40), tuple("abcdefghij"), "noise")
+    loader = Loader(dataset, 16, shuffle=True, augment=True, mean=np.full(3, 0.4), std=np.full(3, 0.3))
+    arrays = images, dataset.labels.astype(np.int32), loader.draws(3), loader.pixel_table()
+    for step, (x, y) in enumerate(loader.epoch(3)):
+        there = augment(*map(on_gpu, arrays), on_gpu(np.array([step, 0], np.int32)), len(y))
+        np.testing.assert_array_equal(there[0].get(), x)
+        np.testing.assert_array_equal(there[1].get(), y)
+
+
+def test_a_gradient_that_is_nan_is_noticed():
+    model = models.build("resnet8").to("cuda").train()
+    images = np.zeros((8, 3, 32, 32), np.uint8)
+    loader = Loader(Dataset(images, np.zeros(8, np.int64), ("a",), "black"), 4)
+    steps = CapturedSteps(model, optim.SGD(model.parameters(), lr=0.1, momentum=0.9), loader, 0.0)
+    model.conv1.weight.data[...] = np.nan
+    steps.begin(0, 0, [0.1, 0.1])
+    assert steps.run(2) == [] and np.isnan(steps.broken_loss)
 
 
 def test_training_goes_the_same_way():

@@ -82,3 +82,38 @@ def test_avg_pool2d_at_the_border():
     assert (counted[0, 0, 0, 0], inside[0, 0, 0, 0]) == (0.25, 1)
     ceiling = reference.avg_pool2d(X, (2, 2), (2, 2), (0, 0), True, True)
     assert ceiling.tolist() == [[[[3, 4.5], [7.5, 9]]]]
+
+
+def test_linear():
+    x, w = np.array([[1.0, 2.0], [0.0, 1.0]]), np.array([[3.0, 4.0], [5.0, 6.0], [0.0, 7.0]])
+    assert reference.linear(x, w, np.array([100.0, 200.0, 300.0])).tolist() == [[111, 217, 314], [104, 206, 307]]
+    assert reference.linear(x, w, None).tolist() == [[11, 17, 14], [4, 6, 7]]
+
+
+def test_linear_gradients():
+    gy, w, x = np.array([[1.0, 10.0]]), np.array([[3.0, 4.0], [5.0, 6.0]]), np.array([[7.0, 8.0]])
+    assert reference.linear_grad_x(gy, w).tolist() == [[53, 64]]
+    assert reference.linear_grad_w(gy, x).tolist() == [[7, 8], [70, 80]]
+    assert reference.linear_grad_b(np.array([[1.0, 10.0], [2.0, 20.0]])).tolist() == [3, 30]
+
+
+def test_cross_entropy():
+    """Of scores 0 and ln 3 the probabilities are 1/4 and 3/4; a fifth of the target, smoothed, is shared by two."""
+    x, label = np.array([[0.0, np.log(3)]]), np.array([1])
+    losses, p = reference.cross_entropy(x, label, 0.0)
+    np.testing.assert_allclose(p, [[0.25, 0.75]])
+    np.testing.assert_allclose(losses, [np.log(4 / 3)])
+    np.testing.assert_allclose(reference.cross_entropy(x, label, 0.2)[0], [0.1 * np.log(4) + 0.9 * np.log(4 / 3)])
+    np.testing.assert_allclose(reference.cross_entropy_grad_x(np.array([2.0]), p, label, 0.0), [[0.5, -0.5]])
+    np.testing.assert_allclose(reference.cross_entropy_grad_x(np.array([2.0]), p, label, 0.2), [[0.3, -0.3]])
+
+
+def test_spread():
+    y = reference.spread(np.array([[1.0, 2.0]]), (2, 5), (1, 0), (1, 3), 7.0)
+    assert y.tolist() == [[7, 7, 7, 7, 7], [1, 7, 7, 2, 7]]
+
+
+def test_batch_norm_track():
+    mean, var = np.array([1.0]), np.array([2.0])
+    reference.batch_norm_track(mean, var, np.array([11.0]), np.array([6.0]), 0.1, 4)
+    np.testing.assert_allclose([*mean, *var], [2.0, 0.9 * 2 + 0.1 * 8])

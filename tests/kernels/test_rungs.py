@@ -249,7 +249,8 @@ def images(shape, dtype, layout, seed):
 def test_batch_norm(rung, shape, dtype, x_layout, gy_layout):
     x, mean, r, gamma, beta = normalisation(shape, dtype, x_layout)
     gy = images(shape, dtype, gy_layout, 1)
-    for actual, wanted in zip(rung.batch_norm_statistics(x), reference.batch_norm_statistics(x), strict=True):
+    statistics = (r.batch_norm_statistics(x, 0.1) for r in (rung, reference))
+    for actual, wanted in zip(*statistics, strict=True):
         assert_close(actual, wanted)
     assert_close(rung.batch_norm(x, mean, r, gamma, beta), reference.batch_norm(x, mean, r, gamma, beta))
     sums = reference.batch_norm_grad_sums(gy, x, mean, r)
@@ -290,6 +291,19 @@ def test_batch_norm_add_relu(rung, shape, dtype, x_layout, other_layout):
         assert_sums_close(actual, wanted, x)
 
 
+@on(RUNGS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("values", [2, 640])
+def test_batch_norm_track(rung, dtype, values):
+    """The running statistics move, and in place."""
+    running_mean, running_var, mean, var = (random((300 + k,), dtype, np.array)[:300] for k in range(4))
+    wanted = running_mean.copy(), running_var.copy()
+    reference.batch_norm_track(*wanted, mean, var, 0.1, values)
+    rung.batch_norm_track(running_mean, running_var, mean, var, 0.1, values)
+    assert_close(running_mean, wanted[0])
+    assert_close(running_var, wanted[1])
+
+
 def assert_sums_close(actual, wanted, x):
     """Equal but for the order of summation of M values of about 1."""
     assert actual.dtype == wanted.dtype
@@ -308,7 +322,7 @@ def test_batch_norm_statistics_are_as_exact_as_float32_can_say(rung, mean):
     """Against the same numbers in float64. A variance as mean(x²) − mean(x)² would be lost from a mean of 1000 on."""
     x = around(mean, np.float32)
     exact = x.astype(np.float64)
-    actual_mean, actual_var = rung.batch_norm_statistics(x)
+    actual_mean, actual_var, _ = rung.batch_norm_statistics(x, 0.0)
     np.testing.assert_allclose(actual_mean, exact.mean((0, 2, 3)), rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(actual_var, exact.var((0, 2, 3)), rtol=1e-6)
 
@@ -319,7 +333,7 @@ def test_batch_norm_hands_on_nan(rung):
     x = nhwc(np.ones((2, 3, 4, 4)))
     x[1, 2, 0, 3] = np.nan
     ones, zeros = np.ones(3), np.zeros(3)
-    assert np.isnan(rung.batch_norm_statistics(x)[0]).tolist() == [False, False, True]
+    assert np.isnan(rung.batch_norm_statistics(x, 0.1)[0]).tolist() == [False, False, True]
     ys = rung.batch_norm_relu(x, zeros, ones, ones, zeros), rung.batch_norm_add_relu(x, x, zeros, ones, ones, zeros)
     for y in ys:
         assert np.argwhere(np.isnan(y)).tolist() == [[1, 2, 0, 3]]
@@ -333,6 +347,82 @@ def test_an_empty_batch(rung):
     assert rung.batch_norm_relu(empty, three, three, three, three).shape == empty.shape
     for y in (rung.add(empty, empty), rung.relu(empty), rung.relu_grad_x(empty, empty)):
         assert y.shape == empty.shape and y.dtype == np.float32
+
+
+# ---- what a network ends with ----------------------------------------------------------------------------------------
+
+
+def matrix(shape, dtype, layout):
+    """In the order of its axes, transposed, or backwards with gaps."""
+    values = np.random.default_rng(sum(shape)).standard_normal(shape).astype(dtype)
+    if layout is nhwc:
+        return np.asfortranarray(values)
+    return values if layout is nchw else sliced(values[:, :, None, None])[:, :, 0, 0]
+
+
+@on(RUNGS)
+@many
+@given(st.tuples(small(1, 40), small(1, 40), st.sampled_from([1, 2, 10, 17, 70])), FLOATS, LAYOUTS, LAYOUTS)
+def test_linear(rung, sizes, dtype, x_layout, w_layout):
+    N, I, O = sizes
+    x, w, gy = matrix((N, I), dtype, x_layout), matrix((O, I), dtype, w_layout), matrix((N, O), dtype, w_layout)
+    b = gy[0]
+    assert_close(rung.linear(x, w, b), reference.linear(x, w, b))
+    assert_close(rung.linear(x, w, None), reference.linear(x, w, None))
+    assert_close(rung.linear_grad_x(gy, w), reference.linear_grad_x(gy, w))
+    assert_close(rung.linear_grad_w(gy, x), reference.linear_grad_w(gy, x))
+    assert_close(rung.linear_grad_b(gy), reference.linear_grad_b(gy))
+
+
+@on(RUNGS)
+@many
+@given(st.tuples(small(1, 20), small(1, 70)), FLOATS, LAYOUTS, st.sampled_from([np.uint8, np.int32, np.int64]))
+def test_cross_entropy(rung, shape, dtype, layout, kind):
+    x, labels = matrix(shape, dtype, layout) * 20, np.arange(shape[0]).astype(kind) % shape[1]
+    for smoothing in (0.0, 0.3):
+        wanted_losses, p = reference.cross_entropy(x, labels, smoothing)
+        losses, actual_p = rung.cross_entropy(x, labels, smoothing)
+        assert_close(losses, wanted_losses)
+        assert_close(actual_p, p)
+        gy = x[:, 0]
+        wanted = reference.cross_entropy_grad_x(gy, p, labels, smoothing)
+        assert_close(rung.cross_entropy_grad_x(gy, p, labels, smoothing), wanted)
+
+
+@on([reference, *RUNGS])
+def test_cross_entropy_of_large_scores_and_of_nan(rung):
+    x = np.array([[1000.0, 0.0, -1000.0], [0.0, np.nan, 1.0]])
+    losses, p = rung.cross_entropy(x, np.array([1, 0]), 0.0)
+    np.testing.assert_array_equal(losses, [1000, np.nan])
+    np.testing.assert_array_equal(p, [[1, 0, 0], [np.nan] * 3])
+
+
+@st.composite
+def spreads(draw):
+    """(x shape, y shape, first, step): x fits; so do a border and gaps."""
+    axes = draw(st.lists(st.tuples(small(0, 4), small(0, 3), small(1, 3), small(0, 3)), min_size=0, max_size=5))
+    shape = tuple(first + max(0, (n - 1) * step + 1) + rest for n, first, step, rest in axes)
+    x_shape, first, step = (tuple(axis[k] for axis in axes) for k in range(3))
+    return x_shape, shape, first, step
+
+
+@on(RUNGS)
+@many
+@given(spreads(), FLOATS, LAYOUTS, st.sampled_from([0.0, 7.0]))
+def test_spread(rung, sizes, dtype, layout, value):
+    x_shape, shape, first, step = sizes
+    x = images(x_shape, dtype, layout, 0)
+    y = rung.spread(x, shape, first, step, value)
+    assert y.dtype == dtype
+    np.testing.assert_array_equal(y, reference.spread(x, shape, first, step, value))
+
+
+@on(RUNGS)
+@pytest.mark.parametrize("layout", [nchw, nhwc])
+def test_spread_stays_in_its_order(rung, layout):
+    y = rung.spread(random((2, 3, 4, 5), np.float32, layout), (2, 6, 8, 9), (0, 1, 0, 0), (1, 1, 2, 2), 0.0)
+    lying = y if layout is nchw else y.transpose(0, 2, 3, 1)
+    assert lying.flags.c_contiguous
 
 
 # ---- element by element ----------------------------------------------------------------------------------------------

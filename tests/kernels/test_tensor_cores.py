@@ -28,7 +28,7 @@ from tinyres.device import using_products
 from tinyres.models.resnet import BasicBlock, Bottleneck, ResNet
 from tinyres.nn import functional as F
 from tinyres_kernels.gpu import launch
-from tinyres_kernels.gpu.conv2d import tensor_core_memory
+from tinyres_kernels.gpu.tile import tensor_core_memory
 
 pytestmark = emulator.needs_compiler
 UNIT = {"tf32": 2.0**-11, "bf16": 2.0**-8}

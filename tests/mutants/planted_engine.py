@@ -136,15 +136,15 @@ ENGINE = (
     # ---- running statistics ----
     Planted(
         "batch_norm: the running variance is the biased one",
-        "tinyres.nn.functional",
-        "op.batch_var * (M / (M - 1))",
-        "op.batch_var",
+        "tinyres_kernels.array.batch_norm",
+        "var * (values / (values - 1))",
+        "var",
     ),
     Planted(
         "batch_norm: momentum keeps instead of moving",
-        "tinyres.nn.functional",
-        "momentum * (op.batch_mean",
-        "(1 - momentum) * (op.batch_mean",
+        "tinyres_kernels.array.batch_norm",
+        "momentum * (mean",
+        "(1 - momentum) * (mean",
     ),
 )
 

@@ -25,10 +25,12 @@ OPS = (
         "np.exp(y) * gy.sum(self.dim, keepdims=True)",
         "np.exp(y)",
     ),
-    Planted("cross_entropy: p + t instead of p − t", "tinyres.ops.cross_entropy", "(p - t)", "(p + t)"),
+    Planted(
+        "cross_entropy: p + t instead of p − t", "tinyres_kernels.array.cross_entropy", "(p - wanted", "(p + wanted"
+    ),
     Planted(
         "cross_entropy: smoothing shared among K − 1 classes",
-        "tinyres.ops.cross_entropy",
+        "tinyres_kernels.array.cross_entropy",
         "smoothing / K)",
         "smoothing / (K - 1))",
     ),
@@ -48,7 +50,10 @@ OPS = (
     ),
     Planted("softmax: not shifted, so it overflows", "tinyres.ops.softmax", "x - x.max(self.dim, keepdims=True)", "x"),
     Planted(
-        "cross_entropy: not shifted, so it overflows", "tinyres.ops.cross_entropy", "x - x.max(1, keepdims=True)", "x"
+        "cross_entropy: not shifted, so it overflows",
+        "tinyres_kernels.array.cross_entropy",
+        "x - x.max(1, keepdims=True)",
+        "x",
     ),
     # ---- axes, shapes, places ----
     Planted(
@@ -59,7 +64,7 @@ OPS = (
     Planted(
         "matmul: .T, which is right for two axes alone", "tinyres.ops.matmul", "gy @ b.swapaxes(-1, -2)", "gy @ b.T"
     ),
-    Planted("linear: gb from the first row alone", "tinyres.ops.linear", "gy.sum(0)", "gy[0]"),
+    Planted("linear: gb from the first row alone", "tinyres_kernels.array.linear", "gy.sum(0)", "gy[0]"),
     Planted("conv2d: gb is a mean", "tinyres.ops.conv2d", "gy.sum((0, 2, 3))", "gy.mean((0, 2, 3))"),
     Planted(
         "conv2d: gw with the strides exchanged",
@@ -146,9 +151,9 @@ OPS = (
     # ---- batch norm's pages ----
     Planted(
         "batch_norm: eps outside the root",
-        "tinyres.ops.batch_norm",
-        "1 / np.sqrt(var + self.eps)",
-        "1 / (np.sqrt(var) + self.eps)",
+        "tinyres_kernels.array.batch_norm",
+        "1 / np.sqrt(var + eps)",
+        "1 / (np.sqrt(var) + eps)",
     ),
     Planted(
         "batch_norm: gamma's gradient for beta's",
@@ -156,7 +161,12 @@ OPS = (
         "return gx, ggamma, gbeta",
         "return gx, gbeta, ggamma",
     ),
-    Planted("batch_norm_relu: eps forgotten", "tinyres.ops.batch_norm_relu", "np.sqrt(var + self.eps)", "np.sqrt(var)"),
+    Planted(
+        "batch_norm_relu: eps forgotten",
+        "tinyres.ops.batch_norm_relu",
+        "batch_norm_statistics(x, self.eps)",
+        "batch_norm_statistics(x, 0.0)",
+    ),
     Planted(
         "batch_norm_relu: the two sums exchanged",
         "tinyres.ops.batch_norm_relu",

@@ -82,6 +82,14 @@ def test_local_batch_norm_is_another_computation(one_process):
     assert RunFolder("run").read_config()["settings"].batch_norm == "local"
 
 
+def test_one_event_file_for_all():
+    pytest.importorskip("tensorboardX", reason="tensorboardX is not installed")
+    code, _, err = train(2, *TRAIN, "--tensorboard", "--quiet", "--out", "run")
+    assert (code, err) == (0, "")
+    assert len(list(Path("run").glob("events.out.*"))) == 1
+    assert os.listdir("elsewhere") == []
+
+
 # ---- a rank does not go on -------------------------------------------------------------------------------------------
 
 

@@ -27,6 +27,7 @@ def add_to(commands: Commands) -> None:
     command.add_argument("--checkpoint", choices=("best", "last"), default="best", help="default: best")
     command.add_argument("--data-dir", metavar="DIR", help="where the data lie now (default: where they lay then)")
     command.add_argument("--threads", metavar="N", type=int, help="how many compute (default: as in training)")
+    command.add_argument("--device", metavar="D", help="cpu or cuda (default: as in training)")
     command.add_argument("--json", action="store_true", help="print the result as JSON")
 
 

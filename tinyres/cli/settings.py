@@ -8,7 +8,7 @@ from typing import Any
 
 from tinyres.training import Settings
 
-MAY_CHANGE = ("data_dir", "threads", "tensorboard")  # with --resume: all that does not change what is computed
+MAY_CHANGE = ("data_dir", "threads", "device", "tensorboard")  # with --resume: not what a run computes, but where
 
 
 def chosen_settings(arguments: argparse.Namespace) -> dict[str, Any]:

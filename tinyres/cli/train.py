@@ -73,7 +73,7 @@ def add_to(commands: Commands) -> None:
     where.add_argument("--out", metavar="DIR", type=Path, help="new folder (default: runs/DATA-MODEL-DATE-TIME)")
     where.add_argument("--resume", metavar="DIR", type=Path, help="go on with the run in DIR, exactly where it stopped")
     where.add_argument("--threads", metavar="N", type=int, help="how many compute (default: every core)")
-    where.add_argument("--device", metavar="D", help="cpu or cuda (default: cpu)")
+    where.add_argument("--device", metavar="D", help="cpu or cuda (default: cpu); --resume may change it")
     where.add_argument("--batch-norm", metavar="B", type=one_of("batch norm", BATCH_NORMS), help=BATCH_NORM_HELP)
     where.add_argument("--precision", metavar="P", type=one_of("precision", PRECISIONS), help=PRECISION_HELP)
 

@@ -8,6 +8,8 @@ from tinyres.ops.cross_entropy import CrossEntropy
 from tinyres.ops.linear import Linear
 from tinyres.ops.relu import ReLU
 from tinyres.ops.softmax import Softmax
+from tinyres_kernels.array.cross_entropy import cross_entropy_grad_x, wanted
+from tinyres_kernels.array.linear import linear_grad_b, linear_grad_w, linear_grad_x
 from tinyres_kernels.array.relu import relu_grad_x
 
 lesson = Lesson(4, "linear, ReLU, softmax and cross-entropy")
@@ -34,7 +36,7 @@ def relu_backward(gy, x):
         "gives it. b was added to every row.",
         "gx = gy @ w, gw = gy.T @ x, gb = gy.sum(0).",
     ),
-    library=(Linear.backward,),
+    library=(Linear.backward, linear_grad_x, linear_grad_w, linear_grad_b),
 )
 def linear_backward(gy, x, w, b):
     """y = x @ w.T + b. gy (N, O), x (N, I), w (O, I), b (O) -> gx (N, I), gw (O, I), gb (O)"""
@@ -164,7 +166,7 @@ def _cross_entropy(x, labels):
             "the label's *number* is subtracted: subtract its one-hot, 1 at the label and 0 elsewhere.",
         ),
     ),
-    library=(CrossEntropy.backward,),
+    library=(CrossEntropy.backward, cross_entropy_grad_x, wanted),
 )
 def cross_entropy_backward(gy, x, labels):
     """y = the mean over the rows of −ln softmax(x)[label]. gy a number, x (N, K), labels (N) -> gx (N, K)"""
@@ -216,7 +218,7 @@ def _network_without(step):
         ),
         (_network_without({"used": False}), "gy is not used: multiply by it, also where it is 1 most of the time."),
     ),
-    library=(CrossEntropy.backward, Linear.backward, ReLU.backward),
+    library=(cross_entropy_grad_x, wanted, linear_grad_x, linear_grad_w, linear_grad_b, relu_grad_x),
 )
 def network_backward(gy, x, w1, b1, w2, b2, labels):
     """y = cross_entropy(relu(x @ w1.T + b1) @ w2.T + b2, labels), a mean over the rows. gy a number, x (N, I),

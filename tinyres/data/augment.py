@@ -25,8 +25,13 @@ def random_crop(images: np.ndarray, rng: np.random.Generator, padding: int = 4, 
     padded[:, :, padding : padding + h, padding : padding + w] = images
     windows = sliding_window_view(padded, (h, w), axis=(2, 3))  # (N, C, 2·padding+1, 2·padding+1, H, W), a view
     rows = rows or Rows(0, n, n)
-    top, left = rng.integers(2 * padding + 1, size=(2, rows.total))[:, rows.slice]
+    top, left = crop_places(rows.total, rng, padding)[:, rows.slice]
     return windows[np.arange(n), :, top, left]
+
+
+def crop_places(count: int, rng: np.random.Generator, padding: int) -> np.ndarray:
+    """The first row and the first column of each crop in its padded picture (2, count)."""
+    return rng.integers(2 * padding + 1, size=(2, count))
 
 
 def random_flip(images: np.ndarray, rng: np.random.Generator, rows: Rows | None = None) -> np.ndarray:
@@ -37,9 +42,14 @@ def random_flip(images: np.ndarray, rng: np.random.Generator, rows: Rows | None 
     """
     flipped = images.copy()
     rows = rows or Rows(0, len(images), len(images))
-    chosen = rng.random(rows.total)[rows.slice] < 0.5
+    chosen = chosen_to_flip(rows.total, rng)[rows.slice]
     flipped[chosen] = images[chosen, :, :, ::-1]
     return flipped
+
+
+def chosen_to_flip(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Which pictures are mirrored, bool (count)."""
+    return rng.random(count) < 0.5
 
 
 def normalise(images: np.ndarray, mean: np.ndarray, std: np.ndarray, dtype: DTypeLike = np.float32) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinyres.data.augment import normalise, random_crop, random_flip
+from tinyres.data.augment import chosen_to_flip, crop_places, normalise, random_crop, random_flip
 from tinyres.data.dataset import Dataset
 from tinyres.parallel.rows import Rows
 from tinyres.random import generator
@@ -101,6 +101,37 @@ class Loader:
             return (self._batch(order, epoch, step) for step in steps)
         return prepared_ahead(lambda step: self._batch(order, epoch, step), steps, self.prefetch)
 
+    def draws(self, epoch: int) -> np.ndarray:
+        """What makes this epoch's batches, without the pictures: for a device where those lie already.
+
+        int32 (batches, batch_size, 4): which picture, the row and the column of it where the batch's begins (above or
+        left of it if negative), 1 if it is mirrored then. Where the last batch ends there are zeros.
+        """
+        drawn = np.zeros((len(self), self.batch_size, 4), np.int32)
+        order = self._order(epoch)
+        for step in range(len(self)):
+            indices = order[step * self.batch_size : (step + 1) * self.batch_size]
+            rows = drawn[step, : len(indices)]
+            rows[:, 0] = indices
+            if self.augment:
+                crop, flip = self._generators(epoch, step)
+                rows[:, 1:3] = crop_places(len(indices), crop, self._padding()).T - self._padding()
+                rows[:, 3] = chosen_to_flip(len(indices), flip)
+        return drawn
+
+    def pixel_table(self) -> np.ndarray:
+        """What each of a pixel's 256 values becomes, for every channel: `dtype` (256, C)."""
+        channels = self.dataset.images.shape[1]
+        values = np.repeat(np.arange(256, dtype=np.uint8), channels).reshape(256, channels, 1, 1)
+        return normalise(values, self.mean, self.std, self.dtype).reshape(256, channels)
+
+    def _padding(self) -> int:
+        return min(4, self.dataset.images.shape[-1] // 8)  # the paper's 4 are an eighth of its pictures
+
+    def _generators(self, epoch: int, step: int) -> tuple[np.random.Generator, np.random.Generator]:
+        """Of a batch's crops, and of its flips."""
+        return generator(self.seed, "crop", epoch, step), generator(self.seed, "flip", epoch, step)
+
     def _order(self, epoch: int) -> np.ndarray:
         if not self.shuffle:
             return np.arange(len(self.dataset))
@@ -111,9 +142,8 @@ class Loader:
         indices = order[step * self.batch_size : (step + 1) * self.batch_size][rows.slice]
         images = self.dataset.images[indices]  # (N, C, H, W) uint8
         if self.augment:
-            padding = min(4, images.shape[-1] // 8)  # the paper's 4 are an eighth of its pictures
-            images = random_crop(images, generator(self.seed, "crop", epoch, step), padding, rows)
-            images = random_flip(images, generator(self.seed, "flip", epoch, step), rows)
+            crop, flip = self._generators(epoch, step)
+            images = random_flip(random_crop(images, crop, self._padding(), rows), flip, rows)
         return normalise(images, self.mean, self.std, self.dtype), self.dataset.labels[indices]
 
 

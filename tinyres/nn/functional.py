@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinyres.autograd import Tensor
+from tinyres.device import kernels_for
 from tinyres.fusion import fusing
 from tinyres.ops.adaptive_avg_pool2d import adaptive_avg_pool2d
 from tinyres.ops.avg_pool2d import avg_pool2d
@@ -134,9 +135,8 @@ def _normalise(
     if input.ndim < 2:
         raise ValueError(f"batch_norm: expected input (N, C) or (N, C, …), got {input.shape}")
     channels = input.shape[1:2]
-    ones, zeros = np.ones_like(input.data, shape=channels), np.zeros_like(input.data, shape=channels)
-    weight = Tensor(ones) if weight is None else weight
-    bias = Tensor(zeros) if bias is None else bias
+    weight = Tensor(np.ones_like(input.data, shape=channels)) if weight is None else weight
+    bias = Tensor(np.zeros_like(input.data, shape=channels)) if bias is None else bias
     statistics = {"running_mean": running_mean, "running_var": running_var}
     expect_floats("batch_norm", input=input, weight=weight, bias=bias, **statistics)
     if weight.shape != channels or bias.shape != channels:
@@ -155,6 +155,6 @@ def _normalise(
     op = training_op(float(eps))
     y = op(*inputs, weight, bias)
     if running_mean is not None and running_var is not None:
-        running_mean.data += momentum * (op.batch_mean - running_mean.data)
-        running_var.data += momentum * (op.batch_var * (M / (M - 1)) - running_var.data)
+        running = running_mean.data, running_var.data
+        kernels_for(input.data).batch_norm_track(*running, op.batch_mean, op.batch_var, momentum, M)
     return y

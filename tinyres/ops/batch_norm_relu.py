@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tinyres.autograd import Array, Op
 from tinyres.device import kernels_for
 from tinyres.parallel.batch import piece
@@ -31,9 +29,8 @@ class BatchNormReLU(Op):
     def forward(self, x: Array, gamma: Array, beta: Array) -> Array:
         kernels = kernels_for(x)
         self.batch = piece()  # x is all of it, or this rank's part
-        mean, var = self.batch.statistics(*kernels.batch_norm_statistics(x))
+        mean, var, r = self.batch.statistics(*kernels.batch_norm_statistics(x, self.eps), self.eps)
         self.batch_mean, self.batch_var = mean, var  # for F.batch_norm's running statistics
-        r = 1 / np.sqrt(var + self.eps)
         self.saved = x, mean, r, gamma, beta
         return kernels.batch_norm_relu(x, mean, r, gamma, beta)
 

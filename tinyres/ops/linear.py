@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from tinyres.autograd import Array, Op, Tensor
+from tinyres.device import kernels_for
 from tinyres.ops.checks import expect_floats
 
 
@@ -17,19 +18,20 @@ class Linear(Op):
     """
 
     def forward(self, x: Array, w: Array, b: Array | None = None) -> Array:
-        self.saved = x, w
-        y = x @ w.T
-        return y if b is None else y + b
+        rows = x.reshape(prod(x.shape[:-1]), w.shape[1])  # (N, I); not −1, which is anything if there are no features
+        self.saved = rows, w
+        y = kernels_for(x).linear(rows, w, b)
+        return y.reshape(*x.shape[:-1], len(w))
 
     def backward(self, gy: Array) -> tuple[Array | None, ...]:
         x, w = self.saved
-        gx = gy @ w if self.needs[0] else None
-        N = prod(x.shape[:-1])  # not −1, which is anything if there are no features
-        gy = gy.reshape(N, len(w))  # (N, O)
-        gw = gy.T @ x.reshape(N, w.shape[1]) if self.needs[1] else None
+        kernels = kernels_for(gy)
+        gy = gy.reshape(len(x), len(w))  # (N, O)
+        gx = kernels.linear_grad_x(gy, w).reshape(self.inputs[0].shape) if self.needs[0] else None
+        gw = kernels.linear_grad_w(gy, x) if self.needs[1] else None
         if len(self.inputs) == 2:
             return gx, gw
-        return gx, gw, gy.sum(0) if self.needs[2] else None
+        return gx, gw, kernels.linear_grad_b(gy) if self.needs[2] else None
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

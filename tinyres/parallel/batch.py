@@ -45,15 +45,16 @@ class Piece:
         both *= self.rows.share
         return both[0].astype(gbeta.dtype), both[1].astype(ggamma.dtype)
 
-    def statistics(self, mean: Array, var: Array) -> tuple[Array, Array]:
-        """mean, var (C) of this rank's values -> those of the batch."""
+    def statistics(self, mean: Array, var: Array, r: Array, eps: float) -> tuple[Array, Array, Array]:
+        """mean, var, r = 1/√(var + eps) (C) of this rank's values -> those of the batch."""
         if self.ranks.size == 1:
-            return mean, var
+            return mean, var, r
         mean64 = mean.astype(np.float64)
         moments = np.stack([mean64, mean64**2 + var]) * self.rows.share
         self.ranks.sum(moments)
         mean64, squares = moments
-        return mean64.astype(mean.dtype), np.maximum(squares - mean64**2, 0).astype(var.dtype)
+        var = np.maximum(squares - mean64**2, 0).astype(var.dtype)
+        return mean64.astype(mean.dtype), var, 1 / np.sqrt(var + eps)
 
     def values(self, x: Array) -> int:
         """M: how many values a channel of x (N,C,…) has in the batch."""

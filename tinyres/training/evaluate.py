@@ -24,9 +24,13 @@ class Score:
 
     def add(self, loss: float, scores: Tensor, labels: Tensor) -> None:
         """Count a batch: its mean loss, its scores (N, K) and labels (N)."""
-        self.loss_sum += loss * len(labels)
-        self.correct += int((scores.data.argmax(axis=1) == labels.data).sum())
-        self.images += len(labels)
+        self.count(loss, int((scores.data.argmax(axis=1) == labels.data).sum()), len(labels))
+
+    def count(self, loss: float, correct: int, images: int) -> None:
+        """Count a batch of so many images: its mean loss, and how many were named right."""
+        self.loss_sum += loss * images
+        self.correct += correct
+        self.images += images
 
     def join(self, other: Score) -> None:
         """Count what another one has counted."""

@@ -20,6 +20,7 @@ from tinyres.data import Dataset, Loader, channel_statistics
 from tinyres.device import must_compile, to_device
 from tinyres.parallel import ALONE, Communicator, Rows
 from tinyres.training import checkpoint, divergence
+from tinyres.training.captured import CapturedSteps, NotRecordable
 from tinyres.training.checkpoint import Checkpoint
 from tinyres.training.errors import Damaged, Diverged, Interrupted, RunError
 from tinyres.training.evaluate import Batches, Score, evaluate
@@ -32,6 +33,7 @@ from tinyres.training.team import Team, total
 from tinyres.viz.curves import draw_curves
 
 SAVE_EVERY = 600  # seconds; an epoch may take hours, and so much of it at most is lost
+REPORT_EVERY = 50  # steps that are one launch each; then the host waits for them, and reads what came of them
 
 
 @dataclass
@@ -86,6 +88,7 @@ class Trainer:
         self.optimizer = settings.make_optimizer(self.model)
         self.schedule = settings.make_schedule(self.optimizer, self.total_steps)
         self.position = Position()
+        self.captured: CapturedSteps | None = None
         self.losses: deque[float] = deque(maxlen=5)  # of the last batches that were learnt from
         self.saved = perf_counter()
 
@@ -110,6 +113,7 @@ class Trainer:
         """Train to the last epoch. Raises Diverged if the loss or a gradient becomes NaN or infinite."""
         self.stand_together()
         self.announce()
+        self.captured = self.capture()
         wanted = self.settings.tensorboard and self.team.is_first
         events = EventFile(self.folder.path, self.folder.read_metrics()) if wanted else None
         with np.errstate(all="ignore"):  # Diverged says it better than NumPy's warnings
@@ -140,6 +144,8 @@ class Trainer:
         """Learn from every batch of this epoch that is still to come."""
         self.progress.epoch_begins(self.position.epoch, self.steps_in_epoch(), done=self.position.batch)
         self.model.train()
+        if self.captured is not None:
+            return self.replay_epoch(self.captured)
         started = perf_counter()
         for x, y in self.batches_to_come():
             rows = self.train_loader.rows(self.position.batch)
@@ -163,6 +169,50 @@ class Trainer:
             self.progress.batch_done(self.position.score, self.position.seconds)
             if perf_counter() - self.saved >= SAVE_EVERY:
                 self.save_last()
+
+    def capture(self) -> CapturedSteps | None:
+        """On a GPU, the steps as one launch each; where that cannot be, it is said why. Ranks have messages between."""
+        if self.settings.device == "cpu" or self.position.epoch == self.epochs or not self.team.is_alone:
+            return None
+        self.model.train()
+        try:
+            return CapturedSteps(self.model, self.optimizer, self.train_loader, self.settings.label_smoothing)
+        except NotRecordable as why:
+            self.progress.say(f"each step is launched kernel by kernel, for a CUDA graph cannot repeat {why}")
+            return None
+
+    def replay_epoch(self, captured: CapturedSteps) -> None:
+        """As train_epoch, with captured steps. Of a loss or a gradient that is NaN the host hears a few steps late, but
+        nothing was learnt from it: everything is as it was at that step."""
+        position, steps = self.position, self.steps_in_epoch()
+        captured.begin(position.epoch, position.batch, self.rates(steps))
+        while position.batch < steps:
+            if self.should_stop():
+                self.stop()
+            started = perf_counter()
+            learnt = captured.run(min(REPORT_EVERY, steps - position.batch))
+            position.seconds += perf_counter() - started
+            for loss, correct, images in learnt:
+                position.batch += 1
+                position.score.count(loss, correct, images)
+                self.losses.append(loss)
+                self.progress.batch_done(position.score, position.seconds)
+            if captured.broken_loss is not None:
+                self.schedule.goto(self.step)
+                x, y = next(self.train_loader.epoch(position.epoch, start=position.batch))
+                rows = self.train_loader.rows(position.batch)
+                batch = Tensor(x).to(self.settings.device), Tensor(y).to(self.settings.device)
+                self.check(captured.broken_loss, again=partial(self.backpropagate, *batch, rows))
+            if perf_counter() - self.saved >= SAVE_EVERY:
+                self.save_last()
+
+    def rates(self, steps: int) -> list[float]:
+        """The learning rate of each step of this epoch; the schedule is left at the last."""
+        before, rates = self.position.epoch * len(self.train_loader), []
+        for step in range(steps):
+            self.schedule.goto(before + step)
+            rates.append(self.lr)
+        return rates
 
     def backpropagate(self, images: Tensor, labels: Tensor, rows: Rows) -> Score:
         """Give every parameter its gradient: these rows' part of it. Returns their score."""
@@ -236,12 +286,16 @@ class Trainer:
                 place = f"epoch {self.position.epoch + 1}, after {self.position.batch} of its batches"
                 raise RunError(f"{place}: the next one could not be prepared ({error!r})") from error
             if must_stop():
-                self.save_last()
-                raise Interrupted(
-                    f"stopped in epoch {self.position.epoch + 1} of {self.epochs}, after {self.position.batch} "
-                    f"of its {self.steps_in_epoch()} batches"
-                )
+                self.stop()
             yield batch
+
+    def stop(self) -> None:
+        """Interrupted, with everything saved."""
+        self.save_last()
+        raise Interrupted(
+            f"stopped in epoch {self.position.epoch + 1} of {self.epochs}, after {self.position.batch} "
+            f"of its {self.steps_in_epoch()} batches"
+        )
 
     def finish_epoch(self, validation: Score) -> Metrics:
         """Write the epoch's figures, keep the weights if they are the best so far, and go on to the next epoch."""

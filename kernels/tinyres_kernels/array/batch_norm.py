@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 Array = Any
 
 
-def batch_norm_statistics(x: Array) -> tuple[Array, Array]:
-    """x (N,C,…) -> mean (C), var (C)"""
+def batch_norm_statistics(x: Array, eps: float) -> tuple[Array, Array, Array]:
+    """x (N,C,…) -> mean (C), var (C), r (C)"""
     mean = channel_sums(x) / rows(x)
     deviation = x - column(mean, x)
     deviation *= deviation
-    return mean, channel_sums(deviation) / rows(x)
+    var = channel_sums(deviation) / rows(x)
+    return mean, var, 1 / np.sqrt(var + eps)
+
+
+def batch_norm_track(
+    running_mean: Array, running_var: Array, mean: Array, var: Array, momentum: float, values: int
+) -> None:
+    """All (C). Move the running statistics, in place, towards a batch's of so many values a channel."""
+    running_mean += momentum * (mean - running_mean)
+    running_var += momentum * (var * (values / (values - 1)) - running_var)
 
 
 def batch_norm(x: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Array:

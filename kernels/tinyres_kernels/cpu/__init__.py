@@ -10,6 +10,14 @@ if "OMP_WAIT_POLICY" not in os.environ:
     os.environ["OMP_WAIT_POLICY"] = "passive"
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
+from tinyres_kernels.array.batch_norm import batch_norm_track as batch_norm_track
+from tinyres_kernels.array.cross_entropy import cross_entropy as cross_entropy
+from tinyres_kernels.array.cross_entropy import cross_entropy_grad_x as cross_entropy_grad_x
+from tinyres_kernels.array.linear import linear as linear
+from tinyres_kernels.array.linear import linear_grad_b as linear_grad_b
+from tinyres_kernels.array.linear import linear_grad_w as linear_grad_w
+from tinyres_kernels.array.linear import linear_grad_x as linear_grad_x
+from tinyres_kernels.array.spread import spread as spread
 from tinyres_kernels.cpu.add import add as add
 from tinyres_kernels.cpu.avg_pool2d import avg_pool2d as avg_pool2d
 from tinyres_kernels.cpu.avg_pool2d import avg_pool2d_grad_x as avg_pool2d_grad_x

@@ -27,16 +27,16 @@ from tinyres_kernels.cpu.rows import block_length, covered, empty_like, flat, fo
 Array = np.ndarray
 
 
-def batch_norm_statistics(x: Array) -> tuple[Array, Array]:
-    """x (N,C,…) -> mean (C), var (C)"""
+def batch_norm_statistics(x: Array, eps: float) -> tuple[Array, Array, Array]:
+    """x (N,C,…) -> mean (C), var (C), r (C)"""
     if not covered(x):
-        return array.batch_norm_statistics(x)
+        return array.batch_norm_statistics(x, eps)
     C = x.shape[1]
     counts, sums, squares = block_moments(flat(x), C, wide(np.zeros(C), x.dtype))
     M = x.size // C
     mean = sums.sum(0) / M
-    var = (squares.sum(0) + counts @ (sums / counts[:, None] - mean) ** 2) / M
-    return mean.astype(x.dtype), var.astype(x.dtype)
+    var = ((squares.sum(0) + counts @ (sums / counts[:, None] - mean) ** 2) / M).astype(x.dtype)
+    return mean.astype(x.dtype), var, 1 / np.sqrt(var + eps)
 
 
 def batch_norm(x: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Array:

@@ -7,6 +7,7 @@ from tinyres_kernels.gpu.batch_norm import batch_norm as batch_norm
 from tinyres_kernels.gpu.batch_norm import batch_norm_grad_sums as batch_norm_grad_sums
 from tinyres_kernels.gpu.batch_norm import batch_norm_grad_x as batch_norm_grad_x
 from tinyres_kernels.gpu.batch_norm import batch_norm_statistics as batch_norm_statistics
+from tinyres_kernels.gpu.batch_norm import batch_norm_track as batch_norm_track
 from tinyres_kernels.gpu.batch_norm_add_relu import batch_norm_add_relu as batch_norm_add_relu
 from tinyres_kernels.gpu.batch_norm_add_relu import batch_norm_add_relu_grad_sums as batch_norm_add_relu_grad_sums
 from tinyres_kernels.gpu.batch_norm_relu import batch_norm_relu as batch_norm_relu
@@ -15,7 +16,14 @@ from tinyres_kernels.gpu.batch_norm_relu import batch_norm_relu_grad_x as batch_
 from tinyres_kernels.gpu.conv2d import conv2d as conv2d
 from tinyres_kernels.gpu.conv2d import conv2d_grad_w as conv2d_grad_w
 from tinyres_kernels.gpu.conv2d import conv2d_grad_x as conv2d_grad_x
+from tinyres_kernels.gpu.cross_entropy import cross_entropy as cross_entropy
+from tinyres_kernels.gpu.cross_entropy import cross_entropy_grad_x as cross_entropy_grad_x
+from tinyres_kernels.gpu.linear import linear as linear
+from tinyres_kernels.gpu.linear import linear_grad_b as linear_grad_b
+from tinyres_kernels.gpu.linear import linear_grad_w as linear_grad_w
+from tinyres_kernels.gpu.linear import linear_grad_x as linear_grad_x
 from tinyres_kernels.gpu.max_pool2d import max_pool2d as max_pool2d
 from tinyres_kernels.gpu.max_pool2d import max_pool2d_grad_x as max_pool2d_grad_x
 from tinyres_kernels.gpu.relu import relu as relu
 from tinyres_kernels.gpu.relu import relu_grad_x as relu_grad_x
+from tinyres_kernels.gpu.spread import spread as spread

@@ -2,11 +2,11 @@
 #include "channels.cuh"
 
 extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_add_relu(
-    const real* x, const real* residual, const real* mean, const real* scale, const real* beta, real* y, int part,
-    int M, int C
+    const real* x, const real* residual, const real* mean, const real* r, const real* gamma, const real* beta, real* y,
+    int part, int M, int C
 ) {
     if (my_channel() >= C) return;
-    const real mean_c = mean[my_channel()], scale_c = scale[my_channel()], beta_c = beta[my_channel()];
+    const real mean_c = mean[my_channel()], scale_c = gamma[my_channel()] * r[my_channel()], beta_c = beta[my_channel()];
     down_the_channel(part, M, C, [&](int i) { y[i] = relu((x[i] - mean_c) * scale_c + beta_c + residual[i]); });
 }
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tinyres_kernels import array
-from tinyres_kernels.gpu.channels import added_up, by_channel, parts_of
+from tinyres_kernels.gpu.batch_norm import joined
+from tinyres_kernels.gpu.channels import by_channel, parts_of
 from tinyres_kernels.gpu.launch import channels_first, channels_last, covered, empty
 
 Array = Any
@@ -18,7 +19,7 @@ def batch_norm_add_relu(x: Array, residual: Array, mean: Array, r: Array, gamma:
         return array.batch_norm_add_relu(x, residual, mean, r, gamma, beta)
     x_rows = channels_last(x)
     y = empty(x_rows, x_rows.shape)
-    by_channel(SOURCE, "batch_norm_add_relu", x, x_rows, channels_last(residual), mean, gamma * r, beta, y)
+    by_channel(SOURCE, "batch_norm_add_relu", x, x_rows, channels_last(residual), mean, r, gamma, beta, y)
     return channels_first(y)
 
 
@@ -30,4 +31,4 @@ def batch_norm_add_relu_grad_sums(gy: Array, y: Array, x: Array, mean: Array, r:
     g, sums, products = empty(x_rows, x_rows.shape), parts_of(x), parts_of(x)
     arguments = channels_last(gy), channels_last(y), x_rows, mean, g, sums, products
     by_channel(SOURCE, "batch_norm_add_relu_sums", x, *arguments)
-    return channels_first(g), *added_up(sums, products, r)
+    return channels_first(g), *joined(sums, products, r)

@@ -3,10 +3,10 @@
 #include "channels.cuh"
 
 extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_relu(
-    const real* x, const real* mean, const real* scale, const real* beta, real* y, int part, int M, int C
+    const real* x, const real* mean, const real* r, const real* gamma, const real* beta, real* y, int part, int M, int C
 ) {
     if (my_channel() >= C) return;
-    const real mean_c = mean[my_channel()], scale_c = scale[my_channel()], beta_c = beta[my_channel()];
+    const real mean_c = mean[my_channel()], scale_c = gamma[my_channel()] * r[my_channel()], beta_c = beta[my_channel()];
     down_the_channel(part, M, C, [&](int i) { y[i] = relu((x[i] - mean_c) * scale_c + beta_c); });
 }
 
@@ -17,21 +17,23 @@ struct Gate {
     __device__ real operator()(int i) const { return (x[i] - mean) * scale + beta > 0 ? gy[i] : real(0); }
 };
 
-__device__ inline Gate gate(const real* gy, const real* x, const real* mean, const real* scale, const real* beta, int C) {
+__device__ inline Gate gate(
+    const real* gy, const real* x, const real* mean, const real* r, const real* gamma, const real* beta, int C
+) {
     const int c = my_channel() < C ? my_channel() : 0;
-    return {gy, x, mean[c], scale[c], beta[c]};
+    return {gy, x, mean[c], gamma[c] * r[c], beta[c]};
 }
 
 extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_relu_sums(
-    const real* gy, const real* x, const real* mean, const real* scale, const real* beta, double* sums, double* products,
-    int part, int M, int C
+    const real* gy, const real* x, const real* mean, const real* r, const real* gamma, const real* beta, double* sums,
+    double* products, int part, int M, int C
 ) {
-    write_gradient_sums(gate(gy, x, mean, scale, beta, C), x, mean, sums, products, part, M, C);
+    write_gradient_sums(gate(gy, x, mean, r, gamma, beta, C), x, mean, sums, products, part, M, C);
 }
 
 extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_relu_grad_x(
-    const real* gy, const real* x, const real* mean, const real* scale, const real* beta, const real* a, const real* b,
-    const real* c, real* gx, int part, int M, int C
+    const real* gy, const real* x, const real* mean, const real* r, const real* gamma, const real* beta,
+    const real* gbeta, const real* ggamma, real* gx, int part, int M, int C
 ) {
-    write_grad_x(gate(gy, x, mean, scale, beta, C), x, mean, a, b, c, gx, part, M, C);
+    write_grad_x(gate(gy, x, mean, r, gamma, beta, C), x, mean, r, gamma, gbeta, ggamma, gx, part, M, C);
 }

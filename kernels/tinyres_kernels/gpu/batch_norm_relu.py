@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tinyres_kernels import array
-from tinyres_kernels.gpu.batch_norm import grad_x_factors
-from tinyres_kernels.gpu.channels import added_up, by_channel, parts_of
+from tinyres_kernels.gpu.batch_norm import joined
+from tinyres_kernels.gpu.channels import by_channel, parts_of
 from tinyres_kernels.gpu.launch import channels_first, channels_last, covered, empty
 
 Array = Any
@@ -19,7 +19,7 @@ def batch_norm_relu(x: Array, mean: Array, r: Array, gamma: Array, beta: Array) 
         return array.batch_norm_relu(x, mean, r, gamma, beta)
     x_rows = channels_last(x)
     y = empty(x_rows, x_rows.shape)
-    by_channel(SOURCE, "batch_norm_relu", x, x_rows, mean, gamma * r, beta, y)
+    by_channel(SOURCE, "batch_norm_relu", x, x_rows, mean, r, gamma, beta, y)
     return channels_first(y)
 
 
@@ -30,9 +30,9 @@ def batch_norm_relu_grad_sums(
     if not covered(x, gy):
         return array.batch_norm_relu_grad_sums(gy, x, mean, r, gamma, beta)
     sums, products = parts_of(x), parts_of(x)
-    arguments = channels_last(gy), channels_last(x), mean, gamma * r, beta, sums, products
+    arguments = channels_last(gy), channels_last(x), mean, r, gamma, beta, sums, products
     by_channel(SOURCE, "batch_norm_relu_sums", x, *arguments)
-    return added_up(sums, products, r)
+    return joined(sums, products, r)
 
 
 def batch_norm_relu_grad_x(
@@ -41,8 +41,8 @@ def batch_norm_relu_grad_x(
     """gy, x (N,C,…), the others (C) -> gx (N,C,…)"""
     if not covered(x, gy):
         return array.batch_norm_relu_grad_x(gy, x, mean, r, gamma, beta, gbeta, ggamma)
-    a, b, c = grad_x_factors(x, r, gamma, gbeta, ggamma)
-    gy_rows, x_rows = channels_last(gy), channels_last(x)
+    x_rows = channels_last(x)
     gx = empty(x_rows, x_rows.shape)
-    by_channel(SOURCE, "batch_norm_relu_grad_x", x, gy_rows, x_rows, mean, gamma * r, beta, a, b, c, gx)
+    arguments = channels_last(gy), x_rows, mean, r, gamma, beta, gbeta, ggamma, gx
+    by_channel(SOURCE, "batch_norm_relu_grad_x", x, *arguments)
     return channels_first(gx)

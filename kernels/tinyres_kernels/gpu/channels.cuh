@@ -26,14 +26,15 @@ __device__ void down_the_channel(int part, int M, int C, const F& f) {
 }
 
 // The sum of `mine` over the block's threads of one channel. All threads of the block must come here.
-__device__ inline real sum_in_channel(real mine, real* shared) {
+template <class Number>
+__device__ Number sum_in_channel(Number mine, Number* shared) {
     shared[threadIdx.x] = mine;
     __syncthreads();
     for (int half = DEEP / 2; half > 0; half /= 2) {
         if (threadIdx.x < half * WIDTH) shared[threadIdx.x] += shared[threadIdx.x + half * WIDTH];
         __syncthreads();
     }
-    const real sum = shared[threadIdx.x % WIDTH];
+    const Number sum = shared[threadIdx.x % WIDTH];
     __syncthreads();  // before anybody writes there again
     return sum;
 }
@@ -60,16 +61,16 @@ __device__ void write_gradient_sums(
     write_sum(products, C, sum_in_channel(product, shared));
 }
 
-// gx = a·gy − b − c·(x − mean): see grad_x_factors in batch_norm.py. g(i) is gy.
+// gx = gamma·r·(gy − gbeta/M − x̂·ggamma/M) = a·gy − b − c·(x − mean). g(i) is gy.
 template <class G>
 __device__ void write_grad_x(
-    const G& g, const real* x, const real* mean, const real* a, const real* b, const real* c, real* gx, int part, int M,
-    int C
+    const G& g, const real* x, const real* mean, const real* r, const real* gamma, const real* gbeta,
+    const real* ggamma, real* gx, int part, int M, int C
 ) {
     if (my_channel() >= C) return;
     const int k = my_channel();
-    const real a_k = a[k], b_k = b[k], c_k = c[k], mean_k = mean[k];
-    down_the_channel(part, M, C, [&](int i) { gx[i] = a_k * g(i) - b_k - c_k * (x[i] - mean_k); });
+    const real a = gamma[k] * r[k], b = a * gbeta[k] / M, c = a * r[k] * ggamma[k] / M, mean_k = mean[k];
+    down_the_channel(part, M, C, [&](int i) { gx[i] = a * g(i) - b - c * (x[i] - mean_k); });
 }
 
 __device__ inline real relu(real x) { return x < 0 ? real(0) : x; }  // a NaN stays one

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tinyres_kernels.array.conv2d import in_order
-from tinyres_kernels.gpu.launch import empty, launch
+from tinyres_kernels.gpu.launch import empty, in_order, launch
 
 Array = Any
 THREADS = 256  # of channels.cuh
@@ -28,22 +28,30 @@ def parts_of(x: Array) -> Array:
     return empty(x, (-(-M // part), C), np.float64)
 
 
-def added_up(sums: Array, products: Array, r: Array) -> tuple[Array, Array]:
-    """gbeta (C), ggamma (C) from every part's Σ gy and Σ gy·(x − mean)"""
-    return sums.sum(0).astype(r.dtype), (products.sum(0) * r).astype(r.dtype)
-
-
 def by_channel(source: str, kernel: str, x: Array, *arrays: Array) -> None:
     """kernel(arrays…, part, M, C), for x (N,C,…)."""
     C, M, part = sizes(x)
     width = 16 if C <= 16 else 32
+    arguments = *map(in_order, arrays), part, M, C  # what belongs to the channels may come from a caller in any order
+    launch_by_channel(source, kernel, x, arguments, C, width, -(-M // part))
+
+
+def over_parts(source: str, kernel: str, like: Array, parts: Array, *arguments: Any) -> None:
+    """kernel(parts, arguments…), for parts (P,C) of float64; few channels to a block, so that more threads share P."""
+    launch_by_channel(source, kernel, like, (parts, *arguments), parts.shape[1], 8, 1)
+
+
+def launch_by_channel(
+    source: str, kernel: str, like: Array, arguments: Sequence[Any], C: int, width: int, blocks: int
+) -> None:
+    """Blocks of `width` channels each, and so many of them along the rows."""
     launch(
         source,
         kernel,
-        x,
-        (*map(in_order, arrays), part, M, C),  # what belongs to the channels may come from a caller in any order
-        grid=(-(-M // part), -(-C // width), 1),
+        like,
+        arguments,
+        grid=(blocks, -(-C // width), 1),
         threads=THREADS,
-        shared=THREADS * x.dtype.itemsize,
+        shared=THREADS * 8,  # the largest numbers that are summed are of 8 bytes
         defines=(f"WIDTH={width}",),
     )

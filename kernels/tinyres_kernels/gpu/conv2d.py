@@ -10,15 +10,13 @@ from typing import Any
 import numpy as np
 
 from tinyres_kernels import array, products
-from tinyres_kernels.array.conv2d import in_order
-from tinyres_kernels.gpu.launch import address, channels_first, channels_last, covered, empty, launch
+from tinyres_kernels.gpu import tile
+from tinyres_kernels.gpu.launch import blocks_for, channels_first, channels_last, covered, empty, in_order, launch
 from tinyres_kernels.windows import output_size
 
 Array = Any
 Pair = tuple[int, int]
-ROWS, DEPTH, THREADS = 128, 16, 128  # of tile.cuh and tile_mma.cuh
-PLACE = 12  # bytes, of a row or a place in the depth: three ints
-TENSOR_CORES = {"tf32": 1, "bf16": 2}  # numbers that a word of 32 bits holds
+SOURCE = "conv2d.cu"
 PART = 1024  # pixels that a block of grad_w sums over: short enough for many blocks, long enough to be worth its store
 
 
@@ -46,7 +44,7 @@ def conv2d_grad_x(gy: Array, w: Array, x_shape: tuple[int, ...], stride: Pair, p
 
 
 def conv2d_grad_w(gy: Array, x: Array, w_shape: tuple[int, ...], stride: Pair, padding: Pair) -> Array:
-    """gy (N,O,P,Q), x (N,C,H,W) -> gw (O,C,KH,KW)"""
+    """gy (N,O,P,Q), x (N,C,H,W) -> gw (O,C,KH,KW), the bytes KH,KW,C,O"""
     if not covered(gy, x):
         return array.conv2d_grad_w(gy, x, w_shape, stride, padding)
     (N, C, H, W), (O, _, KH, KW), (P, Q) = x.shape, w_shape, gy.shape[2:]
@@ -54,31 +52,21 @@ def conv2d_grad_w(gy: Array, x: Array, w_shape: tuple[int, ...], stride: Pair, p
     sizes = N, C, H, W, O, P, Q, KH, KW, *stride, *padding
     arguments = channels_last(gy), channels_last(x), parts, PART, *sizes
     product("conv2d_grad_w", arguments, KH * KW * C, O, len(parts))
-    return in_order(parts.sum(0).transpose(3, 2, 0, 1))
+    return added_up(parts).transpose(3, 2, 0, 1)
 
 
 def product(kernel: str, arguments: tuple[Any, ...], rows: int, columns: int, parts: int = 1) -> None:
     """Launch a kernel that is a matrix product of so many rows and columns, its depth cut into parts."""
-    like = arguments[0]
-    width = next((width for width in (16, 32) if columns <= width), 64)
-    kind = products.get() if like.dtype == np.float32 else "float64"
-    if kind in TENSOR_CORES:
-        shared = tensor_core_memory(width, numbers_in_a_word=TENSOR_CORES[kind])
-        defines: tuple[str, ...] = (f"COLUMNS={width}", f"FACTOR={kind}", f"VECTOR={vector(arguments[:2])}")
+    if arguments[0].dtype == np.float32 and products.get() in tile.TENSOR_CORES:
+        tile.rounded_product(products.get(), SOURCE, kernel, arguments, rows, columns, parts)
     else:
-        shared = DEPTH * (ROWS + 1 + width) * like.dtype.itemsize + (ROWS + DEPTH) * PLACE
-        defines = (f"COLUMNS={width}",)
-    grid = -(-rows // ROWS), -(-columns // width), parts
-    launch("conv2d.cu", kernel, like, arguments, grid=grid, threads=THREADS, shared=shared, defines=defines)
+        tile.product(SOURCE, kernel, arguments, rows, columns, parts)
 
 
-def tensor_core_memory(width: int, numbers_in_a_word: int) -> int:
-    """Bytes of shared memory: in tile_mma.cuh, Factor::BYTES of both factors, A in the longer of its layouts."""
-    words = DEPTH // numbers_in_a_word
-    a, b = max(ROWS * (words + 4), words * (ROWS + 8)), words * (width + 8)
-    return 2 * (a + b) * 4 + (ROWS + 2 * DEPTH) * PLACE + (width + 2 * DEPTH) * 4
-
-
-def vector(factors: tuple[Array, ...]) -> int:
-    """How many numbers one access fetches: four, if four that lie side by side are always of one pixel."""
-    return 4 if all(a.shape[-1] % 4 == 0 and address(a) % 16 == 0 for a in factors) else 1
+def added_up(parts: Array) -> Array:
+    """parts (P,…) -> their sum (…)"""
+    if len(parts) == 1:
+        return parts[0]
+    y = empty(parts, parts.shape[1:])
+    launch("add_up.cu", "add_up", parts, (parts, y, len(parts), y.size), grid=blocks_for(y.size))
+    return y

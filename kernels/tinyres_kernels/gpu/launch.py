@@ -14,8 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from tinyres_kernels.array.conv2d import in_order
-
 Array = Any
 FOLDER = Path(__file__).parent
 THREADS = 256  # of a block, where a kernel does not say otherwise
@@ -54,11 +52,18 @@ def launch(
 ) -> None:
     """Run that file's kernel on `grid` blocks of so many threads, for numbers of the type that `like` has.
 
-    arguments: arrays, and whole numbers, which the kernel takes as int. shared: bytes of shared memory for each block.
+    arguments: arrays; whole numbers, which the kernel takes as int; and others, which it takes as real.
+    shared: bytes of shared memory for each block.
     """
     function = load(source, f"real={REALS[like.dtype]}", *defines).get_function(kernel)
-    passed = tuple(np.int32(a) if isinstance(a, (int, np.integer)) else a for a in arguments)
-    function(tuple(grid), (threads, 1, 1), passed, shared_mem=shared)
+    function(tuple(grid), (threads, 1, 1), tuple(as_passed(a, like) for a in arguments), shared_mem=shared)
+
+
+def as_passed(argument: Any, like: Array) -> Any:
+    """A kernel's argument, a number as the very type that the kernel declares."""
+    if isinstance(argument, float):
+        return like.dtype.type(argument)
+    return np.int32(argument) if isinstance(argument, (int, np.integer)) else argument
 
 
 def blocks_for(count: int) -> tuple[int, int, int]:
@@ -82,6 +87,28 @@ def empty(like: Array, shape: Sequence[int], dtype: Any = None) -> Array:
 def address(x: Array) -> int:
     """Where its first number lies in the device's memory."""
     return x.ctypes.data if isinstance(x, np.ndarray) else x.data.ptr
+
+
+def in_order(x: Array) -> Array:
+    """x, its bytes in the order of its axes: the very array, or a copy, made by spread.cu where that can."""
+    if x.flags.c_contiguous:
+        return x
+    if not covered(x) or not 1 <= x.ndim <= 4:
+        return x.copy()
+    return set_in(x, x.shape, [0] * x.ndim, [1] * x.ndim, 0.0)
+
+
+def set_in(x: Array, shape: Sequence[int], first: Sequence[int], step: Sequence[int], value: float) -> Array:
+    """x, of four axes at most and in any order -> y in order: y[first + step·i] = x[i], and value everywhere else"""
+    y = empty(x, shape)
+    if y.size == 0:
+        return y
+    strides = [stride // x.dtype.itemsize for stride in x.strides]
+    axes = [(1, 0, 1, 1, 0)] * (4 - x.ndim) + list(zip(shape, first, step, x.shape, strides, strict=True))
+    start = x[(slice(0, 1),) * x.ndim]  # one number, and so in order: the kernel itself knows where the others are
+    sizes = [number for axis in axes for number in axis]
+    launch("spread.cu", "spread", x, (start, y, float(value), y.size, *sizes), grid=blocks_for(y.size))
+    return y
 
 
 def channels_last(x: Array) -> Array:

@@ -2,8 +2,8 @@
 
     y = gamma·x̂ + beta        x̂ = (x − mean)·r
 
-mean is Σx/M over a channel's M values, var is Σ(x − mean)²/M, and r = 1/√(var + eps) is left to the caller, who may
-also have mean and var from elsewhere. What the three gradients do is derived in tinyres/ops/batch_norm.py:
+mean is Σx/M over a channel's M values, var is Σ(x − mean)²/M, and r = 1/√(var + eps); a caller may also have them from
+elsewhere. What the three gradients do is derived in tinyres/ops/batch_norm.py:
 
     gbeta = Σ gy        ggamma = Σ gy·x̂        gx = gamma·r·(gy − gbeta/M − x̂·ggamma/M)
 """
@@ -15,14 +15,27 @@ import numpy as np
 Array = np.ndarray
 
 
-def batch_norm_statistics(x: Array) -> tuple[Array, Array]:
-    """x (N,C,…) -> mean (C), var (C)"""
-    mean, var = np.zeros(x.shape[1], x.dtype), np.zeros(x.shape[1], x.dtype)
+def batch_norm_statistics(x: Array, eps: float) -> tuple[Array, Array, Array]:
+    """x (N,C,…) -> mean (C), var (C), r (C)"""
+    mean, var, r = (np.zeros(x.shape[1], x.dtype) for _ in range(3))
     for c in range(x.shape[1]):
         values = x[:, c]
         mean[c] = values.sum() / values.size
         var[c] = ((values - mean[c]) ** 2).sum() / values.size
-    return mean, var
+        r[c] = 1 / np.sqrt(var[c] + eps)
+    return mean, var, r
+
+
+def batch_norm_track(
+    running_mean: Array, running_var: Array, mean: Array, var: Array, momentum: float, values: int
+) -> None:
+    """All (C). Move the running statistics, in place, towards a batch's of so many values a channel.
+
+    running = (1 − momentum)·running + momentum·batch, the variance divided by values − 1 as for a sample.
+    """
+    for c in range(len(mean)):
+        running_mean[c] = (1 - momentum) * running_mean[c] + momentum * mean[c]
+        running_var[c] = (1 - momentum) * running_var[c] + momentum * var[c] * values / (values - 1)
 
 
 def batch_norm(x: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Array:

@@ -11,6 +11,7 @@ import tinyres_kernels.gpu as gpu
 from tinyres.bench.gpu import clock, correctness, kernels, paper, recording, roofs, training
 from tinyres.bench.layers import layers
 from tinyres.bench.step import Training
+from tinyres.device import using_products
 from tinyres_kernels import products
 from tinyres_kernels.gpu import peak
 
@@ -68,7 +69,7 @@ def test_the_clock_runs_while_the_work_is_done(card, monkeypatch):
     monkeypatch.setattr(card.cuda, "get_elapsed_time", lambda begin, end: 6.0)
     assert clock.kernel_seconds(lambda: done.append("call"), repeats=1) == pytest.approx(6e-3 / clock.AT_ONCE)
     assert done == ["call"] * clock.WARM_UP + ["busy", "clock", "call", "call", "clock"]
-    assert clock.step_seconds(lambda: None, repeats=4) == pytest.approx(6e-3 / 4)
+    assert clock.step_seconds(lambda count: None, repeats=4) == pytest.approx(6e-3 / 4)
 
 
 @pytest.mark.parametrize("kind", peak.FLOP_PER_ROUND)
@@ -120,18 +121,29 @@ def test_training(card, monkeypatch):
 
     monkeypatch.setattr(training, "Training", step)
     section = training.Section(["resnet8"], batch_size=2, repeats=1)
-    assert section.labels == [f"resnet8 {kind} ordinary" for kind in ("float32", "tf32", "bf16")]
+    assert section.labels == [
+        f"resnet8 {kind} {way}" for kind in ("float32", "tf32", "bf16") for way in ("ordinary", "captured")
+    ]
     row = section.measure("resnet8 tf32 ordinary")
     assert row["images_per_second"] == pytest.approx(2e3 / row["ms"])
     assert (row["model"], row["kind"], row["way"]) == ("resnet8", "tf32", "ordinary")
     assert seen[0] == ("resnet8", 2, "cuda") and set(seen[1:]) == {"tf32"}
 
 
-def test_the_step_is_on_the_card(card, monkeypatch):
-    moved = []
-    monkeypatch.setattr(card, "asarray", lambda array: moved.append(array.shape) or array)
-    Training("resnet8", 2, "cuda")
-    assert (2, 3, 32, 32) in moved and (2,) in moved and (16, 3, 3, 3) in moved
+def test_the_step_is_on_the_card(card):
+    made = Training("resnet8", 2, "cuda")
+    assert {tensor.device for tensor in (made.images, made.labels, *made.model.parameters())} == {"cuda:0"}
+
+
+def test_the_captured_step_learns(card, monkeypatch):
+    """As many steps as are asked for, on batches of that size."""
+    monkeypatch.setattr(training, "IMAGES", 9)
+    learnt, original = [], training.CapturedSteps.run
+    monkeypatch.setattr(training.CapturedSteps, "run", lambda self, count: learnt.extend(original(self, count)))
+    with using_products("bf16"):
+        training.captured("resnet8", 2)(2)
+    assert [step.images for step in learnt] == [2, 2]
+    assert all(np.isfinite(step.loss) for step in learnt)
 
 
 def test_the_papers_recipe(monkeypatch):

@@ -29,13 +29,13 @@ def kernel_seconds(call: Callable[[], object], repeats: int) -> float:
     )
 
 
-def step_seconds(step: Callable[[], object], repeats: int, rounds: int = 3) -> float:
+def step_seconds(steps: Callable[[int], object], repeats: int, rounds: int = 3) -> float:
     """Of one step among many, with what Python takes to tell the card: the best of `rounds`, each a mean of `repeats`.
 
     The best, because what else happens on the machine can only lengthen it; torch's steps are timed in the same way.
     """
-    several(step, WARM_UP)
-    return min(card.seconds(lambda: several(step, repeats)) / repeats for _ in range(rounds))
+    steps(WARM_UP)
+    return min(card.seconds(lambda: steps(repeats)) / repeats for _ in range(rounds))
 
 
 def several(call: Callable[[], object], times: int) -> None:

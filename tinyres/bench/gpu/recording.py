@@ -17,8 +17,14 @@ class Call(NamedTuple):
     arguments: tuple[Any, ...]
 
     def on(self, rung: Any, change: Callable[[Any], Any] = lambda argument: argument) -> tuple[Any, ...]:
-        """All that this rung's kernel gives for these arguments, each changed."""
-        found = getattr(rung, self.kernel)(*map(change, self.arguments))
+        """All that this rung's kernel gives for these arguments, each changed.
+
+        One that gives nothing has written into what it was given: then that.
+        """
+        given = tuple(map(change, self.arguments))
+        found = getattr(rung, self.kernel)(*given)
+        if found is None:
+            return tuple(a for a in given if is_array(a))
         return found if isinstance(found, tuple) else (found,)
 
 

@@ -28,10 +28,10 @@ WAYS = ("eager", "channels_last", "graph", "compile", "reduce-overhead")  # the 
 
 
 class Section:
-    """device: "cpu" serves to try this file where there is no card"""
+    """repeats: as for training.Section. device: "cpu" serves to try this file where there is no card"""
 
     def __init__(self, models: list[str], batch_size: int, repeats: int, device: str = "cuda") -> None:
-        self.batch_size, self.repeats, self.device = batch_size, repeats, device
+        self.batch_size, self.steps, self.device = batch_size, 10 * repeats, device
         self.labels = [f"{model} {kind} {way}" for way in WAYS for model in models for kind in KINDS]
 
     def measure(self, label: str) -> dict[str, object]:
@@ -40,7 +40,7 @@ class Section:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = kind != "float32"
         torch.backends.cudnn.benchmark = True  # the fastest of cuDNN's kernels for these shapes
         step = training_step(model, kind, way, self.batch_size, self.device)
-        taken = seconds(step, self.repeats, self.device)
+        taken = seconds(step, self.steps, self.device)
         figures = {"ms": 1e3 * taken, "images_per_second": self.batch_size / taken}
         return {"model": model, "kind": kind, "way": way, **figures}
 

@@ -4,31 +4,59 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tinyres.bench.gpu.clock import step_seconds
+from tinyres import models
+from tinyres.bench.gpu.clock import several, step_seconds
+from tinyres.bench.loop import noise
 from tinyres.bench.step import Training
+from tinyres.data import Loader, channel_statistics
 from tinyres.device import using_products
+from tinyres.optim import SGD
+from tinyres.training.captured import CapturedSteps
 from tinyres_kernels import products
 
+IMAGES = 12_800  # to learn from in the captured step: its steps are those of an epoch, 100 of 128 images
 
-def ordinary(model: str, batch_size: int) -> Callable[[], object]:
-    """The step as it is written, its kernels launched one by one."""
-    return Training(model, batch_size, "cuda").step
+Steps = Callable[[int], object]  # makes so many steps
 
 
-# Every way in which a step can be made: from a model and a batch size, what does one step. A step that is captured in a
-# CUDA graph goes in here; the report takes the fastest of each network and kind.
-WAYS: dict[str, Callable[[str, int], Callable[[], object]]] = {"ordinary": ordinary}
+def ordinary(model: str, batch_size: int) -> Steps:
+    """The step as it is written, its kernels launched one by one, always on the same batch."""
+    training = Training(model, batch_size, "cuda")
+    return lambda count: several(training.step, count)
+
+
+def captured(model: str, batch_size: int) -> Steps:
+    """A CUDA graph, as `tinyres train` has it, that makes its own batches: cropped, flipped and normalised."""
+    network = models.build(model).to("cuda")
+    optimizer = SGD(network.parameters(), lr=0.01, momentum=0.9)
+    dataset = noise(model, IMAGES)
+    mean, std = channel_statistics(dataset)
+    loader = Loader(dataset, batch_size, shuffle=True, augment=True, mean=mean, std=std)
+    steps = CapturedSteps(network, optimizer, loader, label_smoothing=0.0)
+
+    def run(count: int) -> None:
+        for first in range(0, count, len(loader)):
+            now = min(count - first, len(loader))
+            steps.begin(0, 0, [0.01] * now)
+            steps.run(now)
+
+    return run
+
+
+WAYS: dict[str, Callable[[str, int], Steps]] = {"ordinary": ordinary, "captured": captured}
 
 
 class Section:
+    """repeats: every time is the mean of ten times as many steps"""
+
     def __init__(self, models: list[str], batch_size: int, repeats: int) -> None:
-        self.batch_size, self.repeats = batch_size, repeats
+        self.batch_size, self.steps = batch_size, 10 * repeats
         self.labels = [f"{model} {kind} {way}" for model in models for kind in products.KINDS for way in WAYS]
 
     def measure(self, label: str) -> dict[str, object]:
         """{"model", "kind", "way", "ms": of a step, "images_per_second"}"""
         model, kind, way = label.split()
         with using_products(kind):
-            taken = step_seconds(WAYS[way](model, self.batch_size), self.repeats)
+            taken = step_seconds(WAYS[way](model, self.batch_size), self.steps)
         figures = {"ms": 1e3 * taken, "images_per_second": self.batch_size / taken}
         return {"model": model, "kind": kind, "way": way, **figures}

@@ -1,0 +1,208 @@
+"""Stands in for CuPy: its arrays are NumPy's underneath, its kernels run in the emulator, its graphs record them.
+
+While a stream records, a launch is noted and not carried out, as on a GPU. Array work that is no launch of ours is not
+noted, so it is missing when the graph is launched; most of it is refused on the spot, by name. Memory that was made
+while recording is the pool's: it stays, and holds NaN whenever the graph is launched. All other memory that the graph
+uses is somebody else's, and if that has been freed meanwhile it is noticed.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cuda_on_cpu import emulator
+from tinyres_kernels.gpu import launch
+
+ALLOWED = (np.empty_like, np.asarray, np.shape, np.ndim)  # they neither read nor write what an array holds
+
+
+class Array(np.ndarray):
+    """An array "on the GPU". Whatever is computed from one is one."""
+
+    device = SimpleNamespace(id=0)
+
+    @property
+    def data(self):
+        return SimpleNamespace(ptr=self.ctypes.data)
+
+    def get(self) -> np.ndarray:
+        refuse_while_recording("get")
+        return np.array(self)
+
+    def item(self, *place: int) -> Any:
+        refuse_while_recording("item")
+        return super().item(*place)
+
+    def copy(self, order: str = "C") -> Array:
+        refuse_while_recording("copy")
+        return super().copy(order)
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        refuse_while_recording("[…] =")
+        super().__setitem__(place, value)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+        refuse_while_recording(ufunc.__name__)
+        plain = [on_host(x) for x in inputs]
+        if "out" in settings:
+            settings["out"] = tuple(on_host(x) for x in settings["out"])
+        return on_gpu(getattr(ufunc, method)(*plain, **settings))
+
+    def __array_function__(self, function: Any, types: Any, arguments: Any, settings: Any) -> Any:
+        if function not in ALLOWED:
+            refuse_while_recording(function.__name__)
+        made = on_gpu(super().__array_function__(function, types, arguments, settings))
+        if function is np.empty_like and emulator.recorded is not None:
+            pool.append(owner(made))
+        return made
+
+
+Array.__module__ = "cupy"  # by this tinyres.device knows them
+
+
+pool: list[np.ndarray] = []  # memory made since recording began
+
+
+def owner(array: np.ndarray) -> np.ndarray:
+    """Whose memory it is: the array that a view is of, at the end of it all."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def on_host(x: Any) -> Any:
+    return x.view(np.ndarray) if isinstance(x, Array) else x
+
+
+def on_gpu(x: Any) -> Any:
+    if isinstance(x, np.generic):
+        x = np.asarray(x)  # CuPy's sums, too, are arrays
+    return x.view(Array) if isinstance(x, np.ndarray) else x
+
+
+def refuse_while_recording(what: str) -> None:
+    assert emulator.recorded is None, f"array work that a graph would not repeat here: {what}"
+
+
+class Stream:
+    def __init__(self, non_blocking: bool = False):
+        assert non_blocking, "the legacy stream would wait for this one, and cannot while it records"
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def synchronize(self) -> None:
+        refuse_while_recording("synchronize")
+
+    def begin_capture(self) -> None:
+        refuse_while_recording("begin_capture")
+        emulator.recorded = []
+        pool.clear()
+
+    def end_capture(self) -> Graph:
+        assert emulator.recorded is not None
+        graph = Graph(emulator.recorded, list(pool))
+        emulator.recorded = None
+        pool.clear()
+        return graph
+
+
+class Graph:
+    def __init__(self, recorded: list[tuple[Callable[[], None], list[np.ndarray]]], pool: list[np.ndarray]):
+        self.launches, self.pool = [carry_out for carry_out, _ in recorded], pool
+        inside = {id(array) for array in pool}
+        owners = {id(owner(array)): owner(array) for _, arrays in recorded for array in arrays}
+        self.others = [weakref.ref(array) for key, array in owners.items() if key not in inside]
+
+    def launch(self) -> None:
+        refuse_while_recording("launch")
+        assert all(other() is not None for other in self.others), "memory that a graph uses has been freed"
+        for array in self.pool:
+            array.reshape(-1).view(np.ndarray).view(np.uint8).fill(0xFF)  # NaN, or −1
+        for carry_out in self.launches:
+            carry_out()
+
+
+class Device:
+    id, compute_capability = 0, "90"
+
+    def __init__(self, index: int | None = None):
+        assert not index, "there is one GPU here"
+
+    def __enter__(self) -> Device:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def synchronize(self) -> None:
+        pass
+
+
+class MemoryPool:
+    def malloc(self, size: int) -> None:
+        raise AssertionError("NumPy's arrays do not come from a pool")
+
+
+@contextmanager
+def using_allocator(malloc: Callable[[int], None]) -> Iterator[None]:
+    yield
+
+
+def RawModule(code: str, options: Sequence[str]) -> emulator.Module:
+    """Compiled once for each text and each choice of defines."""
+    return emulator.compiled(code, *(option[2:] for option in options if option.startswith("-D")))
+
+
+def asarray(array: Any) -> Array:
+    refuse_while_recording("asarray")
+    return array if isinstance(array, Array) else np.array(array, order="K").view(Array)
+
+
+class Event:
+    """The card's clock is this machine's."""
+
+    def record(self) -> None:
+        self.at = perf_counter()
+
+    def synchronize(self) -> None:
+        pass
+
+
+__version__ = "14"
+runtime = SimpleNamespace(
+    getDeviceProperties=lambda index: {"name": b"A Card", "multiProcessorCount": 2, "totalGlobalMem": 2**30},
+    driverGetVersion=lambda: 13000,
+    runtimeGetVersion=lambda: 13000,
+)
+cuda = SimpleNamespace(
+    Device=Device,
+    Event=Event,
+    MemoryPool=MemoryPool,
+    Stream=Stream,
+    get_elapsed_time=lambda begin, end: 1e3 * (end.at - begin.at),
+    runtime=runtime,
+    using_allocator=using_allocator,
+)
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """There is a GPU, as far as tinyres can see."""
+    monkeypatch.setitem(sys.modules, "cupy", sys.modules[__name__])
+    monkeypatch.delenv("TINYRES_KERNELS", raising=False)
+    monkeypatch.setattr(launch, "load", launch.load.__wrapped__)  # what it has in its cache may be CuPy's own
+    yield
+    assert emulator.recorded is None
