@@ -15,7 +15,7 @@ import tinyres
 from tinyres import data
 from tinyres.cli import COMMANDS, main, output
 from tinyres.ops.tanh import Tanh
-from tinyres.training import RunFolder
+from tinyres.training import RunFolder, Settings
 from tinyres.training.interrupt import StopOnCtrlC
 
 pytestmark = pytest.mark.usefixtures("tiny_world")
@@ -336,6 +336,14 @@ def test_step(capsys):
 def test_a_wrong_command_line(capsys, arguments, message):
     assert message in refused(capsys, *arguments)
     assert not Path("runs").exists()
+
+
+def test_a_run_in_tf32_does_not_go_on_without_a_gpu(capsys):
+    folder = RunFolder("run")
+    folder.path.mkdir()
+    folder.create(Settings.from_recipe(model="tiny", device="cuda", precision="tf32"), "0" * 64, 1, 1)
+    message = "argument --precision: expected float32 or float64 on the cpu"
+    assert message in refused(capsys, "train", "--resume", "run", "--device", "cpu")
 
 
 def test_what_fails(capsys, monkeypatch):

@@ -28,4 +28,8 @@ def with_flags(settings: Settings, arguments: argparse.Namespace) -> Settings:
                 f"argument --{flag}: {value} contradicts the run, which began with {own}; "
                 f"leave --{flag} out, or start a new run"
             )
-    return replace(settings, **{name: value for name, value in chosen.items() if name in MAY_CHANGE})
+    try:
+        settings = replace(settings, **{name: value for name, value in chosen.items() if name in MAY_CHANGE})
+    except ValueError as error:  # such as a run in TF32 that is to go on without a GPU
+        arguments.parser.error(f"argument --{error}")
+    return settings
