@@ -75,7 +75,7 @@ def test_the_verdict():
 
 def test_it_runs_and_draws(tmp_path, monkeypatch):
     monkeypatch.setattr(lab, "DEPTHS", (14, 14))
-    monkeypatch.setattr(Workbench, "load", lambda bench, *sizes: shapes(8, 4))
+    monkeypatch.setattr(Workbench, "load", lambda bench, *sizes, **how: shapes(8, 4))
     found = perform(lab, Workbench("lesion", LabSettings(seeds=1, epochs=1), tmp_path))["results"]
     assert list(found["nets"]) == ["plain", "VGG", "residual"]
     run = found["nets"]["residual"][0]

@@ -90,7 +90,7 @@ def test_it_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(lab, "DEPTHS", (8, 8))
     monkeypatch.setattr(cost, "BATCH", 2)
     monkeypatch.setattr(cost, "TURNS", 1)
-    monkeypatch.setattr(Workbench, "load", lambda bench, *sizes: shapes(8, 8))
+    monkeypatch.setattr(Workbench, "load", lambda bench, *sizes, **how: shapes(8, 8))
     bench = Workbench("shortcuts", LabSettings(seeds=2, epochs=1), tmp_path / "out")
     found = perform(lab, bench)["results"]
     assert {name: len(runs) for name, runs in found["curves"].items()} == dict.fromkeys(lab.NETS, 2)
