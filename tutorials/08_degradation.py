@@ -426,8 +426,8 @@ for depth, error in degradation.PAPER["residual"].items():
 #   if it were given all the time in the world, it cannot show. The paper did give it time: 600,000 steps on ImageNet,
 #   and three times as many did not help, as a footnote to section 4.1 says.
 # - With more pictures and three seeds, on CIFAR-10, the claim is [reproduced](../docs/labs.md#degradation), on the
-#   training error as well as on the test error. It took 3,130 steps to see all of it: after a quarter of them the deepest
-#   *residual* net was behind the shallowest one too, by a point.
+#   training error as well as on the test error. It took 3,130 steps to see all of it: after a quarter of them the
+#   deepest *residual* net was behind the shallowest one too, by a point.
 # - `tinyres lab degradation --data cifar10 --full` goes to 110 layers and five seeds, if you have a day or two.
 #
 # A last question to sharpen the eye. ResNet-1202 ends at 7.93 % test error, worse than ResNet-110's 6.43 %. Is this
