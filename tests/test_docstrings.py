@@ -16,7 +16,8 @@ def modules():
     for package in (tinyres, tinyres_kernels):
         names.append(package.__name__)
         names.extend(module.name for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."))
-    programs = ("__main__", "torch_twin", "torch_modules")  # importing the one would run it; the others need torch
+    # Importing the first would run it; the others need torch.
+    programs = ("__main__", "torch_twin", "torch_modules", "torch_steps")
     return [name for name in names if not name.endswith(programs)]
 
 

@@ -25,7 +25,7 @@ class TestStepMemory:
         N = 10
         first, second = 4 * (12 * 100 + 100), 4 * (100 * 3 + 3)  # bytes of the two layers
         hidden, scores, loss = 4 * N * 100, 4 * N * 3, 4
-        saved = hidden + 2 * scores + loss  # ReLU's output, which two ops save; softmax and targets
+        saved = hidden + scores + loss  # ReLU's output, which two ops save; softmax
         fullest = 3 * hidden + second + loss  # ReLU has run backward: y, gy, gx, and what the layer after it left
         assert step_memory(two_layers(), (3, 2, 2), N) == {
             "parameters": first + second,

@@ -170,8 +170,8 @@ OPS = (
     Planted(
         "batch_norm_relu: the two sums exchanged",
         "tinyres.ops.batch_norm_relu",
-        "beta, gbeta, ggamma)",
-        "beta, ggamma, gbeta)",
+        "sums(gbeta, ggamma)",
+        "sums(ggamma, gbeta)",
     ),
     Planted(
         "batch_norm_add_relu: no gate before the shortcut",
