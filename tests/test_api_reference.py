@@ -11,7 +11,8 @@ import pytest
 import tinyres
 
 BUILDER = Path(__file__).parents[1] / "docs" / "build_api.py"
-NO_PAGES = ("tinyres.cli", "tinyres.bench.torch_twin", "tinyres.bench.torch_modules")
+TORCH = ("tinyres.bench.torch_twin", "tinyres.bench.torch_modules", "tinyres.bench.gpu.torch_steps")
+NO_PAGES = ("tinyres.cli", *TORCH)
 
 
 def builder():
