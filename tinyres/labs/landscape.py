@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TITLE = "the loss around trained plain and residual nets"
-MINUTES = 4.5
+MINUTES = 5.0
 
 DEPTHS = 32, 56  # the default run's, and the full one's
 IMAGES, RISE, FLATTER = 128, 1.0, 1.5
