@@ -15,6 +15,8 @@ from tinyres.autograd import Array
 from tinyres.device import current_stream, device_of, nccl_library
 from tinyres.parallel.communicator import Communicator
 
+DTYPES = "float32", "float64", "int64"
+
 
 class NCCL:
     """The ranks of `control`, whose current device is the GPU of each.
@@ -46,6 +48,3 @@ class NCCL:
 
     def abort(self, code: int) -> None:
         self.control.abort(code)
-
-
-DTYPES = "float32", "float64", "int64"

@@ -177,9 +177,15 @@ def _test(
     checkpoint.load_weights(model, saved, path, settings.model)
     try:
         mean, std = (np.array(saved.about[name], np.float64) for name in ("mean", "std"))
-        part = ranks.rank, ranks.size
-        sizes: dict[str, Any] = {"batch_size": settings.batch_size, "limit": limit, "part": part}
-        batches = Loader(test_set, mean=mean, std=std, dtype=settings.dtype, **sizes)
+        batches = Loader(
+            test_set,
+            settings.batch_size,
+            mean=mean,
+            std=std,
+            dtype=settings.dtype,
+            limit=limit,
+            part=(ranks.rank, ranks.size),
+        )
     except checkpoint.UNREADABLE as error:
         raise RunError(f"{path}: does not say how its images are normalised ({error}); {checkpoint.CURE}") from error
     score = total(evaluate(model, batches.epoch(0), settings.device), ranks)
