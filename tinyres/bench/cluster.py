@@ -22,6 +22,7 @@ from typing import Any
 
 from tinyres import models, nn
 from tinyres.nn.init import undrawn
+from tinyres.summary import count_parameters
 
 RANKS = (1, 2, 4, 8, 16, 64, 256, 1024)
 NUMBERS = 4  # that travel with the gradient: see tinyres/training/team.py
@@ -58,7 +59,7 @@ class Messages:
 def messages(name: str, seconds: float) -> Messages:
     with undrawn():  # shapes alone count
         model = models.build(name)
-    gradient = 4 * (sum(parameter.numel() for parameter in model.parameters()) + NUMBERS)
+    gradient = 4 * (count_parameters(model) + NUMBERS)
     channels = [layer.num_features for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
     return Messages(name, seconds, gradient, tuple(2 * 8 * C for C in channels))
 
