@@ -18,7 +18,12 @@ import tinyres
 
 API = Path(__file__).parent / "api"
 # The commands have --help. The others need torch, and no user needs them.
-WITHOUT = ("tinyres.cli", "tinyres.bench.torch_twin", "tinyres.bench.torch_modules", "tinyres.bench.gpu.torch_steps")
+WITHOUT = (
+    "tinyres.app.cli",
+    "tinyres.app.bench.torch_twin",
+    "tinyres.app.bench.torch_modules",
+    "tinyres.app.bench.gpu.torch_steps",
+)
 SOURCE_WIDTH = 80  # a line of a docstring as long as that was broken because it was full
 AS_IT_STANDS = re.compile(r"^ |\S {2,}\S|^[\w\[\],()]+ = ")  # a line indented, lined up with others, or a formula
 

@@ -19,8 +19,8 @@ import pytest
 import runs
 
 from tinyres import data, models
+from tinyres.app.training import Interrupted, RunFolder, resume, train, trainer
 from tinyres.data.download import Archive, fetch
-from tinyres.training import Interrupted, RunFolder, resume, train, trainer
 
 CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()
 if CAN_FORK:

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import runs
 
-from tinyres import cli, data, models
-from tinyres.parallel import rank_started
-from tinyres.training import trainer
+from tinyres import data, models
+from tinyres.app import cli
+from tinyres.app.training import trainer
+from tinyres.scale.parallel import rank_started
 
 
 def with_accident(backpropagate: Callable[..., Any], rank: str, at: str, what: str) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""For the tests of tinyres.parallel: ranks that are threads of this process, and ranks that mpiexec starts."""
+"""For the tests of tinyres.scale.parallel: ranks that are threads of this process, and ranks that mpiexec starts."""
 
 from __future__ import annotations
 

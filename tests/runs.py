@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from tinyres import data, models, nn
+from tinyres.app.training import RunFolder, Settings, checkpoint, train
 from tinyres.data.shapes import shapes
-from tinyres.training import RunFolder, Settings, checkpoint, train
 
 BATCHES = 3  # in an epoch: 72 of 80 pictures, 24 a batch; the other 8 are for validation, one batch
 
@@ -36,7 +36,7 @@ def tiny_world(monkeypatch, tmp_path):
     """Inside, the model "tiny" exists, Shapes has 80 + 50 pictures, no curves are drawn, and we are in tmp_path."""
     monkeypatch.setitem(models._MODELS, "tiny", tiny)
     monkeypatch.setattr(data, "shapes", few_shapes)
-    monkeypatch.setattr("tinyres.training.trainer.draw_curves", lambda *arguments: None)
+    monkeypatch.setattr("tinyres.app.training.trainer.draw_curves", lambda *arguments: None)
     monkeypatch.chdir(tmp_path)
 
 

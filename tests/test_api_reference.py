@@ -11,8 +11,8 @@ import pytest
 import tinyres
 
 BUILDER = Path(__file__).parents[1] / "docs" / "build_api.py"
-TORCH = ("tinyres.bench.torch_twin", "tinyres.bench.torch_modules", "tinyres.bench.gpu.torch_steps")
-NO_PAGES = ("tinyres.cli", *TORCH)
+TORCH = ("tinyres.app.bench.torch_twin", "tinyres.app.bench.torch_modules", "tinyres.app.bench.gpu.torch_steps")
+NO_PAGES = ("tinyres.app.cli", *TORCH)
 
 
 def builder():
@@ -79,7 +79,7 @@ def test_what_users_import_is_there_with_its_formula(site, pages):
         "tinyres.nn": tinyres.nn.__all__,
         "tinyres.nn.functional": tinyres.nn.functional.__all__,
         "tinyres.optim": tinyres.optim.__all__,
-        "tinyres.training.trainer": ["Trainer", "Trainer.fit"],
+        "tinyres.app.training.trainer": ["Trainer", "Trainer.fit"],
     }.items():
         page = pages[site / f"{module.replace('.', '/')}.html"]
         assert [

@@ -14,36 +14,48 @@ PACKAGES = [Path(package.__file__).parent for package in (tinyres, tinyres_kerne
 
 # From the top down. A module may import from its own line and from those below.
 LAYERS = (
-    ("tinyres.cli", "tinyres.__main__"),
-    ("tinyres.bench", "tinyres.course", "tinyres.labs"),
-    ("tinyres.export", "tinyres.prediction"),
-    ("tinyres.weights",),
-    ("tinyres.training", "tinyres.viz"),
-    ("tinyres.models", "tinyres.proof", "tinyres.step_memory", "tinyres.summary"),
+    ("tinyres.app.cli", "tinyres.__main__"),
+    ("tinyres.app.bench", "tinyres.study"),
+    ("tinyres.app.export", "tinyres.app.prediction"),
+    ("tinyres.app.weights",),
+    ("tinyres.app.training", "tinyres.look.viz", "tinyres.scale.captured", "tinyres.scale.team"),
+    (
+        "tinyres.models",
+        "tinyres.check.proof",
+        "tinyres.look.step_memory",
+        "tinyres.look.summary",
+    ),
     ("tinyres",),  # the front door: what a user imports
-    ("tinyres.gradcheck", "tinyres.adjoint"),
-    ("tinyres.purity", "tinyres.blame", "tinyres.jacobian", "tinyres.recording", "tinyres.slopes", "tinyres.diagnosis"),
-    ("tinyres.nn", "tinyres.optim", "tinyres.anomaly", "tinyres.creation", "tinyres.data"),
+    ("tinyres.check.gradcheck", "tinyres.check.adjoint"),
+    ("tinyres.check",),
+    ("tinyres.nn", "tinyres.optim", "tinyres.look.anomaly", "tinyres.creation", "tinyres.data"),
     ("tinyres.ops",),
     (
         "tinyres.autograd",
         "tinyres.device",
         "tinyres.fusion",
-        "tinyres.profiler",
+        "tinyres.look",
         "tinyres.random",
         "tinyres.threads",
-        "tinyres.parallel",
+        "tinyres.scale",
     ),
     ("tinyres_kernels",),
 )
 
 
 def height(module):
-    """On which line of LAYERS a module stands, counted from below. (`tinyres` there is the front door alone.)"""
-    for line, names in enumerate(reversed(LAYERS)):
-        if any(module == name or (module.startswith(f"{name}.") and name != "tinyres") for name in names):
-            return line
-    raise AssertionError(f"{module} has no place in LAYERS yet: add it where it belongs")
+    """On which line of LAYERS a module stands, counted from below: that of the longest name which covers it.
+
+    `tinyres` there is the front door alone.
+    """
+    covering = [
+        (len(name), line)
+        for line, names in enumerate(reversed(LAYERS))
+        for name in names
+        if module == name or (module.startswith(f"{name}.") and name != "tinyres")
+    ]
+    assert covering, f"{module} has no place in LAYERS yet: add it where it belongs"
+    return max(covering)[1]
 
 
 def sources():
@@ -97,9 +109,12 @@ def test_one_file_of_tinyres_names_cupy():
 
 
 def test_nothing_needs_torch():
-    twin, its_modules = "tinyres.bench.torch_twin", "tinyres.bench.torch_modules"  # the benchmark's other program,
-    on_a_card = "tinyres.bench.gpu.torch_steps"  # and that for a GPU, by the twin's networks
-    reader = "tinyres.weights.pth"  # opens torch's files where torch is installed: imported in the function alone
+    twin, its_modules = (
+        "tinyres.app.bench.torch_twin",
+        "tinyres.app.bench.torch_modules",
+    )  # the benchmark's other program,
+    on_a_card = "tinyres.app.bench.gpu.torch_steps"  # and that for a GPU, by the twin's networks
+    reader = "tinyres.app.weights.pth"  # opens torch's files where torch is installed: imported in the function alone
     naming = {module for module in SOURCES if any(name.partition(".")[0] == "torch" for name in imports(module))}
     assert naming == {twin, its_modules, on_a_card, reader}
     assert not any(name == "torch" for node in SOURCES[reader].body for name in names_imported(node))

@@ -10,7 +10,7 @@ import tinyres
 import tinyres_kernels
 from tinyres import Tensor, nn
 from tinyres import random as draws
-from tinyres.anomaly.report import AnomalyError
+from tinyres.look.anomaly.report import AnomalyError
 from tinyres.nn import functional as F
 
 KERNELS = Path(tinyres_kernels.__file__).parent

@@ -35,4 +35,4 @@ def test_examples(name):
 
 
 def test_there_are_examples():
-    assert examples("tinyres") and examples("tinyres.gradcheck") and examples("tinyres_kernels.windows")
+    assert examples("tinyres") and examples("tinyres.check.gradcheck") and examples("tinyres_kernels.windows")

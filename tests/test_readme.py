@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import tinyres.data
-from tinyres.cli import parser
+from tinyres.app.cli import parser
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 import tinyres
-from tinyres import Op, Tensor, data, models, nn, optim, training
+from tinyres import Op, Tensor, data, models, nn, optim
+from tinyres.app import training
 from tinyres.autograd import Array
 from tinyres.nn import functional as F
 from tinyres.optim import lr_scheduler

@@ -11,16 +11,16 @@ Where to read: autograd.py (the engine), ops/conv2d.py (an op), models/resnet.py
 """
 
 from tinyres import nn, optim
-from tinyres.adjoint import adjoint_check
-from tinyres.anomaly import AnomalyError, detect_anomaly
 from tinyres.autograd import Observer, Op, Tensor, no_grad, observe
+from tinyres.check.adjoint import adjoint_check
+from tinyres.check.gradcheck import gradcheck
 from tinyres.creation import ones, randn, tensor, zeros
 from tinyres.device import get_float32_matmul_precision, set_float32_matmul_precision
 from tinyres.fusion import unfused
-from tinyres.gradcheck import gradcheck
+from tinyres.look.anomaly import AnomalyError, detect_anomaly
+from tinyres.look.profiler import profile
 from tinyres.ops.cat import cat
 from tinyres.ops.reshape import flatten
-from tinyres.profiler import profile
 from tinyres.random import manual_seed
 from tinyres.threads import follow_environment, get_num_threads, set_num_threads
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from tinyres.cli import main
+from tinyres.app.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

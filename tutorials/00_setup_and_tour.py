@@ -38,9 +38,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import tinyres
-from tinyres import Tensor, data, models, no_grad, optim, viz
-from tinyres.labs.drawing import BLUE, GREEN, VERMILION, tidy
+from tinyres import Tensor, data, models, no_grad, optim
+from tinyres.look import viz
 from tinyres.nn import functional as F
+from tinyres.study.labs.drawing import BLUE, GREEN, VERMILION, tidy
 
 print("tinyres", tinyres.__version__, "is here")
 
@@ -153,7 +154,7 @@ plt.show()
 # At x = 3, how many times as fast as x does y = x·x + 2·x grow? Decide before you run the cell after next.
 
 # %%
-from tinyres.course import check
+from tinyres.study.course import check
 
 answer = None  # your number
 check.first_slope(answer)
@@ -216,8 +217,8 @@ print(*str(check).splitlines()[:9], "…", sep="\n")
 # | `tinyres/ops/` | one operation a file: formula, forward and a backward written by hand |
 # | `tinyres/nn/`, `tinyres/optim/` | layers and optimisers, under torch's names |
 # | `tinyres/models/` | ResNets, their plain twins, and the relatives |
-# | `tinyres/data/`, `tinyres/training/` | pictures in batches; the loop that trains, saves and resumes |
-# | `tinyres/labs/`, `tinyres/viz/` | experiments on what is claimed of residual networks; pages and pictures |
+# | `tinyres/data/`, `tinyres/app/training/` | pictures in batches; the loop that trains, saves and resumes |
+# | `tinyres/study/labs/`, `tinyres/look/viz/` | experiments on the claims about residual networks; pages and pictures |
 # | `kernels/tinyres_kernels/` | the arithmetic: once as loops to read, once in NumPy, once compiled |
 # | `tests/`, `tutorials/` | the same tree again, with what proves it; these lessons |
 #
@@ -243,7 +244,7 @@ print(inspect.getsource(ReLU))
 # The same program from Python, for those who do not leave the notebook:
 
 # %% tags=["varies"]
-from tinyres.cli import main
+from tinyres.app.cli import main
 
 _ = main(["lab", "--list"])
 

@@ -23,9 +23,9 @@ import inspect
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinyres.course import check
-from tinyres.labs import chain as lab
-from tinyres.labs.drawing import BLUE, GREEN, ORANGE, VERMILION, tidy
+from tinyres.study.course import check
+from tinyres.study.labs import chain as lab
+from tinyres.study.labs.drawing import BLUE, GREEN, ORANGE, VERMILION, tidy
 
 
 def s(z):
@@ -298,7 +298,8 @@ for i, row in enumerate(zip(*by_way, strict=True)):
 # (Where notebooks are only shown and not run, the page is missing. `tinyres step chain` writes one like it.)
 
 # %% tags=["varies"]
-from tinyres import Tensor, viz
+from tinyres import Tensor
+from tinyres.look import viz
 
 x_leaf = Tensor(np.float64(x))
 leaves = [Tensor(np.float64(w), requires_grad=True) for w in ws]

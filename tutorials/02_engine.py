@@ -27,7 +27,7 @@
 # multiplied element by element; that changes nothing.
 
 # %%
-from tinyres.course import check
+from tinyres.study.course import check
 
 
 def multiply_backward(gy, a, b):
@@ -50,8 +50,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import tinyres
-from tinyres import viz
-from tinyres.labs.drawing import BLUE, VERMILION, tidy
+from tinyres.look import viz
+from tinyres.study.labs.drawing import BLUE, VERMILION, tidy
 
 
 class Tensor:

@@ -14,10 +14,11 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinyres import AnomalyError, Op, Tensor, adjoint_check, detect_anomaly, gradcheck, slopes
-from tinyres.course import check
-from tinyres.labs.drawing import BLUE, GREEN, GREY, ORANGE, VERMILION, tidy
+from tinyres import AnomalyError, Op, Tensor, adjoint_check, detect_anomaly, gradcheck
+from tinyres.check import slopes
 from tinyres.nn import functional as F
+from tinyres.study.course import check
+from tinyres.study.labs.drawing import BLUE, GREEN, GREY, ORANGE, VERMILION, tidy
 
 # %% [markdown]
 # ## Four backward passes, one of them right

@@ -16,10 +16,10 @@ from matplotlib.colors import ListedColormap
 
 import tinyres
 from tinyres import Tensor, data, nn, optim
-from tinyres.course import check
-from tinyres.labs.drawing import BLUE, GREEN, GREY, ORANGE, VERMILION, tidy
 from tinyres.nn import functional as F
 from tinyres.ops.linear import Linear
+from tinyres.study.course import check
+from tinyres.study.labs.drawing import BLUE, GREEN, GREY, ORANGE, VERMILION, tidy
 
 # %% [markdown]
 # ## Three arms

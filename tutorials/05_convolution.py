@@ -14,14 +14,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from tinyres import Tensor, adjoint_check, models
-from tinyres.course import check
+from tinyres.check.gradcheck import GradientError
 from tinyres.data.shapes import shapes
-from tinyres.gradcheck import GradientError
-from tinyres.labs import one_by_one as lab
-from tinyres.labs.drawing import BLUE, GREEN, GREY, ORANGE, VERMILION, tidy
+from tinyres.look.summary import layers
 from tinyres.nn import functional as F
 from tinyres.ops.conv2d import Conv2d
-from tinyres.summary import layers
+from tinyres.study.course import check
+from tinyres.study.labs import one_by_one as lab
+from tinyres.study.labs.drawing import BLUE, GREEN, GREY, ORANGE, VERMILION, tidy
 from tinyres_kernels import reference as loops
 from tinyres_kernels.reference.conv2d import places
 

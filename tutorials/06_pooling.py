@@ -15,12 +15,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from tinyres import Observer, Tensor, adjoint_check, models, no_grad, observe
-from tinyres.course import check
 from tinyres.data.shapes import shapes
-from tinyres.labs.drawing import BLUE, GREEN, GREY, ORANGE, VERMILION, tidy
+from tinyres.look.summary import MultiplyAdds
 from tinyres.models.resnet import ResNet
 from tinyres.nn import functional as F
-from tinyres.summary import MultiplyAdds
+from tinyres.study.course import check
+from tinyres.study.labs.drawing import BLUE, GREEN, GREY, ORANGE, VERMILION, tidy
 from tinyres_kernels import reference
 
 # %% [markdown]

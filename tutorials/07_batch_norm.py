@@ -14,14 +14,15 @@ from textwrap import fill
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinyres import Tensor, gradcheck, nn, viz
-from tinyres.course import check
+from tinyres import Tensor, gradcheck, nn
+from tinyres.check.gradcheck import GradientError
 from tinyres.data.shapes import shapes
-from tinyres.gradcheck import GradientError
-from tinyres.labs.drawing import BLUE, GREEN, GREY, ORANGE, VERMILION, tidy
+from tinyres.look import viz
 from tinyres.nn import functional as F
 from tinyres.ops.batch_norm import BatchNorm
 from tinyres.ops.batch_norm_relu import BatchNormReLU
+from tinyres.study.course import check
+from tinyres.study.labs.drawing import BLUE, GREEN, GREY, ORANGE, VERMILION, tidy
 
 rng = np.random.default_rng(0)
 
@@ -362,7 +363,7 @@ for k, missing in enumerate(every):
 
 # %% [markdown]
 # It finds each by name. How? It tries the formulas that people write by mistake, and sees which of them gives the
-# same wrong numbers (`tinyres/diagnosis/`).
+# same wrong numbers (`tinyres/check/diagnosis/`).
 #
 # ## What gx can never contain
 #

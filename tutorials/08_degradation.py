@@ -21,18 +21,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from tinyres import Tensor, manual_seed
-from tinyres.course import check
 from tinyres.data import Loader, channel_statistics
 from tinyres.data.shapes import shapes
-from tinyres.labs import degradation, gradient_flow, identity
-from tinyres.labs.drawing import BLUE, GREEN, PLAIN, RESIDUAL, VERMILION, tidy
-from tinyres.labs.fit import fit
-from tinyres.labs.halved import halved
-from tinyres.labs.twins import KINDS, twin
+from tinyres.look.summary import count_parameters
 from tinyres.models.plain import PlainBlock, cifar_plain
 from tinyres.nn import functional as F
 from tinyres.optim import Adam
-from tinyres.summary import count_parameters
+from tinyres.study.course import check
+from tinyres.study.labs import degradation, gradient_flow, identity
+from tinyres.study.labs.drawing import BLUE, GREEN, PLAIN, RESIDUAL, VERMILION, tidy
+from tinyres.study.labs.fit import fit
+from tinyres.study.labs.halved import halved
+from tinyres.study.labs.twins import KINDS, twin
 
 print(inspect.getsource(PlainBlock.forward))
 print(inspect.getsource(cifar_plain))

@@ -22,22 +22,23 @@ from math import prod
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tinyres import Tensor, gradcheck, manual_seed, models, viz
+from tinyres import Tensor, gradcheck, manual_seed, models
 from tinyres.autograd import Op
-from tinyres.course import check
+from tinyres.check.gradcheck import GradientError
 from tinyres.data import Loader, channel_statistics
 from tinyres.data.shapes import shapes
-from tinyres.gradcheck import GradientError
-from tinyres.labs import bottleneck, paths, shortcuts
-from tinyres.labs.drawing import BLUE, GREY, ORANGE, RESIDUAL, VERMILION, tidy
-from tinyres.labs.fit import fit
-from tinyres.labs.halved import halved
-from tinyres.labs.twins import twin
+from tinyres.look import viz
+from tinyres.look.summary import count_parameters, layers
 from tinyres.models.preact import PreActBlock
 from tinyres.models.resnet import BasicBlock, Bottleneck, make_shortcut
 from tinyres.nn import functional as F
 from tinyres.ops.add import Add
-from tinyres.summary import count_parameters, layers
+from tinyres.study.course import check
+from tinyres.study.labs import bottleneck, paths, shortcuts
+from tinyres.study.labs.drawing import BLUE, GREY, ORANGE, RESIDUAL, VERMILION, tidy
+from tinyres.study.labs.fit import fit
+from tinyres.study.labs.halved import halved
+from tinyres.study.labs.twins import twin
 
 # %% [markdown]
 # ## w + 1

@@ -16,13 +16,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from tinyres import Tensor, data, no_grad
-from tinyres.course import check
-from tinyres.labs import lesion, paths, responses, shattered, symmetry
-from tinyres.labs.drawing import BLUE, GREY, PLAIN, RESIDUAL, VERMILION, tidy
-from tinyres.labs.fit import fit
-from tinyres.labs.halved import halved
-from tinyres.labs.twins import KINDS, twin
 from tinyres.random import generator
+from tinyres.study.course import check
+from tinyres.study.labs import lesion, paths, responses, shattered, symmetry
+from tinyres.study.labs.drawing import BLUE, GREY, PLAIN, RESIDUAL, VERMILION, tidy
+from tinyres.study.labs.fit import fit
+from tinyres.study.labs.halved import halved
+from tinyres.study.labs.twins import KINDS, twin
 
 # %% [markdown]
 # The addition in y = F(x) + x has no parameters and costs next to nothing. It does not let the network say anything

@@ -17,16 +17,16 @@ import numpy as np
 
 import tinyres
 from tinyres import Tensor, data, models, no_grad, optim
-from tinyres.course import check
 from tinyres.data.shapes import shapes
-from tinyres.labs.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, tidy
-from tinyres.labs.halved import halved
+from tinyres.look.summary import layers
 from tinyres.models import densenet, highway
 from tinyres.models.googlenet import Inception
 from tinyres.nn import Conv2d, Sequential
 from tinyres.nn import functional as F
 from tinyres.nn.init import undrawn
-from tinyres.summary import layers
+from tinyres.study.course import check
+from tinyres.study.labs.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, tidy
+from tinyres.study.labs.halved import halved
 
 os.environ["TINYRES_KERNELS"] = "array"  # convolutions in NumPy: fast enough for a few images, and nothing to compile
 

@@ -15,11 +15,11 @@ import numpy as np
 
 import tinyres
 from tinyres import Tensor, models, optim
-from tinyres.bench import machine
-from tinyres.course import check
+from tinyres.app.bench import machine
 from tinyres.device import must_compile
-from tinyres.labs.drawing import BLUE, GREY, ORANGE, VERMILION, tidy
 from tinyres.nn import functional as F
+from tinyres.study.course import check
+from tinyres.study.labs.drawing import BLUE, GREY, ORANGE, VERMILION, tidy
 from tinyres.threads import using_threads
 from tinyres_kernels import array, cpu, reference
 from tinyres_kernels.array.conv2d import slide

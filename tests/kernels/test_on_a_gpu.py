@@ -9,10 +9,10 @@ from kernels.test_tensor_cores import share
 import tinyres_kernels.array as array
 import tinyres_kernels.gpu as gpu
 from tinyres import Tensor, manual_seed, models, optim
+from tinyres.app.training.step import backpropagate
 from tinyres.data import Dataset, Loader
 from tinyres.nn import functional as F
-from tinyres.training.captured import CapturedSteps
-from tinyres.training.step import backpropagate
+from tinyres.scale.captured import CapturedSteps
 from tinyres_kernels.gpu.augment import augment
 from tinyres_kernels.gpu.launch import FOLDER
 

@@ -7,8 +7,8 @@ import pytest
 from networks import assert_same_scores, check_gradients, dropouts, images, losses, shapes
 
 from tinyres import Tensor, models
+from tinyres.look.summary import count_parameters, layers, summary
 from tinyres.models.alexnet import AlexNet
-from tinyres.summary import count_parameters, layers, summary
 
 WIDTHS = (64, 192, 384, 256, 256)
 SMALL = (4, 6, 8, 7, 5)

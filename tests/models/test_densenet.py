@@ -7,9 +7,9 @@ import pytest
 from networks import assert_same_scores, check_gradients, images, losses, state_shapes
 
 from tinyres import Tensor, models
+from tinyres.look.summary import count_parameters, layers
 from tinyres.models.densenet import DenseBlock, DenseLayer, DenseNet, Transition, densenet_bc
 from tinyres.nn import BatchNorm2d, Conv2d, MaxPool2d, ReLU
-from tinyres.summary import count_parameters, layers
 
 BLOCKS_121 = (6, 12, 24, 16)
 

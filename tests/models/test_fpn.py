@@ -5,10 +5,10 @@ import pytest
 from networks import assert_same_scores, check_gradients, images, losses, state_shapes
 
 from tinyres import Tensor, models
+from tinyres.look.summary import count_parameters, layers
 from tinyres.models.fpn import FeaturePyramid, PyramidClassifier, ResNetFPN, resnet50_fpn
 from tinyres.models.resnet import cifar_resnet
 from tinyres.nn import functional as F
-from tinyres.summary import count_parameters, layers
 
 
 def small(num_classes=10):

@@ -7,8 +7,8 @@ import pytest
 from networks import assert_same_scores, check_gradients, dropouts, images, losses, shapes
 
 from tinyres import Tensor, models
+from tinyres.look.summary import count_parameters, layers, summary
 from tinyres.models.googlenet import GoogLeNet, Inception
-from tinyres.summary import count_parameters, layers, summary
 
 # Table 1 of the paper: 1×1, 3×3 reduce, 3×3, 5×5 reduce, 5×5, pool proj; and what comes out, 224×224 images coming in.
 TABLE = {

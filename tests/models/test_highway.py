@@ -7,6 +7,7 @@ import pytest
 from networks import assert_same_scores, check_gradients, images, losses
 
 from tinyres import Tensor, models
+from tinyres.look.summary import count_parameters, layers
 from tinyres.models.highway import (
     Highway,
     HighwayNet,
@@ -16,7 +17,6 @@ from tinyres.models.highway import (
     highway_mlp,
 )
 from tinyres.nn import Linear
-from tinyres.summary import count_parameters, layers
 
 LAYERS = [
     pytest.param(convolutional, (2, 4, 5, 3), id="convolutional"),

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tinyres import models
-from tinyres.summary import count_parameters
+from tinyres.look.summary import count_parameters
 
 
 def test_every_name_is_a_function_here():

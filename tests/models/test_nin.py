@@ -7,8 +7,8 @@ import pytest
 from networks import assert_same_scores, check_gradients, dropouts, images, losses, shapes
 
 from tinyres import Tensor, models
+from tinyres.look.summary import count_parameters, layers
 from tinyres.models.nin import NIN, mlpconv
-from tinyres.summary import count_parameters, layers
 
 WIDTHS = ((192, 160, 96), (192, 192, 192), (192, 192))
 SMALL = ((8, 6, 4), (8, 7, 6), (8, 6))

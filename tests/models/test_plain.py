@@ -5,8 +5,8 @@ import pytest
 from networks import images, losses
 
 from tinyres import Tensor, models
+from tinyres.look.summary import layers
 from tinyres.models.plain import cifar_plain
-from tinyres.summary import layers
 
 DEPTHS = (20, 32, 44, 56, 110)
 TWINS = [*[(f"plain{d}", f"resnet{d}") for d in DEPTHS], ("plain18", "resnet18"), ("plain34", "resnet34")]

@@ -5,9 +5,9 @@ import pytest
 from networks import assert_same_scores, check_gradients, images, losses
 
 from tinyres import Tensor, models
+from tinyres.look.summary import count_parameters, layers
 from tinyres.models.preact import PreActBlock, PreActBottleneck, cifar_preactresnet
 from tinyres.nn import Identity
-from tinyres.summary import count_parameters, layers
 
 NETWORKS = {  # parameters, multiply-adds
     "preactresnet20": (269_722, 40_551_040),

@@ -8,9 +8,9 @@ import pytest
 from networks import images, losses
 
 from tinyres import Tensor, models
+from tinyres.look.summary import count_parameters, layers
 from tinyres.models.resnet import BasicBlock, Bottleneck, ImageNetResNet, ResNet, cifar_resnet
 from tinyres.nn import functional as F
-from tinyres.summary import count_parameters, layers
 
 NETWORKS = {  # parameters, millions of multiply-adds; for ImageNet as torchvision gives them for its weights
     "resnet20": (269_722, 40.6),

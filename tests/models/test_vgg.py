@@ -7,8 +7,8 @@ import pytest
 from networks import assert_same_scores, check_gradients, dropouts, images, losses, shapes
 
 from tinyres import Tensor, models
+from tinyres.look.summary import count_parameters, layers, summary
 from tinyres.models.vgg import VGG, CifarVGG, D, E
-from tinyres.summary import count_parameters, layers, summary
 
 SMALL = ((4, 6), (8,), (8, 10))
 

@@ -126,12 +126,15 @@ ENGINE = (
     # ---- the checker itself ----
     Planted(
         "gradcheck: seeded with ones",
-        "tinyres.gradcheck",
+        "tinyres.check.gradcheck",
         "gy = rng.standard_normal(recorded.y.shape)",
         "gy = np.ones(recorded.y.shape)",
     ),
     Planted(
-        "gradcheck: NaN passes", "tinyres.slopes", "np.where(np.isnan(error), np.inf, error)", "np.nan_to_num(error)"
+        "gradcheck: NaN passes",
+        "tinyres.check.slopes",
+        "np.where(np.isnan(error), np.inf, error)",
+        "np.nan_to_num(error)",
     ),
     # ---- running statistics ----
     Planted(

@@ -5,7 +5,7 @@ import re
 import nbformat
 import pytest
 
-from tinyres.course import LESSONS
+from tinyres.study.course import LESSONS
 from tutorials.build import FOLDER, execute, head, index, picture, picture_of, read, sources
 
 SOURCES = sources()

@@ -10,7 +10,7 @@ from zlib import crc32
 import numpy as np
 
 from tinyres import Tensor, no_grad
-from tinyres.diagnosis import Evidence
+from tinyres.check.diagnosis import Evidence
 
 
 class Wrong(NamedTuple):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinyres import models
-from tinyres.summary import PAPER, count_parameters, layers
+from tinyres.look.summary import PAPER, count_parameters, layers
 
 HEAD = """\
 # The models

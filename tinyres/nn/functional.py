@@ -35,7 +35,7 @@ from tinyres.ops.relu import relu
 from tinyres.ops.sigmoid import sigmoid
 from tinyres.ops.softmax import softmax
 from tinyres.ops.tanh import tanh
-from tinyres.parallel.batch import piece
+from tinyres.scale.parallel.batch import piece
 
 __all__ = [
     "adaptive_avg_pool2d",

@@ -33,7 +33,7 @@ def undrawn() -> Iterator[None]:
     memory at the first touch. What is not drawn, such as batch norm's ones, is as always.
 
         >>> from tinyres import models
-        >>> from tinyres.summary import count_parameters
+        >>> from tinyres.look.summary import count_parameters
         >>> with undrawn():
         ...     print(f"{count_parameters(models.vgg16()):,}")
         138,357,544

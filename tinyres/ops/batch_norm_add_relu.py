@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinyres.autograd import Array, Op
 from tinyres.device import kernels_for
-from tinyres.parallel.batch import piece
+from tinyres.scale.parallel.batch import piece
 
 
 class BatchNormAddReLU(Op):

@@ -1,0 +1,98 @@
+"""tinyres/app/bench/cluster.py, and docs/cluster.md, which it writes in part."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ranks import on_threads
+
+from tinyres import Tensor, models
+from tinyres.app.bench import allreduce, cluster
+from tinyres.app.bench.cluster import Fabric, halving_and_doubling, messages, recursive_doubling, ring
+from tinyres.app.cli import parser
+from tinyres.app.training.evaluate import Score
+from tinyres.app.training.step import backpropagate
+from tinyres.scale.parallel import Rows
+from tinyres.scale.team import Team
+
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = (DOCS / "cluster.md").read_text(encoding="utf-8")
+FABRIC = Fabric("some", alpha=3e-6, beta=2e9)
+
+
+# ---- what is sent ----------------------------------------------------------------------------------------------------
+
+
+def test_a_step_sends_what_the_table_counts(monkeypatch):
+    monkeypatch.setenv("TINYRES_KERNELS", "array")
+
+    def step(ranks):
+        model, rows = models.build("resnet8"), Rows.of(2, ranks.rank, 2)
+        team = Team(ranks, model, "sync")
+        with team.normalising(rows):
+            backpropagate(model, Tensor(np.ones((1, 3, 8, 8), np.float32)), Tensor([0]), share=rows.share)
+        team.sum_step(Score(), rows.share, lambda: False)
+        return ranks.sent
+
+    expected = messages("resnet8", 1.0)
+    for sent in on_threads(2, step):
+        *norms, gradient = sent
+        assert gradient * 4 == expected.gradient
+        assert sorted(8 * size for size in norms) == sorted(2 * expected.batch_norms)
+
+
+def test_the_sizes_that_are_measured_are_those_of_the_networks():
+    sizes = [size for size, _ in allreduce.SIZES.values()]
+    nets = [messages(name, 1.0) for name in ("resnet20", "resnet50")]
+    assert sizes == [max(nets[0].batch_norms), *(net.gradient for net in nets)]
+
+
+# ---- the formulas, against the messages made one after the other -----------------------------------------------------
+
+
+def simulated(N, n, rounds):
+    """Seconds of these rounds; in each, every rank sends so many bytes to another, all at once."""
+    return sum(FABRIC.alpha + size / FABRIC.beta for size in rounds)
+
+
+@pytest.mark.parametrize("N", [2, 4, 8, 64])
+@pytest.mark.parametrize("n", [8, 4096, 10**8])
+def test_formulas(N, n):
+    doublings = N.bit_length() - 1
+    halves = [n / 2**k for k in range(1, doublings + 1)]  # what is handed over shrinks, and then grows again
+    assert ring(N, n, FABRIC) == pytest.approx(simulated(N, n, 2 * (N - 1) * [n / N]))
+    assert halving_and_doubling(N, n, FABRIC) == pytest.approx(simulated(N, n, halves + halves[::-1]))
+    assert recursive_doubling(N, n, FABRIC) == pytest.approx(simulated(N, n, doublings * [n]))
+
+
+def test_one_rank_sends_nothing():
+    assert ring(1, 100, FABRIC) == halving_and_doubling(1, 100, FABRIC) == recursive_doubling(1, 100, FABRIC) == 0
+
+
+# ---- the page --------------------------------------------------------------------------------------------------------
+
+
+def test_the_tables_are_what_the_code_gives():
+    measured = json.loads((DOCS / "allreduce.json").read_text())
+    assert cluster.filled_in(PAGE, cluster.tables(measured)) == PAGE
+
+
+def test_a_page_without_its_marks():
+    with pytest.raises(ValueError, match="expected <!-- a --> once, got it 0 times"):
+        cluster.filled_in("no marks", {"a": "text"})
+
+
+def test_commands_exist():
+    commands = [line for line in PAGE.splitlines() if line.startswith("mpiexec ") and " tinyres " in line]
+    assert len(commands) >= 3
+    for command in commands:
+        _, _, arguments = command.partition(" tinyres ")
+        assert parser().parse_args(shlex.split(arguments))
+
+
+def test_links_lead_somewhere():
+    for path in re.findall(r"\]\(([^)]+)\)", PAGE):
+        assert (DOCS / path).is_file() or not (DOCS.parent / "tinyres").is_dir()

@@ -1,0 +1,169 @@
+"""tinyres/scale/captured.py: steps recorded and launched again, on the stand-in for a GPU (tests/cuda_on_cpu)."""
+
+import sys
+from functools import partial
+
+import numpy as np
+import pytest
+from cuda_on_cpu import emulator
+from cuda_on_cpu.cupy_stand_in import gpu  # noqa: F401
+
+import tinyres_kernels.gpu
+from tinyres import Tensor, manual_seed, nn, optim
+from tinyres.app.training.step import train_step
+from tinyres.data import Dataset, Loader
+from tinyres.device import to_device
+from tinyres.models.resnet import BasicBlock, Bottleneck, ResNet
+from tinyres.scale.captured import CapturedSteps, NotRecordable
+
+pytestmark = [emulator.needs_compiler, pytest.mark.usefixtures("gpu")]
+MEAN, STD = np.array([0.4, 0.5, 0.6]), np.array([0.2, 0.3, 0.25])
+
+
+def pictures(count=11):
+    draws = np.random.default_rng(3)
+    images = draws.integers(0, 256, (count, 3, 8, 8), dtype=np.uint8)
+    return Dataset(images, draws.integers(0, 4, count), tuple("abcd"), "noise")
+
+
+def small_resnet(block=BasicBlock, shortcut="A"):
+    manual_seed(0)
+    return ResNet(partial(block, shortcut=shortcut), (1, 1), (4, 6), 4).double()
+
+
+class Training:
+    """One network, one loader: 11 pictures are batches of 4, 4 and 3."""
+
+    def __init__(self, device, model=None, **settings):
+        self.model = (model or small_resnet()).to(device).train()
+        chosen = {"lr": 0.1, "momentum": 0.9, "weight_decay": 1e-2, "nesterov": True, **settings}
+        self.optimizer = optim.SGD(self.model.parameters(), **chosen)
+        self.loader = Loader(pictures(), 4, seed=5, shuffle=True, augment=True, mean=MEAN, std=STD, dtype=np.float64)
+
+    def step(self, epoch, step, rate):
+        """An ordinary one."""
+        x, y = next(self.loader.epoch(epoch, start=step))
+        self.optimizer.param_groups[0]["lr"] = rate
+        loss, scores = train_step(self.model, self.optimizer, Tensor(x), Tensor(y))
+        return loss, int((scores.numpy().argmax(1) == y).sum()), len(y)
+
+    def state(self):
+        everything = {**self.model.state_dict(), **self.optimizer.state_dict()}
+        return {name: np.array(array) for name, array in everything.items()}
+
+    def captured(self, label_smoothing=0.0):
+        return CapturedSteps(self.model, self.optimizer, self.loader, label_smoothing)
+
+
+def assert_same(state, wanted):
+    assert state.keys() == wanted.keys()
+    for name, array in wanted.items():
+        np.testing.assert_allclose(state[name], array, rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+RATES = [0.1, 0.05, 0.2]
+
+
+@pytest.mark.parametrize(
+    ("block", "shortcut", "settings"),
+    [
+        (BasicBlock, "A", {}),
+        (BasicBlock, "B", {"nesterov": False}),
+        (Bottleneck, "C", {"momentum": 0.0, "nesterov": False, "weight_decay": 0.0}),
+    ],
+)
+def test_replayed_steps_are_the_ordinary_ones(block, shortcut, settings):
+    """Two epochs, each of two full batches and a smaller one; the second is entered in the middle, as when resumed."""
+    here = Training("cpu", small_resnet(block, shortcut), **settings)
+    there = Training("cuda", small_resnet(block, shortcut), **settings)
+    steps = there.captured()
+    for epoch, first in ((0, 0), (1, 1)):
+        steps.begin(epoch, first, RATES)
+        wanted = [here.step(epoch, step, RATES[step]) for step in range(first, 3)]
+        learnt = [*steps.run(1), *steps.run(2 - first)]
+        for actual, (loss, correct, images) in zip(learnt, wanted, strict=True):
+            np.testing.assert_allclose(actual.loss, loss, rtol=1e-9)
+            assert (actual.correct, actual.images) == (correct, images)
+    assert_same(there.state(), here.state())
+
+
+def test_array_work_in_a_step_is_refused(monkeypatch):
+    """Planted: the parts of a convolution's gradient are added up by array code, as they once were."""
+    module = sys.modules["tinyres_kernels.gpu.conv2d"]  # the package has a function of that name
+    monkeypatch.setattr(module, "added_up", lambda parts: parts.sum(0))
+    with pytest.raises(AssertionError, match="array work that a graph would not repeat here: add"):
+        Training("cuda").captured()
+
+
+def test_what_is_recorded_before_it_is_wanted_changes_nothing():
+    """Recording runs the step, twice; neither weights nor running statistics nor momenta nor tables know of it."""
+    there = Training("cuda")
+    before = there.state()
+    steps = there.captured()
+    steps.begin(0, 0, RATES)
+    steps.record(3)
+    after = there.state()
+    assert all(not array.any() for name, array in after.items() if name not in before)  # momenta, which were not yet
+    assert_same({name: after[name] for name in before}, before)
+    assert not steps.loss_of.any() and steps.state.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("what", ["a weight", "a rate"])
+def test_a_broken_step_is_noticed_and_not_learnt_from(what):
+    """In step 1 of 3. The host hears after step 3: then all is as it was before, and the gradients are that step's."""
+    there = Training("cuda")
+    steps = there.captured()
+    if what == "a rate":  # of step 0: its gradients are fine, but step 1 begins with weights that are not
+        steps.begin(0, 0, [np.inf, 0.1, 0.1])
+        learnt = steps.run(3)
+        assert [one.images for one in learnt] == [4] and np.isfinite(learnt[0].loss)
+        assert np.isnan(steps.broken_loss)
+        return
+    steps.begin(0, 0, RATES)
+    assert len(steps.run(1)) == 1 and steps.broken_loss is None
+    kept = there.model.conv1.weight.data[0, 0, 0, 0].item()
+    there.model.conv1.weight.data[0, 0, 0, 0] = np.nan
+    before = there.state()
+    assert steps.run(2) == []
+    assert np.isnan(steps.broken_loss)
+    assert np.isnan(there.model.conv1.weight.grad).any()
+    for name, array in there.state().items():
+        if "running" not in name:
+            np.testing.assert_array_equal(array, before[name], err_msg=name)
+    assert np.isfinite(kept)
+
+
+def test_a_gradient_alone_may_be_broken(monkeypatch):
+    """The loss is fine, the last layer's bias has a gradient that is not."""
+    infinite = to_device(np.full(4, np.inf), "cuda")
+    monkeypatch.setattr(tinyres_kernels.gpu, "linear_grad_b", lambda gy: infinite)
+    steps = Training("cuda").captured()
+    steps.begin(0, 0, RATES)
+    assert steps.run(2) == []
+    assert np.isfinite(steps.broken_loss)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda t: setattr(t.model, "fc", nn.Sequential(t.model.fc, nn.Dropout(0.5))), "Dropout of "),
+        (lambda t: setattr(t.model, "conv1", nn.Conv2d(3, 4, 3, padding=1).double().to("cuda")), "Conv2d of "),
+        (lambda t: setattr(t.model.bn1, "momentum", None), "a batch norm whose momentum changes"),
+        (lambda t: setattr(t, "optimizer", optim.Adam(t.model.parameters())), "the optimiser Adam, 1 groups"),
+    ],
+    ids=["dropout", "bias", "momentum", "Adam"],
+)
+def test_what_cannot_be_recorded_is_said_and_nothing_has_changed(change, why):
+    there = Training("cuda")
+    change(there)
+    before = there.state()
+    with pytest.raises(NotRecordable, match=why):
+        there.captured()
+    after = there.state()
+    assert_same({name: after[name] for name in before}, before)
+
+
+def test_array_code_on_the_gpu_is_not_recorded(monkeypatch):
+    monkeypatch.setenv("TINYRES_KERNELS", "array")
+    with pytest.raises(NotRecordable, match="other kernels than those of the rung gpu"):
+        Training("cuda").captured()

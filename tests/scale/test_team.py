@@ -1,0 +1,107 @@
+"""tinyres/scale/team.py: one step of several ranks, against the same step by hand."""
+
+import numpy as np
+import pytest
+from ranks import on_threads
+
+from tinyres import Tensor, manual_seed, nn
+from tinyres.app.training import RunError
+from tinyres.app.training.evaluate import Score
+from tinyres.app.training.step import backpropagate
+from tinyres.scale.parallel import ALONE, Rows
+from tinyres.scale.team import Team, expect_equal, total
+
+SHARES = (Rows(0, 2, 5), Rows(2, 5, 5))
+
+
+@pytest.fixture(autouse=True)
+def kernels_for_threads(monkeypatch):
+    monkeypatch.setenv("TINYRES_KERNELS", "array")
+
+
+def network():
+    manual_seed(0)
+    return nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(12, 4)).double()
+
+
+def batch():
+    draws = np.random.default_rng(1)
+    return draws.standard_normal((5, 2, 4, 4)), draws.integers(0, 4, 5)
+
+
+def step(model, rows, share):
+    """Backpropagate these rows; returns their mean loss."""
+    x, y = batch()
+    return backpropagate(model, Tensor(x[rows.slice]), Tensor(y[rows.slice]), share=share)[0]
+
+
+def test_local_batch_norm_by_hand():
+    """Two networks that know nothing of each other, and their weighted average."""
+    nets = [network() for _ in SHARES]
+    models = [network() for _ in SHARES]
+
+    def work(ranks):
+        rows, model = SHARES[ranks.rank], models[ranks.rank]
+        team = Team(ranks, model, "local")
+        with team.normalising(rows):
+            loss = step(model, rows, rows.share)
+        assert ranks.sent == []
+        score, stop = team.sum_step(Score(loss * 3, ranks.rank, 3), rows.share, lambda: ranks.rank == 1)
+        assert stop and (score.correct, score.images) == (1, 6)
+        return [p.grad.copy() for p in model.parameters()] + [b.data for b in model.buffers()], score.loss_sum
+
+    losses = [step(net, rows, 1.0) for net, rows in zip(nets, SHARES, strict=True)]
+    for arrays, loss_sum in on_threads(2, work):
+        assert loss_sum == pytest.approx(3 * sum(losses))
+        grads = zip(*([p.grad for p in net.parameters()] for net in nets), strict=True)
+        wanted = [0.4 * a + 0.6 * b for a, b in grads]
+        for first, second in zip(*(net.buffers() for net in nets), strict=True):
+            floating = first.dtype.kind == "f"  # the count of batches is the same everywhere
+            wanted.append(0.4 * first.data + 0.6 * second.data if floating else first.data)
+        for found, want in zip(arrays, wanted, strict=True):
+            np.testing.assert_allclose(found, want, rtol=1e-12, atol=1e-14)
+
+
+def test_alone_nothing_is_sent_and_nobody_asked():
+    own = Score(1.0, 2, 3)
+    team = Team(ALONE, network(), "local")
+    assert team.sum_step(own, 1.0, lambda: pytest.fail("asked")) == (own, False)
+    assert total(own, ALONE) == own and team.any(True) and not team.any(False)
+    team.expect_equal_weights()
+
+
+def test_any_and_total():
+    def work(ranks):
+        team = Team(ranks, network(), "sync")
+        assert team.any(ranks.rank == 1) and not team.any(False)
+        return total(Score(0.5, ranks.rank, 10), ranks)
+
+    assert on_threads(3, work) == [Score(1.5, 3, 30)] * 3
+
+
+def test_a_rank_that_drifts_is_noticed():
+    models = [network() for _ in range(3)]
+    models[2][0].weight.data[0, 0, 0, 0] += 1e-15
+
+    def work(ranks):
+        team = Team(ranks, models[ranks.rank], "sync")
+        try:
+            team.expect_equal_weights()
+        except RunError:
+            return "refused"
+
+    assert "refused" in on_threads(3, work)
+    models[2][0].weight.data[...] = models[0][0].weight.data
+    assert on_threads(3, work) == [None] * 3
+
+
+@pytest.mark.parametrize("numbers", [(7, 7, 7), (7, 8, 7), (1, 2, 3), (2**48 - 1, 0, 0)])
+def test_expect_equal(numbers):
+    def work(ranks):
+        try:
+            expect_equal(ranks, numbers[ranks.rank], "not the same")
+        except RunError as error:
+            return str(error)
+
+    found = on_threads(3, work)
+    assert ("not the same" in found) == (len(set(numbers)) > 1)

@@ -1,0 +1,35 @@
+"""`tinyres course`: what is solved of the exercises, or the task of one."""
+
+from __future__ import annotations
+
+import argparse
+
+from tinyres.app.cli.arguments import Commands, add_command, unknown
+
+EXAMPLES = """\
+examples:
+  tinyres course                      all exercises, lesson by lesson
+  tinyres course relu_backward        what is to be done
+
+They are answered in Python: from tinyres.study.course import check, then
+check.relu_backward(my_relu_backward). What is solved is kept in course.json in
+tinyres/ in the user's data folder, or in the file that $TINYRES_COURSE names.
+"""
+
+
+def add_to(commands: Commands) -> None:
+    text = "Show the exercises, and which of them are solved."
+    command = add_command(commands, "course", "[NAME]", run, text, EXAMPLES)
+    command.add_argument("name", metavar="NAME", nargs="?", help="an exercise: show its task")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from tinyres.study.course import check
+
+    if arguments.name is None:
+        print(check)
+    elif arguments.name in dir(check):
+        print(getattr(check, arguments.name))
+    else:
+        arguments.parser.error(unknown("exercise", arguments.name, dir(check)))
+    return 0

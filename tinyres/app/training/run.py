@@ -1,0 +1,192 @@
+"""One run, from its settings to its figure on the test set.
+
+A tenth of the training set is set aside for validation, and the best epoch is chosen by that. The test set is looked
+at once, at the very end, with the weights of that epoch.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinyres import data, models
+from tinyres.app.training import checkpoint
+from tinyres.app.training.checkpoint import Checkpoint
+from tinyres.app.training.errors import RunError
+from tinyres.app.training.evaluate import evaluate
+from tinyres.app.training.interrupt import StopOnCtrlC
+from tinyres.app.training.lock import locked
+from tinyres.app.training.progress import Progress
+from tinyres.app.training.run_folder import RunFolder
+from tinyres.app.training.settings import Settings
+from tinyres.app.training.trained import load_checkpoint
+from tinyres.app.training.trainer import Trainer
+from tinyres.data import Dataset, Loader
+from tinyres.device import using_products
+from tinyres.scale.parallel import ALONE, Communicator, from_first
+from tinyres.scale.team import expect_equal, total
+from tinyres.threads import get_num_threads, using_threads
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Result = dict[str, Any]
+
+
+def train(settings: Settings, folder: RunFolder, console: Console | None = None, ranks: Communicator = ALONE) -> Result:
+    """Train and test in a new folder; return what its result.json says.
+
+    console: where the progress is shown; Console(quiet=True) shows none
+    ranks:   all call this, each with its part of every batch; the first alone shows, reads and writes anything
+
+    RunError: something lies in the folder, or training diverged. Interrupted: Ctrl-C; `resume` goes on.
+    """
+    is_first = ranks.rank == 0
+    if is_first:
+        folder.refuse_unless_free()
+    with using_threads(_threads(settings, ranks)) as threads, using_products(settings.products):
+        progress = _progress(console, ranks)
+        train_set, test_set, sha256 = _data(settings, progress, ranks)
+        trainer = _trainer(settings, train_set, folder, progress, ranks)
+        if is_first:
+            folder.path.mkdir(parents=True, exist_ok=True)
+        with _owning(folder, ranks):
+            if is_first:
+                folder.create(settings, sha256, threads, ranks.size)
+            return _complete(trainer, test_set)
+
+
+def resume(
+    settings: Settings, folder: RunFolder, console: Console | None = None, ranks: Communicator = ALONE
+) -> Result:
+    """Go on with the run in this folder, whose settings these are, just as if it had never stopped.
+
+    ranks: as above; another number than before adds up in another order, and changes nothing else
+
+    RunError: the folder is damaged, another process is at work there, or the data are not those it began with.
+    """
+    is_first = ranks.rank == 0
+    finished = from_first(folder.read_result() if is_first else None, ranks)
+    if finished is not None:
+        return finished
+    with _owning(folder, ranks), using_threads(_threads(settings, ranks)), using_products(settings.products):
+        progress = _progress(console, ranks)
+        train_set, test_set, sha256 = _data(settings, progress, ranks)
+        if is_first and sha256 != folder.read_config()["data_sha256"]:
+            raise RunError(
+                f"{folder}: the {settings.data} images are not those it began with; find them, or start anew"
+            )
+        trainer = _trainer(settings, train_set, folder, progress, ranks)
+        if is_first:
+            trainer.restore_newest()
+        return _complete(trainer, test_set)
+
+
+def evaluate_run(folder: RunFolder, settings: Settings, which: str = "best") -> Result:
+    """The test set's figures, all of its images, for the run's "best" or "last" checkpoint."""
+    path, saved = load_checkpoint(folder, which)
+    with using_threads(settings.threads), using_products(settings.products):
+        _, test_set = data.load(settings.data, settings.data_dir)
+        if list(test_set.classes) != saved.about.get("classes"):
+            raise RunError(f"{path}: was trained on other classes than those of {settings.data}")
+        score = _test(saved, path, settings, test_set, None, ALONE)
+    return {"checkpoint": path.name, "epoch": saved.about.get("epoch"), **score}
+
+
+def default_folder(settings: Settings) -> RunFolder:
+    """runs/<data>-<model>-<date>-<time>"""
+    kind, _, path = settings.data.partition(":")
+    name = Path(path).name or kind
+    return RunFolder(Path("runs", f"{name}-{settings.model}-{datetime.now():%Y%m%d-%H%M%S}"))
+
+
+def _threads(settings: Settings, ranks: Communicator) -> int | None:
+    """As the settings say, or else this rank's share of the cores, or fewer if it was told so."""
+    share = ranks.threads()
+    return settings.threads if settings.threads or not share else min(share, get_num_threads())
+
+
+def _progress(console: Console | None, ranks: Communicator) -> Progress:
+    from rich.console import Console
+
+    return Progress(console if ranks.rank == 0 else Console(quiet=True))
+
+
+def _owning(folder: RunFolder, ranks: Communicator) -> AbstractContextManager[None]:
+    return locked(folder.path) if ranks.rank == 0 else nullcontext()
+
+
+def _data(settings: Settings, progress: Progress, ranks: Communicator) -> tuple[Dataset, Dataset, str]:
+    """The training set, the test set, and the former's digest. RunError: not every rank has the same."""
+    quiet, at_once = progress.console.quiet, not data.may_download(settings.data, settings.data_dir)
+    for turn in range(1 if at_once or ranks.size == 1 else 3):
+        if at_once or ranks.turn == turn:
+            train_set, test_set = data.load(settings.data, settings.data_dir, quiet=quiet)
+        ranks.sum(np.zeros(1))  # nobody goes on before this turn is over
+    sha256 = train_set.sha256()
+    expect_equal(ranks, int(sha256[:12], 16), f"{settings.data}: this rank's images are not those of the others")
+    return train_set, test_set, sha256
+
+
+def _trainer(
+    settings: Settings, train_set: Dataset, folder: RunFolder, progress: Progress, ranks: Communicator
+) -> Trainer:
+    if len(train_set) < 2:
+        raise RunError(f"{settings.data}: expected at least 2 training images, one of them for validation, got 1")
+    learn, validation = data.split(train_set, max(1, len(train_set) // 10), settings.seed)
+    return Trainer(settings, learn, validation, folder, progress, ranks=ranks)
+
+
+def _complete(trainer: Trainer, test_set: Dataset) -> Result:
+    """Train to the end, then test the best epoch's weights."""
+    settings, folder, ranks = trainer.settings, trainer.folder, trainer.ranks
+    with StopOnCtrlC() as trainer.should_stop, trainer.progress:
+        trainer.fit()
+    content, figures = b"", None
+    if ranks.rank == 0:
+        (_, best), metrics = load_checkpoint(folder), folder.read_metrics()
+        epoch = best.about.get("epoch")
+        if type(epoch) is not int or not 1 <= epoch <= len(metrics):
+            raise RunError(f"{folder.best}: expected the weights of one of {len(metrics)} epochs, got {epoch}")
+        content = b"".join(checkpoint.encode(best))
+        figures = {
+            "checkpoint": folder.best.name,
+            "epoch": epoch,
+            "epochs": len(metrics),
+            "validation_accuracy": metrics[epoch - 1]["validation_accuracy"],
+            "seconds": sum(line["seconds"] for line in metrics),
+        }
+    best = checkpoint.decode(ranks.broadcast(content), folder.best)
+    test = _test(best, folder.best, settings, test_set, settings.limit_batches, ranks)
+    result = {**from_first(figures, ranks), **test}
+    if ranks.rank == 0:
+        folder.write_result(result)
+    return result
+
+
+def _test(
+    saved: Checkpoint, path: Path, settings: Settings, test_set: Dataset, limit: int | None, ranks: Communicator
+) -> Result:
+    """The checkpoint's network, built anew, on the test set: each rank takes its part of every batch."""
+    model = models.build(settings.model, len(test_set.classes), settings.shortcut)
+    model.to(settings.device, settings.dtype)
+    checkpoint.load_weights(model, saved, path, settings.model)
+    try:
+        mean, std = (np.array(saved.about[name], np.float64) for name in ("mean", "std"))
+        batches = Loader(
+            test_set,
+            settings.batch_size,
+            mean=mean,
+            std=std,
+            dtype=settings.dtype,
+            limit=limit,
+            part=(ranks.rank, ranks.size),
+        )
+    except checkpoint.UNREADABLE as error:
+        raise RunError(f"{path}: does not say how its images are normalised ({error}); {checkpoint.CURE}") from error
+    score = total(evaluate(model, batches.epoch(0), settings.device), ranks)
+    return {"test_accuracy": score.accuracy, "test_loss": score.loss, "test_images": score.images}

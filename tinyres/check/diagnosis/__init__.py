@@ -1,0 +1,133 @@
+"""What did a hand-written backward do wrong? From a failed gradient check to a sentence that names the mistake.
+
+Forward and backward can be called at will, so little needs to be guessed. Two matrices say everything: the true
+Jacobian, measured on forward, and the one that backward claims, read off by handing it one unit gy after the other.
+A hypothesis ("the kernel is flipped") predicts the wrong matrix from the right one. It is believed only if the
+prediction agrees in every element; a family of them stands in each file, and the more special come first.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from tinyres.check.diagnosis.altered import wrong_ingredient
+from tinyres.check.diagnosis.calls import answered, changing, complained, no_array
+from tinyres.check.diagnosis.convolution import wrong_convolution
+from tinyres.check.diagnosis.evidence import Evidence as Evidence
+from tinyres.check.diagnosis.evidence import Facts, affordable, same
+from tinyres.check.diagnosis.factor import named_factor, unnamed_factor
+from tinyres.check.diagnosis.linearity import Backward, is_linear, not_linear
+from tinyres.check.diagnosis.local import wrong_formula
+from tinyres.check.diagnosis.naming import named
+from tinyres.check.diagnosis.norm_mistakes import wrong_normalisation
+from tinyres.check.diagnosis.parts import wrong_part
+from tinyres.check.diagnosis.places import misdirected, moved, scattered, wrong_input
+from tinyres.check.diagnosis.pooling import wrong_pooling
+from tinyres.check.diagnosis.precision import noisy, rounded
+from tinyres.check.diagnosis.reductions import wrong_axes
+from tinyres.check.diagnosis.softmax import wrong_softmax
+from tinyres.check.diagnosis.two import besides_a_factor
+from tinyres.check.diagnosis.ways import (
+    divisor_constant,
+    elementwise,
+    length_constant,
+    mixed,
+    multiplied,
+    overwritten,
+    paths,
+    paths_of_several,
+    transposed_map,
+)
+from tinyres.check.diagnosis.where import at_kinks, factor_of_each, only_some, unmasked
+
+MISTAKES = (  # each: what is known of a linear backward -> a sentence, or None
+    named_factor,
+    wrong_softmax,
+    wrong_normalisation,
+    wrong_pooling,
+    overwritten,
+    wrong_axes,
+    moved,
+    wrong_convolution,
+    wrong_formula,
+    paths,
+    mixed,
+    divisor_constant,
+    paths_of_several,
+    length_constant,
+    wrong_ingredient,
+    transposed_map,
+    multiplied,
+    scattered,
+)
+REARRANGED = (overwritten, wrong_axes, moved, wrong_convolution, wrong_ingredient, transposed_map)
+HYPOTHESES = (
+    at_kinks,
+    *MISTAKES,
+    unnamed_factor,
+    lambda facts: wrong_part(facts, MISTAKES),
+    lambda facts: besides_a_factor(facts, REARRANGED),
+    elementwise,
+    factor_of_each,
+    unmasked,
+    only_some,
+    noisy,
+)
+
+TOO_LARGE = "Too large to say more: check with a smaller input, and the mistake can perhaps be named."
+
+
+def diagnose(evidence: Evidence) -> str | None:
+    """A plain sentence that names the mistake, or None where nothing is known for sure."""
+    with np.errstate(all="ignore"):
+        answer = complained(evidence)
+        if answer is None and answers(evidence):
+            answer = no_array(evidence) or changing(evidence)
+            if answer is None:
+                answer = wrong_values(evidence) if affordable(evidence) else TOO_LARGE
+    if answer is None:
+        return None
+    answer = named(answer, evidence)
+    if answer.startswith("gy "):
+        return answer
+    return answer[0].upper() + answer[1:]
+
+
+def answers(evidence: Evidence) -> bool:
+    """Whether backward can be called at all."""
+    try:
+        answered(evidence, np.zeros(np.shape(evidence.forward(*evidence.inputs))))
+    except Exception:  # of a kind that `complained` knows nothing about: there is nothing to be said
+        return False
+    return True
+
+
+def wrong_values(evidence: Evidence) -> str | None:
+    """backward answers with an array of the right kind, but with wrong numbers."""
+    backward = gradient_of(evidence, evidence.index)
+    facts = Facts(evidence)
+    if not np.all(np.isfinite(facts.true)) or not all(np.all(np.isfinite(backward(gy))) for gy in facts.gys):
+        return None
+    if not np.any(facts.true):
+        return None
+    if not any(np.any(backward(gy)) for gy in facts.gys):
+        return "The gradient is 0 everywhere: nothing of gy arrives (never written, or masked away)."
+    answer = rounded(facts, backward)
+    if answer:
+        return answer
+    if not is_linear(backward, facts.gys):
+        return not_linear(facts, backward)
+    y_shape = facts.y.shape
+    facts.claimed = np.stack([backward(unit.reshape(y_shape)).ravel() for unit in np.eye(prod(y_shape))])
+    if same(facts.claimed, facts.true):
+        return noisy(facts)
+    answer = wrong_input(facts, [gradient_of(evidence, j) for j in range(len(evidence.inputs))])
+    answer = answer or next(filter(None, (hypothesis(facts) for hypothesis in HYPOTHESES)), None)
+    return answer or misdirected(facts)
+
+
+def gradient_of(evidence: Evidence, j: int) -> Backward:
+    """gy -> what backward returns for input j."""
+    return lambda gy: np.asarray(answered(evidence, gy)[j], dtype=float)

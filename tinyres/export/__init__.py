@@ -1,7 +1,0 @@
-"""Networks for other programs: ONNX, which onnxruntime runs and Netron draws. Needs the package `onnx`."""
-
-from tinyres.export.check import largest_difference
-from tinyres.export.errors import ExportError
-from tinyres.export.onnx_file import export_onnx
-
-__all__ = ["ExportError", "export_onnx", "largest_difference"]

@@ -1,6 +1,0 @@
-"""Pictures put before a trained network: what it takes them for, and a picture of that."""
-
-from tinyres.prediction.picture import draw_predictions
-from tinyres.prediction.predict import Prediction, predict
-
-__all__ = ["Prediction", "draw_predictions", "predict"]

@@ -1,0 +1,1 @@
+"""For learners: the experiments of the papers, and exercises that answer back."""

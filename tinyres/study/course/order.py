@@ -1,0 +1,96 @@
+"""Write an order: of a graph there are many right ones, so the learner's is judged, not compared."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tinyres.study.course.exercise import Exercise, Text
+from tinyres.study.course.learner import Complaint, call, expect_function
+from tinyres.study.course.source import source_of, stub_of, with_library
+
+Graph = dict[str, list[str]]
+DEPTH = 3000  # of the last graph; Python ends a recursion at about 1000
+CHAIN: Graph = {f"n{k}": [f"n{k - 1}"] if k else [] for k in range(DEPTH)}
+GRAPHS: tuple[tuple[str, Graph, str], ...] = (
+    ("a chain", {"y": ["a"], "a": ["x"], "x": []}, "y"),
+    ("a diamond", {"y": ["a", "b"], "a": ["x"], "b": ["x"], "x": []}, "y"),
+    ("a residual block", {"y": ["f", "x"], "f": ["a"], "a": ["x"], "x": []}, "y"),
+    ("a residual block", {"y": ["x", "f"], "f": ["a"], "a": ["x"], "x": []}, "y"),
+    ("x used twice", {"y": ["x", "x"], "x": []}, "y"),
+    ("a graph with more above the root", {"z": ["y", "x"], "y": ["x"], "x": []}, "y"),
+    ("a leaf alone", {"x": []}, "x"),
+)
+
+
+class WriteOrder(Exercise):
+    """function: (inputs, root) -> the nodes, outputs first."""
+
+    def __init__(self, function: Callable[..., Any], lesson: int, hints: tuple[str, str], library: Sequence[Any] = ()):
+        super().__init__(function.__name__, lesson, f"Write {function.__name__}.", stub_of(function), hints)
+        self.function, self.library = function, library
+        self.parameters = list(inspect.signature(function).parameters)
+
+    def examine(self, answer: Any) -> str | None:
+        expect_function(answer, self.name, self.parameters)
+        for what, graph, root in GRAPHS:
+            found = wrong_order(call(answer, (graph, root), self.parameters), graph, root)
+            if found:
+                return f"for {what}, inputs = {graph}, root = {root!r}:\n{found}"
+        deep = f"n{DEPTH - 1}"
+        try:
+            found = wrong_order(call(answer, (CHAIN, deep), self.parameters), CHAIN, deep)
+        except Complaint as complaint:
+            if "RecursionError" in str(complaint):
+                return (
+                    f"right for small graphs, but a chain of {DEPTH} nodes ends in a RecursionError.\ndiagnosis: "
+                    "a function that calls itself goes about 1000 deep in Python; ResNet-1202 has 6,000 ops. Keep a "
+                    "stack of your own, a list, and loop."
+                )
+            raise
+        return found and f"for a chain of {DEPTH} nodes:\n{found.splitlines()[-1]}"
+
+    def solution(self) -> Text:
+        return Text(with_library(source_of(self.function), self.library))
+
+
+def wrong_order(order: Any, graph: Graph, root: str) -> str | None:
+    """What is wrong with it, or None."""
+    if isinstance(order, (set, frozenset)):
+        return f"{order}\ndiagnosis: a set has no order: return a list."
+    try:
+        order = list(order)
+        known = all(node in graph for node in order)
+    except TypeError:
+        return f"expected a list of nodes, got {type(order).__name__}"
+    shown = str(order)
+    if not known:
+        return f"{shown}\ndiagnosis: there are things in it that are no nodes; expected names such as {root!r}."
+    below = dict.fromkeys([root])
+    stack = [root]
+    while stack:
+        fresh = [x for x in graph[stack.pop()] if x not in below]
+        below.update(dict.fromkeys(fresh))
+        stack.extend(fresh)
+    if len(set(order)) < len(order):
+        twice = next(node for node in order if order.count(node) > 1)
+        return (
+            f"{shown}\ndiagnosis: {twice} stands there twice; its backward would run twice. Keep a set of those seen."
+        )
+    if missing := [node for node in below if node not in set(order)]:
+        return f"{shown}\ndiagnosis: {', '.join(missing[:5])} missing."
+    if extra := [node for node in order if node not in below]:
+        return f"{shown}\ndiagnosis: {', '.join(extra[:5])} not below the root; begin at root, not at every node."
+    place = {node: k for k, node in enumerate(order)}
+    upside = [(node, x) for node in order for x in graph[node] if place[x] < place[node]]
+    if not upside:
+        return None
+    node, x = upside[0]
+    if len(upside) == sum(len(graph[node]) for node in order):
+        return f"{shown}\ndiagnosis: the order is inputs first, the forward's; turn it around (reversed)."
+    return (
+        f"{shown}\ndiagnosis: {x} comes before {node}, which was computed from it: {x}'s gradient is handed on before "
+        f"{node}'s share has arrived. A node must wait for all that use it: write it down after its inputs are done "
+        "(depth first, then reversed), not when it is first met."
+    )
