@@ -12,10 +12,10 @@ from tinyres.look.summary import PAPER, count_parameters, layers
 HEAD = """\
 # The models
 
-What each costs, and what its paper prints. `python -m tinyres.models.page docs/models.md` makes this page by running
-every model on one image; `tinyres summary NAME` shows one of them layer by layer. Counted are the multiply-adds of
-convolutions and linear layers, as the papers do; batch norm, pooling and additions are left out. Shortcuts are the
-model's default, A for CIFAR and B for ImageNet.
+This page lists what each model costs and what its paper says. `python -m tinyres.models.page docs/models.md` writes the
+page: it runs every model on one image. `tinyres summary NAME` shows one model layer by layer. As in the papers, only the
+multiply-adds of convolutions and linear layers count; batch norm, pooling and additions are left out. Each model has its
+default shortcuts, A for CIFAR and B for ImageNet.
 
 """
 COLUMNS = "model", "image", "parameters", "multiply-adds", "the paper says"
