@@ -656,7 +656,7 @@ plt.show()
 # change happens a layer costs half, for its input is still narrow; the first layer sees only three colours.
 
 # %% [markdown]
-# ## What to take along
+# ## Summary
 #
 # - A convolution asks the same question of every window: few weights, and what moves in the picture moves in the
 #   answer.

@@ -361,7 +361,7 @@ print(dedent(inspect.getsource(ResNet.forward)))
 # (ResNets for large pictures have one more, a 3×3 max pooling with stride 2 after the first convolution: Table 1.)
 
 # %% [markdown]
-# ## What to take along
+# ## Summary
 #
 # - Max pooling: the winner takes the whole gradient; overlapping windows add; on a draw, a kink, the first wins.
 # - Average pooling: gy/k² for everybody. It is a convolution that nobody trains.

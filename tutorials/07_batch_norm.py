@@ -623,7 +623,7 @@ for name in ways:
 # one and do nothing in its other layers. So it should be at least as good. Is it?
 
 # %% [markdown]
-# ## What to take along
+# ## Summary
 #
 # - x reaches the loss along three ways, so gx = γ·r·(gy − mean(gy) − x̂·mean(gy·x̂)): directly, through the mean,
 #   through the variance.

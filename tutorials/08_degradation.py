@@ -436,7 +436,7 @@ for depth, error in degradation.PAPER["residual"].items():
 # The training error. It is below 0.1 %, and similar to ResNet-110's (section 4.2). So this time it *is* over-fitting,
 # as the paper argues too; and a net of a thousand layers can be optimised without trouble.
 #
-# ## What to take along
+# ## Summary
 #
 # - Degradation: a deeper plain net has a higher **training** error. It is not over-fitting, and more data is no cure.
 # - The deep net could copy the shallow one. The solution exists; the solver does not find it.
