@@ -65,7 +65,7 @@ draw_map(panels[3], x.grad[0, 0], "gx", x.grad[0, 0] != 0, 2)
 plt.show()
 
 # %% [markdown]
-# If we change the 5 below the 8 a little, y stays the same, so its slope is 0. If we change the 8, y changes by the
+# If we change the 5 next to the 8 a little, y stays the same, so its slope is 0. If we change the 8, y changes by the
 # same amount, so its slope is 1. So **the winner gets the whole gradient and the others get nothing.** Backward only
 # has to remember which element won.
 
@@ -109,9 +109,9 @@ print(inspect.getsource(reference.max_pool2d_grad_x))
 # %% [markdown]
 # ## Ties
 #
-# And if two are equally large? It sounds like a rare accident. It is not: after a ReLU very many values are exactly
-# 0. Let us filter a few pictures, pass the answers through a ReLU, and count the windows without a single winner.
-#    What share do you expect?
+# What if two values are equally large? This seems rare, but it is not: after a ReLU very many values are exactly zero.
+# Let us filter a few pictures, pass the answers through a ReLU, and count the windows without a single winner. What
+# fraction do you expect?
 
 # %%
 train, _ = shapes(60, 1)
