@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 from tinyres.data.augment import chosen_to_flip, crop_places, normalise, random_crop, random_flip
 from tinyres.data.dataset import Dataset
 from tinyres.random import generator
-from tinyres.scale.parallel.rows import Rows
+from tinyres.data.rows import Rows
 
 T = TypeVar("T")
 

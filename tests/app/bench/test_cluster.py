@@ -15,7 +15,7 @@ from tinyres.app.bench.cluster import Fabric, halving_and_doubling, messages, re
 from tinyres.app.cli import parser
 from tinyres.app.training.evaluate import Score
 from tinyres.app.training.step import backpropagate
-from tinyres.scale.parallel import Rows
+from tinyres.data import Rows
 from tinyres.scale.team import Team
 
 DOCS = Path(__file__).parents[3] / "docs"

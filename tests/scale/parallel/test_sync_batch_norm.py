@@ -1,4 +1,4 @@
-"""tinyres/scale/parallel/batch.py: batch norm over ranks, forward and backward, is batch norm over the whole batch."""
+"""tinyres/scale/parallel/sync_batch_norm.py: batch norm over ranks, forward and backward, is batch norm over the whole batch."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,8 @@ from ranks import on_threads
 
 from tinyres import Tensor
 from tinyres.nn import functional as F
-from tinyres.scale.parallel import Rows, synchronised
+from tinyres.data import Rows
+from tinyres.scale.parallel import synchronised
 
 CHANNELS = 3
 
