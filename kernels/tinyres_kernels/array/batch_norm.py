@@ -56,8 +56,6 @@ def batch_norm_grad_x(gy: Array, x: Array, mean: Array, r: Array, gamma: Array, 
     return gx
 
 
-
-
 def channel_sums(x: Array) -> Array:
     """x (N,C,…) -> (C)"""
     return x.sum((0, *range(2, x.ndim)))

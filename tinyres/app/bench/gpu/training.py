@@ -9,9 +9,9 @@ from tinyres.app.bench.gpu.clock import several, step_seconds
 from tinyres.app.bench.loop import noise
 from tinyres.app.bench.step import Training
 from tinyres.data import Loader, channel_statistics
-from tinyres.device import using_products
 from tinyres.optim import SGD
 from tinyres.scale.captured import CapturedSteps
+from tinyres.scale.precision import using_products
 from tinyres_kernels import products
 
 IMAGES = 12_800  # to learn from in the captured step: its steps are those of an epoch, 100 of 128 images
