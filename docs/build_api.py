@@ -17,13 +17,7 @@ from typing import Any
 import tinyres
 
 API = Path(__file__).parent / "api"
-# The commands have --help. The others need torch, and no user needs them.
-WITHOUT = (
-    "tinyres.app.cli",
-    "tinyres.app.bench.torch_twin",
-    "tinyres.app.bench.torch_modules",
-    "tinyres.app.bench.gpu.torch_steps",
-)
+COMMANDS = "tinyres.app.cli"  # have --help instead of pages
 SOURCE_WIDTH = 80  # a line of a docstring as long as that was broken because it was full
 AS_IT_STANDS = re.compile(r"^ |\S {2,}\S|^[\w\[\],()]+ = ")  # a line indented, lined up with others, or a formula
 
@@ -31,7 +25,7 @@ AS_IT_STANDS = re.compile(r"^ |\S {2,}\S|^[\w\[\],()]+ = ")  # a line indented, 
 def module_names() -> list[str]:
     """Every module that has no underscore in front."""
     names = [module.name for module in pkgutil.walk_packages(tinyres.__path__, "tinyres.")]
-    return ["tinyres", *(name for name in names if "._" not in name and not name.startswith(WITHOUT))]
+    return ["tinyres", *(name for name in names if "._" not in name and not name.startswith(COMMANDS))]
 
 
 def build(out: Path) -> list[Path]:
