@@ -16,7 +16,6 @@ import tinyres_kernels.numba_cuda
 import tinyres_kernels.reference
 from tinyres import Tensor
 from tinyres.device import (
-    Kernels,
     device_of,
     is_array,
     kernels_for,
@@ -78,13 +77,6 @@ def test_sums_and_relus_use_it_too(monkeypatch):
     monkeypatch.setenv("TINYRES_KERNELS", "reference")
     F.relu(Tensor(X, requires_grad=True) + 1).backward(X)
     assert called == ["add", "relu", "relu_grad_x"]
-
-
-@pytest.mark.parametrize("rung", RUNGS)
-def test_every_rung_offers_every_kernel(rung):
-    wanted = {name for name in vars(Kernels) if not name.startswith("_")}
-    assert {"conv2d", "max_pool2d_grad_x", "batch_norm_statistics", "add", "relu"} <= wanted
-    assert {name for name in wanted if not callable(getattr(rung, name, None))} == set()
 
 
 def test_on_the_cpu_nothing_is_copied():

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from tinyres.device import Kernels
+from tinyres_kernels.contract import Kernels
 
 KERNELS = [name for name in vars(Kernels) if not name.startswith("_")]
 CONVOLUTIONS = "conv2d", "conv2d_grad_x", "conv2d_grad_w"  # they can compute in TF32 and bf16: tinyres_kernels.products
