@@ -29,12 +29,12 @@ Results = Mapping[str, Sequence[str] | None]
 
 INTRODUCTION = """# The kill matrix
 
-Can the tests fail? Each row is a bug planted in the sources, each column a kind of check, and ● says that a test of
-that kind failed on it. `python tests/make_mutants.py` writes this page; `tests/mutants/__init__.py` says how to plant
-another bug. Every test that runs code of the changed file was asked; for the loops of reference/ those in the mirroring
-files, and for a compiled kernel, which each trial compiles anew, those that the mutant names. A ● means that at least
-one test of that kind failed. In a row with a single ● the trial may have been ended by this first kill (`--first`), so
-that others would have seen it too; it still counts under "alone".
+Can the tests fail? Each row of these tables is a bug that was planted in the sources, each column is a kind of check, and
+● means that at least one test of that kind failed because of the bug. `python tests/make_mutants.py` writes this page, and
+`tests/mutants/__init__.py` explains how to plant another bug. Each bug was tried on every test that runs code of the
+changed file, with two exceptions: for the loops of reference/, on the test files of the same names; and for a compiled
+kernel, which every trial compiles again, on the test files that the mutant names. A trial with `--first` ends at the first
+kill, so in a row with a single ● other kinds may also have noticed the bug. Such a row still counts under "alone".
 """
 
 
@@ -59,7 +59,7 @@ def sums(results: Results) -> str:
     imported = [kills for kills in results.values() if kills is not None]
     lines = [
         f"{len(imported)} mutants, {len(rows)} killed, {len(imported) - len(rows)} equivalent to the original; "
-        f"{len(results) - len(imported)} more did not import and count for nothing.\n",
+        f"{len(results) - len(imported)} more could not be imported and do not count.\n",
         "| kind of check | kills | alone |",
         "| --- | ---: | ---: |",
     ]
