@@ -202,8 +202,7 @@ print("the same array for both sides:", gf is gy and gx is gy)
 # %% [markdown]
 # These are not two equal arrays, but *one* array that is passed to both. This needs no copy, no time and no memory. But
 # it requires a rule. What happens if an op further down writes into the gradient that it receives? Here is a ReLU that
-# saves a little memory in this way. For x = [−1, 2] and gy = [1, 1] the gradient of x + relu(x) must be 1 + 0 and 1 +
-# 1.
+# saves a little memory in this way. For x = [−1, 2] and gy = [1, 1] the gradient of x + relu(x) must be [1 + 0, 1 + 1].
 
 
 # %%

@@ -259,9 +259,9 @@ check.cosine_schedule(cosine_schedule)
 # In the library, schedules are functions of the step only (so that an interrupted run can continue from the middle):
 
 # %%
-nobody = [tinyres.nn.Parameter(np.zeros(1))]
-paper = optim.lr_scheduler.MultiStepLR(optim.SGD(nobody, lr=0.1), [32_000, 48_000])
-cycle = optim.lr_scheduler.OneCycleLR(optim.SGD(nobody, lr=0.1), 0.3, 64_000)
+unused = [tinyres.nn.Parameter(np.zeros(1))]
+paper = optim.lr_scheduler.MultiStepLR(optim.SGD(unused, lr=0.1), [32_000, 48_000])
+cycle = optim.lr_scheduler.OneCycleLR(optim.SGD(unused, lr=0.1), 0.3, 64_000)
 t = np.arange(0, 64_000, 100)
 figure, axes = plt.subplots(figsize=(9, 2.8))
 axes.plot(t, [paper.lr(0.1, k) for k in t], "--", color=VERMILION, label="the paper's, from 0.1")
