@@ -26,6 +26,7 @@ DRAWN = 60
 MODULES = (
     "tinyres.ops.*",
     "tinyres.autograd",
+    "tinyres.modes",
     "tinyres.optim.*",
     "tinyres_kernels.array.*",
     "tinyres_kernels.reference.*",
