@@ -35,7 +35,7 @@ EVERYTHING = (
     "properties",
 )
 PATIENCE = 1200  # seconds for a whole trial
-OPTIONS = "-q", "--tb=no", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"
+OPTIONS = "-q", "-n", "0", "--tb=no", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"
 
 # A server with the libraries imported and nothing of ours. It forks a process for each trial.
 CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()
