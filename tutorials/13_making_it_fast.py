@@ -528,7 +528,7 @@ plt.show()
 #
 # `tinyres bench` measures all of it with more patience; `python -m bench torch`, in a checkout, compares with torch.
 #
-# ## What to take along
+# ## Summary
 #
 # - The slow path is the definition; every faster one is tested equal to it. Measure, then change, then measure again.
 # - First get out of Python's loops; then use each number often while it is near: tiles in registers, in caches, in a

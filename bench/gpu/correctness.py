@@ -15,8 +15,10 @@ import tinyres_kernels.array as array
 import tinyres_kernels.gpu as gpu
 from bench.gpu.recording import CONVOLUTIONS, Call, recorded
 from tinyres.autograd import Tensor
-from tinyres.device import to_device, using_products
+from tinyres.device import to_device
 from tinyres.nn import functional as F
+from tinyres.nn import fused
+from tinyres.scale.precision import using_products
 
 FLOAT32 = 1e-5  # relative to the norm: sums of thousands of terms, added in another order
 KINDS = "tf32", "bf16"
@@ -86,9 +88,9 @@ def everything() -> Tensor:
     x = F.relu(x + tensor(3, 20, 11, 10))
     x = F.max_pool2d(x, 3, stride=2, padding=1)  # 6×5
     y = F.conv2d(x, tensor(20, 20, 3, 3), padding=1)
-    y = F.batch_norm_relu(y, *statistics(20), tensor(20), tensor(20), training=True)
+    y = fused.batch_norm_relu(y, F.Norm(*statistics(20), tensor(20), tensor(20), training=True))
     y = F.conv2d(y, tensor(20, 20, 1, 1))
-    y = F.batch_norm_add_relu(y, x, *statistics(20), tensor(20), tensor(20), training=True)
+    y = fused.batch_norm_add_relu(y, x, F.Norm(*statistics(20), tensor(20), tensor(20), training=True))
     y = F.pad(y, (1, 0, 2, 1))
     y = F.avg_pool2d(y, 3, stride=2, padding=1)  # 5×3
     scores = F.linear(y.flatten(1), tensor(10, 20 * 5 * 3), tensor(10))

@@ -14,7 +14,7 @@ import tinyres_kernels.gpu as gpu
 from bench.gpu.clock import kernel_seconds
 from bench.gpu.recording import CONVOLUTIONS, Call, is_array, recorded
 from tinyres.app.bench.step import Training
-from tinyres.device import using_products
+from tinyres.scale.precision import using_products
 from tinyres_kernels import products
 
 

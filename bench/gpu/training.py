@@ -9,9 +9,9 @@ from tinyres import models
 from tinyres.app.bench.loop import noise
 from tinyres.app.bench.step import Training
 from tinyres.data import Loader, channel_statistics
-from tinyres.device import using_products
 from tinyres.optim import SGD
 from tinyres.scale.captured import CapturedSteps
+from tinyres.scale.precision import using_products
 from tinyres_kernels import products
 
 IMAGES = 12_800  # for the captured step: an epoch is 100 steps of 128 images

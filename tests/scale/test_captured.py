@@ -13,7 +13,8 @@ from tinyres import Tensor, manual_seed, nn, optim
 from tinyres.app.training.step import train_step
 from tinyres.data import Dataset, Loader
 from tinyres.device import to_device
-from tinyres.models.resnet import BasicBlock, Bottleneck, ResNet
+from tinyres.models.resnet import BasicBlock, ResNet
+from tinyres.models.resnet_imagenet import Bottleneck
 from tinyres.scale.captured import CapturedSteps, NotRecordable
 
 pytestmark = [emulator.needs_compiler, pytest.mark.usefixtures("gpu")]

@@ -11,7 +11,7 @@ import tinyres_kernels.gpu as gpu
 from bench.gpu import clock, correctness, kernels, paper, recording, roofs, training
 from tinyres.app.bench.layers import layers
 from tinyres.app.bench.step import Training
-from tinyres.device import using_products
+from tinyres.scale.precision import using_products
 from tinyres_kernels import products
 from tinyres_kernels.gpu import peak
 

@@ -13,7 +13,7 @@ examples:
 
 You answer them in Python: from tinyres.study.course import check, then
 check.relu_backward(my_relu_backward). Solved exercises are recorded in
-tinyres/course.json in your data folder, or in the file named by $TINYRES_COURSE.
+tinyres/course.json in your data folder, or in the file $TINYRES_COURSE.
 """
 
 

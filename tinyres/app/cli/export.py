@@ -17,7 +17,7 @@ examples:
 
 This needs the package onnx: pip install "tinyres[onnx]". The file is checked
 and run (by onnxruntime, if it is installed), and must give the model's scores.
-It takes batches of any size; its metadata hold the mean and std to normalise by.
+It takes batches of any size; its metadata give mean and std to normalise with.
 """
 
 

@@ -19,8 +19,8 @@ examples:
   tinyres lab degradation --data cifar10 --full --seeds 5
 
 Every lab writes results.json and picture.png into its folder and says whether
-the claim was reproduced; the condition is at the top of the lab's file. If a lab
-was stopped, start it again with the same settings and it continues.
+the claim was reproduced; the condition is at the top of the lab's file. A lab
+that was stopped continues when you start it again with the same settings.
 """
 
 

@@ -11,7 +11,7 @@ from tinyres.look.viz.examples import EXAMPLES as COMPUTATIONS
 
 EXAMPLES = """\
 examples:
-  tinyres step chain                  three sigmoids, with numbers to check by hand
+  tinyres step chain                  three sigmoids, to check by hand
   tinyres step block                  a residual block and its two paths
   tinyres step resnet20 --out step.html
 

@@ -17,7 +17,7 @@ examples:
   tinyres summary resnet50
   tinyres summary resnet20 --shortcut B
   tinyres summary resnet18 --input 3x64x64
-  tinyres summary resnet50 --batch-size 32      with the memory of a training step
+  tinyres summary resnet50 --batch-size 32      with a training step's memory
 """
 
 

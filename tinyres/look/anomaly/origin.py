@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tinyres.nn import Module
 
-# Lines in these files are left out: everyone knows that ops/conv2d.py, called by nn/layers.py, makes a convolution.
+# Lines in these files are left out: everyone knows that ops/conv2d.py, called by nn/conv.py, makes a convolution.
 TINYRES = str(Path(__file__).parents[2])
 WATCHERS = os.path.join("look", "anomaly"), os.path.join("look", "viz", "recorder.py")  # they call origin()
 MACHINERY = tuple(os.path.join(TINYRES, part) for part in ("autograd.py", "nn", "ops", *WATCHERS))

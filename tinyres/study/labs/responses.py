@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinyres.autograd import Tensor, no_grad
+from tinyres.autograd import Tensor
 from tinyres.data import Loader, channel_statistics
+from tinyres.modes import no_grad
 from tinyres.nn import BatchNorm2d, Module
 from tinyres.study.labs.drawing import COLOURS, tidy
 from tinyres.study.labs.lab import Results, Verdict

@@ -1,8 +1,8 @@
-"""tinyres/scale/parallel/rows.py"""
+"""tinyres/data/rows.py"""
 
 import pytest
 
-from tinyres.scale.parallel import Rows
+from tinyres.data import Rows
 
 
 @pytest.mark.parametrize("total", [1, 2, 7, 64])

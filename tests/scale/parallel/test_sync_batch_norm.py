@@ -1,12 +1,14 @@
-"""tinyres/scale/parallel/batch.py: batch norm over ranks, forward and backward, is batch norm over the whole batch."""
+"""tinyres/scale/parallel/sync_batch_norm.py: over ranks, batch norm is that of the whole batch, both ways."""
 
 import numpy as np
 import pytest
 from ranks import on_threads
 
 from tinyres import Tensor
+from tinyres.data import Rows
 from tinyres.nn import functional as F
-from tinyres.scale.parallel import Rows, synchronised
+from tinyres.nn import fused
+from tinyres.scale.parallel import synchronised
 
 CHANNELS = 3
 
@@ -21,11 +23,11 @@ def plain(x, s, *more):
 
 
 def relu(x, s, *more):
-    return F.batch_norm_relu(x, *more)
+    return fused.batch_norm_relu(x, F.Norm(*more))
 
 
 def add_relu(x, s, *more):
-    return F.batch_norm_add_relu(x, s, *more)
+    return fused.batch_norm_add_relu(x, s, F.Norm(*more))
 
 
 CALLS = (plain, relu, add_relu)
@@ -124,7 +126,7 @@ def test_rows_that_are_not_the_piece():
     def work(ranks):
         with (
             synchronised(ranks, Rows.of(6, ranks.rank, 2)),
-            pytest.raises(ValueError, match="expected the 3 rows of this rank's piece of the batch, got 2"),
+            pytest.raises(ValueError, match="expected the 3 rows of this rank's part of the batch, got 2"),
         ):
             F.batch_norm(Tensor(np.ones((2, 3, 4, 4))), None, None)
 
