@@ -18,9 +18,16 @@ LAYERS = (
     ("tinyres.app.bench", "tinyres.study"),
     ("tinyres.app.export", "tinyres.app.prediction"),
     ("tinyres.app.weights",),
-    ("tinyres.app.training", "tinyres.look.viz", "tinyres.scale.captured", "tinyres.scale.team"),
+    (
+        "tinyres.app.training",
+        "tinyres.look.viz",
+        "tinyres.scale.captured",
+        "tinyres.scale.recordable",
+        "tinyres.scale.team",
+    ),
     (
         "tinyres.models",
+        "tinyres.train",
         "tinyres.check.proof",
         "tinyres.look.step_memory",
         "tinyres.look.summary",

@@ -13,10 +13,9 @@ from tinyres import Tensor, models
 from tinyres.app.bench import allreduce, cluster
 from tinyres.app.bench.cluster import Fabric, halving_and_doubling, messages, recursive_doubling, ring
 from tinyres.app.cli import parser
-from tinyres.app.training.evaluate import Score
-from tinyres.app.training.step import backpropagate
 from tinyres.scale.parallel import Rows
-from tinyres.scale.team import Team
+from tinyres.scale.team import Team, backpropagate
+from tinyres.train import Score
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "cluster.md").read_text(encoding="utf-8")
@@ -33,8 +32,8 @@ def test_a_step_sends_what_the_table_counts(monkeypatch):
         model, rows = models.build("resnet8"), Rows.of(2, ranks.rank, 2)
         team = Team(ranks, model, "sync")
         with team.normalising(rows):
-            backpropagate(model, Tensor(np.ones((1, 3, 8, 8), np.float32)), Tensor([0]), share=rows.share)
-        team.sum_step(Score(), rows.share, lambda: False)
+            backpropagate(model, Tensor(np.ones((1, 3, 8, 8), np.float32)), Tensor([0]), 0.0, rows.share)
+        team.sum_step(Score(), rows.share, stops=False)
         return ranks.sent
 
     expected = messages("resnet8", 1.0)
