@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import runs
 
-from tinyres import data, models
+from tinyres import data
 from tinyres.app import cli
 from tinyres.app.training import trainer
 from tinyres.scale import team
@@ -45,7 +46,7 @@ def with_accident(backpropagate: Callable[..., Any], rank: str, at: str, what: s
 
 
 def main() -> int:
-    models._MODELS["tiny"] = runs.tiny
+    runs.add_model(pytest.MonkeyPatch(), "tiny", runs.tiny)
     data.shapes = runs.few_shapes
     trainer.draw_curves = lambda *arguments: None
     trainer.SAVE_EVERY = 0.0  # after every step

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyres.autograd import Tensor, no_grad
+from tinyres.autograd import Tensor
 from tinyres.data import Loader
+from tinyres.modes import no_grad
 from tinyres.nn import Module
 from tinyres.nn import functional as F
 from tinyres.optim import Optimizer

@@ -132,7 +132,7 @@ def test_a_removed_hook_is_silent():
 def test_hooks_look_on():
     layer = nn.Linear(3, 2).double()
     layer.register_full_backward_hook(lambda module, grad_input, grad_output: grad_input)
-    with pytest.raises(TypeError, match=r"looks on and returns None; Tensor.register_hook can change"):
+    with pytest.raises(TypeError, match=r"must return None; to change a gradient use Tensor.register_hook"):
         layer(leaf(4, 3)).sum().backward()
 
 

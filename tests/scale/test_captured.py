@@ -12,7 +12,8 @@ import tinyres_kernels.gpu
 from tinyres import Tensor, manual_seed, nn, optim
 from tinyres.data import Dataset, Loader
 from tinyres.device import to_device
-from tinyres.models.resnet import BasicBlock, Bottleneck, ResNet
+from tinyres.models.resnet import BasicBlock, ResNet
+from tinyres.models.resnet_imagenet import Bottleneck
 from tinyres.scale.captured import CapturedSteps
 from tinyres.scale.recordable import NotRecordable
 from tinyres.train import train_step

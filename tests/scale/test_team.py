@@ -5,7 +5,8 @@ import pytest
 from ranks import on_threads
 
 from tinyres import Tensor, manual_seed, nn
-from tinyres.scale.parallel import ALONE, ParallelError, Rows
+from tinyres.data import Rows
+from tinyres.scale.parallel import ALONE, ParallelError
 from tinyres.scale.team import Team, any_rank, backpropagate, evaluate_together, expect_equal, expect_equal_weights
 from tinyres.train import Score, evaluate
 
@@ -76,8 +77,9 @@ def test_evaluate_together():
     """Of five images the ranks have two and three, and then the second has one and the first none."""
     x, y = batch()
     pieces = [[(x[:2], y[:2]), (x[:0], y[:0])], [(x[2:], y[2:]), (x[:1], y[:1])]]
+    models = [network() for _ in pieces]
     wanted = evaluate(network(), [(x, y), (x[:1], y[:1])])
-    for found in on_threads(2, lambda ranks: evaluate_together(network(), pieces[ranks.rank], ranks)):
+    for found in on_threads(2, lambda ranks: evaluate_together(models[ranks.rank], pieces[ranks.rank], ranks)):
         assert found.loss == pytest.approx(wanted.loss, rel=1e-12)
         assert (found.correct, found.images) == (wanted.correct, 6)
 

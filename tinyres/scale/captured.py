@@ -20,13 +20,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinyres.autograd import Array, Node, Tensor, observe
+from tinyres.autograd import Array, Node, Tensor
 from tinyres.data import Loader
-from tinyres.device import recorder_on, to_device
+from tinyres.device import to_device
+from tinyres.modes import observe
 from tinyres.nn import Module
 from tinyres.ops.cross_entropy import CrossEntropy
 from tinyres.optim import Optimizer
 from tinyres.optim.lr_scheduler import LRScheduler
+from tinyres.scale.gpus import recorder_on
 from tinyres.scale.recordable import NotRecordable, RefuseOthers, gradient_of, refuse_other_work, settings_of
 from tinyres.train import NotFinite, Score
 from tinyres_kernels.gpu import sgd

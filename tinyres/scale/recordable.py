@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinyres.autograd import Array, Observer, Op, Tensor
+from tinyres.autograd import Array, Op, Tensor
 from tinyres.data import Loader
 from tinyres.device import kernels_for
+from tinyres.modes import Observer
 from tinyres.nn import Module
 from tinyres.ops.add import Add
 from tinyres.ops.conv2d import Conv2d

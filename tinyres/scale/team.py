@@ -13,14 +13,14 @@ from zlib import crc32
 import numpy as np
 
 from tinyres.autograd import Tensor
-from tinyres.data import Loader
+from tinyres.data import Loader, Rows
 from tinyres.device import to_device
 from tinyres.nn import Module
 from tinyres.nn import functional as F
 from tinyres.optim import Optimizer
 from tinyres.optim.lr_scheduler import LRScheduler
 from tinyres.random import set_step
-from tinyres.scale.parallel import Communicator, FlatGradients, ParallelError, Rows, synchronised
+from tinyres.scale.parallel import Communicator, FlatGradients, ParallelError, synchronised
 from tinyres.train import NotFinite, Score, evaluate, is_finite
 
 Batch = tuple[np.ndarray, np.ndarray]  # images (N, C, H, W) and labels (N)

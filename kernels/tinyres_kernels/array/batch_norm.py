@@ -9,12 +9,17 @@ import numpy as np
 Array = Any
 
 
+def batch_norm_values(x: Array) -> int:
+    """x (N,C,…) -> M, how many values each channel has"""
+    return x.size // max(1, x.shape[1])
+
+
 def batch_norm_statistics(x: Array, eps: float) -> tuple[Array, Array, Array]:
     """x (N,C,…) -> mean (C), var (C), r (C)"""
-    mean = channel_sums(x) / rows(x)
+    mean = channel_sums(x) / batch_norm_values(x)
     deviation = x - column(mean, x)
     deviation *= deviation
-    var = channel_sums(deviation) / rows(x)
+    var = channel_sums(deviation) / batch_norm_values(x)
     return mean, var, 1 / np.sqrt(var + eps)
 
 
@@ -44,16 +49,11 @@ def batch_norm_grad_sums(gy: Array, x: Array, mean: Array, r: Array) -> tuple[Ar
 def batch_norm_grad_x(gy: Array, x: Array, mean: Array, r: Array, gamma: Array, gbeta: Array, ggamma: Array) -> Array:
     """gy, x (N,C,…), the others (C) -> gx (N,C,…)"""
     gx = x - column(mean, x)
-    gx *= column(-r * ggamma / rows(x), x)
-    gx -= column(gbeta / rows(x), x)
+    gx *= column(-r * ggamma / batch_norm_values(x), x)
+    gx -= column(gbeta / batch_norm_values(x), x)
     gx += gy
     gx *= column(gamma * r, x)
     return gx
-
-
-def rows(x: Array) -> int:
-    """M: how many values each channel has."""
-    return x.size // x.shape[1]
 
 
 def channel_sums(x: Array) -> Array:

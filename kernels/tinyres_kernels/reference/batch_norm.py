@@ -15,6 +15,11 @@ import numpy as np
 Array = np.ndarray
 
 
+def batch_norm_values(x: Array) -> int:
+    """x (N,C,…) -> M, how many values each channel has"""
+    return sum(1 for image in x for _ in image[0].flat) if x.shape[1] else 0
+
+
 def batch_norm_statistics(x: Array, eps: float) -> tuple[Array, Array, Array]:
     """x (N,C,…) -> mean (C), var (C), r (C)"""
     mean, var, r = (np.zeros(x.shape[1], x.dtype) for _ in range(3))

@@ -27,8 +27,8 @@ from tinyres.app.training.settings import Settings
 from tinyres.app.training.trained import load_checkpoint
 from tinyres.app.training.trainer import Trainer
 from tinyres.data import Dataset
-from tinyres.device import using_products
 from tinyres.scale.parallel import ALONE, Communicator, from_first
+from tinyres.scale.precision import using_products
 from tinyres.scale.team import evaluate_together, expect_equal
 from tinyres.threads import get_num_threads, using_threads
 
