@@ -219,7 +219,7 @@ print(*str(check).splitlines()[:9], "…", sep="\n")
 # | `tinyres/ops/` | one operation per file: its formula, its forward pass and its hand-written backward pass |
 # | `tinyres/nn/`, `tinyres/optim/` | layers and optimisers, under torch's names |
 # | `tinyres/models/` | ResNets, their plain twins, and the relatives |
-# | `tinyres/data/`, `tinyres/app/training/` | pictures in batches; the loop that trains, saves and resumes |
+# | `tinyres/data/`, `tinyres/train.py` | pictures in batches; the training loop |
 # | `tinyres/study/labs/`, `tinyres/look/viz/` | experiments on claims about residual networks; pages and pictures |
 # | `kernels/tinyres_kernels/` | the arithmetic: as loops to read, in NumPy, and compiled |
 # | `tests/`, `tutorials/` | the tests, in the same tree; these lessons |
