@@ -181,7 +181,7 @@ ENGINE = (
         "self.num_batches_tracked is not None",
     ),
     Planted(
-        "norm_relu: in the fused op the running statistics are another's",
+        "batch_norm_relu: the running mean is not passed on",
         "batch_norm_relu",
         "normalise(BatchNormReLU, BatchNormReLUEval, norm, input)",
         "normalise(BatchNormReLU, BatchNormReLUEval, norm._replace(running_mean=None), input)",
