@@ -32,7 +32,6 @@ def seed():
 @pytest.fixture
 def no_gc():
     """Only reference counting frees memory here: a reference cycle would live on."""
-    gc.collect()
     gc.disable()
     yield
     gc.enable()

@@ -26,6 +26,7 @@ EVERYTHING = (
     "conformance",
     "optim",
     "nn",
+    "data",
     "test_training_parity.py",
     "kernels",
     "properties",
@@ -74,19 +75,22 @@ def first_kill(mutant: Mutant) -> Outcome:
     return outcome if outcome.killed or not outcome.imports else trial(mutant)
 
 
+# Tests that look at all modules of a package, besides the file that is named after a module.
+OF_ALL = {
+    "tinyres": ["test_autograd.py", "test_memory.py"],
+    "tinyres.ops": ["ops/test_needs.py"],
+    "tinyres.nn": ["nn"],
+    "tinyres.data": ["data/test_loader.py"],
+    "tinyres_kernels": ["kernels/test_reference.py", "kernels/test_rungs.py"],
+}
+
+
 def mirrored(module: str) -> list[str]:
-    """The tests in a file of the module's name, and what else looks at modules like it."""
-    name = module.rpartition(".")[2]
-    files = list(TESTS.rglob(f"test_{name}.py"))
-    if module.startswith("tinyres_kernels."):
-        files += [TESTS / "kernels/test_reference.py", TESTS / "kernels/test_rungs.py"]
-    elif module == "tinyres.autograd":
-        files.append(TESTS / "test_memory.py")
-    elif module.startswith("tinyres.ops."):
-        files.append(TESTS / "ops/test_needs.py")
-    elif module.startswith("tinyres.nn."):
-        files = [TESTS / "nn"]
-    return [str(file.relative_to(TESTS)) for file in files]
+    """The tests in a file of the module's name, and those of all modules of its package; or else its whole folder."""
+    package, _, name = module.rpartition(".")
+    kind = "tinyres_kernels" if module.startswith("tinyres_kernels.") else package
+    files = [str(file.relative_to(TESTS)) for file in TESTS.rglob(f"test_{name}.py")] + OF_ALL.get(kind, [])
+    return list(dict.fromkeys(files)) or ["/".join(package.split(".")[1:])]
 
 
 # ---- inside the new process ------------------------------------------------------------------------------------------
