@@ -63,7 +63,7 @@ def torch_scores(model, x):
 
 
 def assert_same(ours, theirs):
-    assert np.ptp(theirs, axis=1).min() > 1e-3 * np.abs(theirs).max()  # not everything has died on the way
+    assert np.ptp(theirs, axis=1).min() > 1e-3 * np.abs(theirs).max()  # the scores are not all alike
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4 * np.abs(theirs).max())
 
 
