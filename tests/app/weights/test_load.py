@@ -9,14 +9,14 @@ import pytest
 import tinyres
 from tinyres import Tensor, models
 from tinyres.app.weights import WeightsError, load_weights, read, save_weights
+from tinyres.models import resnet
 from tinyres.models.alexnet import AlexNet
-from tinyres.models.resnet import ResNet, cifar_resnet
+from tinyres.models.resnet import cifar_resnet
 from tinyres.models.resnet_imagenet import Bottleneck
 from tinyres.models.vgg import VGG
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
-from app.weights.torch_resnets import ResNet as TorchResNet
-from app.weights.torch_resnets import randomised  # noqa: E402
+from app.weights.torch_resnets import ResNet, randomised  # noqa: E402
 from models.test_alexnet import torch_alexnet  # noqa: E402
 from models.test_densenet import BLOCKS_121, torch_densenet, torch_stem  # noqa: E402
 from models.test_googlenet import torch_googlenet  # noqa: E402
@@ -30,20 +30,20 @@ SMALL_VGG, SMALL_ALEXNET = ((4, 6), (8,), (8, 10)), (4, 6, 8, 7, 5)
 
 
 def narrow_bottlenecks():
-    return ResNet(partial(Bottleneck, shortcut="B"), (2, 1), (4, 8), 7)
+    return resnet.ResNet(partial(Bottleneck, shortcut="B"), (2, 1), (4, 8), 7)
 
 
 NETS = {  # ours, torch's, the images' side
-    "resnet18": (lambda: models.resnet18(7), lambda: TorchResNet((2, 2, 2, 2), WIDTHS, 7, imagenet=True), 32),
-    "bottlenecks, narrow": (narrow_bottlenecks, lambda: TorchResNet((2, 1), (4, 8), 7, True), 16),
+    "resnet18": (lambda: models.resnet18(7), lambda: ResNet((2, 2, 2, 2), WIDTHS, 7, imagenet=True), 32),
+    "bottlenecks, narrow": (narrow_bottlenecks, lambda: ResNet((2, 1), (4, 8), 7, True), 16),
     "vgg, narrow": (lambda: VGG(SMALL_VGG, 12, 7), lambda: torch_vgg(SMALL_VGG, 12, 7), 40),
     "alexnet, narrow": (lambda: AlexNet(SMALL_ALEXNET, 12, 7), lambda: torch_alexnet(SMALL_ALEXNET, 12, 7), 63),
 }
 DEEP = {
-    "resnet34": (lambda: models.resnet34(7), lambda: TorchResNet((3, 4, 6, 3), WIDTHS, 7, imagenet=True), 48),
-    "resnet50": (lambda: models.resnet50(7), lambda: TorchResNet((3, 4, 6, 3), WIDTHS, 7, True, True), 48),
-    "resnet101": (lambda: models.resnet101(7), lambda: TorchResNet((3, 4, 23, 3), WIDTHS, 7, True, True), 64),
-    "resnet152": (lambda: models.resnet152(7), lambda: TorchResNet((3, 8, 36, 3), WIDTHS, 7, True, True), 64),
+    "resnet34": (lambda: models.resnet34(7), lambda: ResNet((3, 4, 6, 3), WIDTHS, 7, imagenet=True), 48),
+    "resnet50": (lambda: models.resnet50(7), lambda: ResNet((3, 4, 6, 3), WIDTHS, 7, True, True), 48),
+    "resnet101": (lambda: models.resnet101(7), lambda: ResNet((3, 4, 23, 3), WIDTHS, 7, True, True), 64),
+    "resnet152": (lambda: models.resnet152(7), lambda: ResNet((3, 8, 36, 3), WIDTHS, 7, True, True), 64),
     "densenet121": (lambda: models.densenet121(7), lambda: torch_densenet(torch_stem(64), BLOCKS_121, 32, 7), 64),
     "googlenet": (lambda: models.googlenet(7), lambda: torch_googlenet(7), 64),
     "vgg16": (lambda: models.vgg16(7), lambda: torch_vgg(D, 4096, 7), 64),
