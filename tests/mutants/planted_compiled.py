@@ -59,7 +59,7 @@ COMPILED = (
     ),
     Compiled(
         "cpu conv2d: the kernel upside down",
-        f"{CPU}.conv2d",
+        f"{CPU}.conv2d_direct",
         "o % width] = w[o, c, i, j]",
         "o % width] = w[o, c, KH - 1 - i, j]",
         "test_conv2d[",
@@ -67,7 +67,7 @@ COMPILED = (
     ),
     Compiled(
         "cpu conv2d: gw upside down",
-        f"{CPU}.conv2d",
+        f"{CPU}.conv2d_direct",
         "gw[o, c, i, j] = total",
         "gw[o, c, KH - 1 - i, j] = total",
         "test_conv2d[",
@@ -75,14 +75,14 @@ COMPILED = (
     ),
     Compiled(
         "cpu winograd: two points exchanged in one matrix",
-        f"{CPU}.winograd",
-        "(1 / at_b, 0, b**2 / at_b)",
-        "(1 / at_b, 0, a**2 / at_b)",
+        f"{CPU}.conv2d_winograd",
+        "(1 / AT_BETA, 0, BETA**2 / AT_BETA)",
+        "(1 / AT_BETA, 0, ALPHA**2 / AT_BETA)",
         "test_the_matrices",
     ),
     Compiled(
         "cpu winograd: gw with rows for columns",
-        f"{CPU}.winograd",
+        f"{CPU}.conv2d_winograd_grad_w",
         "= square[(i * KW + j) * vector + lane]",
         "= square[(j * KW + i) * vector + lane]",
         "test_rounding_errors_are_small[16]",

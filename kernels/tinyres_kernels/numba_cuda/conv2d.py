@@ -30,19 +30,18 @@ from numba import cuda
 
 from tinyres_kernels import array
 from tinyres_kernels.array.conv2d import in_order
-from tinyres_kernels.windows import output_size
+from tinyres_kernels.contract import Array, Pair
+from tinyres_kernels.windows import output_sizes
 
-Array = Any
-Pair = tuple[int, int]
 TILE = 16
 
 
 def conv2d(x: Array, w: Array, stride: Pair, padding: Pair) -> Array:
-    """x (N,C,H,W), w (O,C,KH,KW) -> y (N,O,P,Q), the bytes NHWC"""
+    """The bytes of y are NHWC."""
     if not covered(x, w):
         return array.conv2d(x, w, stride, padding)
     O, _, *kernel = w.shape
-    P, Q = (output_size(x.shape[2 + k], kernel[k], stride[k], padding[k]) for k in (0, 1))
+    P, Q = output_sizes(x.shape[2:], w.shape[2:], stride, padding)
     taps = w.transpose(2, 3, 1, 0).reshape(-1, O)
     y = np.empty_like(x, shape=(len(x), P, Q, O), order="C")
     run(input_of_pixel, x, taps, y.reshape(-1, O), (P, Q, *kernel, *stride, *padding))
@@ -50,7 +49,7 @@ def conv2d(x: Array, w: Array, stride: Pair, padding: Pair) -> Array:
 
 
 def conv2d_grad_x(gy: Array, w: Array, x_shape: tuple[int, ...], stride: Pair, padding: Pair) -> Array:
-    """gy (N,O,P,Q), w (O,C,KH,KW) -> gx (N,C,H,W), the bytes NHWC"""
+    """The bytes of gx are NHWC."""
     if not covered(gy, w):
         return array.conv2d_grad_x(gy, w, x_shape, stride, padding)
     N, C, H, W = x_shape
@@ -61,7 +60,6 @@ def conv2d_grad_x(gy: Array, w: Array, x_shape: tuple[int, ...], stride: Pair, p
 
 
 def conv2d_grad_w(gy: Array, x: Array, w_shape: tuple[int, ...], stride: Pair, padding: Pair) -> Array:
-    """gy (N,O,P,Q), x (N,C,H,W) -> gw (O,C,KH,KW)"""
     if not covered(gy, x):
         return array.conv2d_grad_w(gy, x, w_shape, stride, padding)
     O, C, KH, KW = w_shape
