@@ -17,13 +17,7 @@ from typing import Any
 import tinyres
 
 API = Path(__file__).parent / "api"
-# The commands have --help. The other modules need torch and are not meant for users.
-WITHOUT = (
-    "tinyres.app.cli",
-    "tinyres.app.bench.torch_twin",
-    "tinyres.app.bench.torch_modules",
-    "tinyres.app.bench.gpu.torch_steps",
-)
+COMMANDS = "tinyres.app.cli"  # have --help instead of pages
 SOURCE_WIDTH = 80  # a docstring line of at least this length was broken because it was full
 PREFORMATTED = re.compile(r"^ |\S {2,}\S|^[\w\[\],()]+ = ")  # an indented line, one with columns, or a formula
 
@@ -31,7 +25,7 @@ PREFORMATTED = re.compile(r"^ |\S {2,}\S|^[\w\[\],()]+ = ")  # an indented line,
 def module_names() -> list[str]:
     """Every module whose name does not begin with an underscore."""
     names = [module.name for module in pkgutil.walk_packages(tinyres.__path__, "tinyres.")]
-    return ["tinyres", *(name for name in names if "._" not in name and not name.startswith(WITHOUT))]
+    return ["tinyres", *(name for name in names if "._" not in name and not name.startswith(COMMANDS))]
 
 
 def build(out: Path) -> list[Path]:

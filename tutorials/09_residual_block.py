@@ -601,7 +601,7 @@ for make in (PreActBlock, BasicBlock):
 # With 110 layers that turned 6.61 % error on CIFAR-10 into 6.37, and with 164 layers 5.93 into 5.46 (their Table 2).
 # `models.preactresnet20()` and its deeper relatives are there to try.
 #
-# ## What to take along
+# ## Summary
 #
 # - y = F(x) + x gives gx = gy·∂F/∂x + gy. In a chain every w becomes w + 1; factors near 0 become factors near 1.
 # - The addition hands one and the same gy to both sides. So no backward may write into its gy.

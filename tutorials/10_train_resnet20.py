@@ -671,7 +671,7 @@ plt.show()
 # eighty minutes.
 
 # %% [markdown]
-# ## What to take along
+# ## Summary
 #
 # - Training is five lines: forward, forget, backward, step, schedule. All else is looking at it.
 # - Know the loss before you start: ln K for K classes. Above it: too sure, or too fast. At it: nothing learnt.

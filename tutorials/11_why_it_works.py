@@ -456,7 +456,7 @@ for case in symmetry.CASES:
 # as the identity plus something**, and not as something.
 
 # %% [markdown]
-# ## What to take along
+# ## Summary
 #
 # - A net of n blocks is a sum over 2ⁿ paths, exactly; half of the blocks lie on the average path.
 # - Cut a block out: the plain net is lost, the residual one limps. At our size it limps badly.

@@ -753,7 +753,7 @@ plt.show()
 # (Below 300 million multiply-adds: nets for 32×32 images. Above 700: for 224×224.) Deeper did not come from computing
 # more. VGG stands in the far corner with 19 layers; ResNet-50 and DenseNet-121, to the left and below, have many more.
 #
-# ## What to take along
+# ## Summary
 #
 # - Correcting is easier than computing: multigrid solves for the residual, VLAD and Fisher vectors describe by it.
 # - VGG's parameters sit in its linear layers, its work in its convolutions. 1×1 convolutions (Network in Network,

@@ -528,9 +528,9 @@ plt.show()
 # the better the convolutions got, the more the rest counts: with the loops of rung 0 batch norm would not be seen in
 # this picture at all. (This is Amdahl's law: what you do not speed up sets the limit.) That is why fusing paid.
 #
-# `tinyres bench` measures all of it with more patience, beside torch where that is installed.
+# `tinyres bench` measures all of it with more patience; `python -m bench torch`, in a checkout, compares with torch.
 #
-# ## What to take along
+# ## Summary
 #
 # - The slow path is the definition; every faster one is tested equal to it. Measure, then change, then measure again.
 # - First get out of Python's loops; then use each number often while it is near: tiles in registers, in caches, in a

@@ -11,9 +11,9 @@ from cuda_on_cpu import emulator
 
 import tinyres_kernels.gpu as gpu
 from tinyres import Tensor, manual_seed
-from tinyres.device import using_products
 from tinyres.models.resnet import BasicBlock, Bottleneck, ResNet
 from tinyres.nn import functional as F
+from tinyres.scale.precision import using_products
 from tinyres_kernels.gpu import launch
 from tinyres_kernels.gpu.launch import FOLDER
 

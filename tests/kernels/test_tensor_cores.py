@@ -24,9 +24,9 @@ import tinyres_kernels.array as array
 import tinyres_kernels.gpu as gpu
 import tinyres_kernels.reference as reference
 from tinyres import Tensor, manual_seed
-from tinyres.device import using_products
 from tinyres.models.resnet import BasicBlock, Bottleneck, ResNet
 from tinyres.nn import functional as F
+from tinyres.scale.precision import using_products
 from tinyres_kernels.gpu import launch
 from tinyres_kernels.gpu.tile import tensor_core_memory
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import tinyres
-from tinyres import Tensor, autograd
+from tinyres import Tensor, modes
 from tinyres.look import profiler
 from tinyres.look.profiler import Row
 from tinyres.nn import functional as F
+from tinyres.nn import fused
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_a_real_step():
 def test_without_gradients_and_op_by_op():
     norm, x = tinyres.nn.BatchNorm2d(3), Tensor(np.ones((2, 3, 4, 4), "f4"))
     with tinyres.profile() as p, tinyres.no_grad(), tinyres.unfused():
-        F.batch_norm_relu(x, *norm.next_batch(x))
+        fused.batch_norm_relu(x, norm.next_batch(x))
     assert {row.op: row.backward_ms for row in p.rows()} == {"BatchNorm": 0, "ReLU": 0}
 
 
@@ -112,5 +113,5 @@ def test_over_after_an_error_and_in_other_threads():
         thread.start()
         thread.join()
         raise KeyError
-    assert autograd._mode.observers == ()
+    assert modes.mode.observers == ()
     assert p.rows() == [] and p.seconds > 0

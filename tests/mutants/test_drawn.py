@@ -6,25 +6,20 @@ from mutants.drawn import all_sites, draw, sites
 from mutants.equivalent import EQUIVALENT
 
 pytestmark = pytest.mark.mutants
-DRAWN = draw()
 
 
-@pytest.mark.parametrize("mutant", [pytest.param(m, id=m.name) for m in DRAWN])
-def test_is_killed_or_explained(mutant, outcome_of):
-    """One that does not import shows nothing, and does not count; enough of the others are there, see below."""
-    outcome = outcome_of(mutant)
+@pytest.mark.parametrize("mutant", [pytest.param(m, id=m.name) for m in draw()])
+def test_is_killed_or_explained(mutant, outcome):
+    if not outcome.imports:
+        pytest.skip("it does not import, which shows nothing; test_page.py sees to it that most do")
     if mutant.name in EQUIVALENT:
         assert not outcome.killed, f"killed, so the explanation in equivalent.py is wrong: {outcome.kills}"
-    elif outcome.imports:
+    else:
         assert outcome.killed, "it survives: write the test that fails on it, or explain it in equivalent.py"
 
 
-def test_enough_of_them_import(outcome_of):
-    assert sum(outcome_of(mutant).imports for mutant in DRAWN) >= 40
-
-
 def test_only_drawn_mutants_are_explained():
-    assert EQUIVALENT.keys() <= {mutant.name for mutant in DRAWN}
+    assert EQUIVALENT.keys() <= {mutant.name for mutant in draw()}
 
 
 # ---- the machine that draws ------------------------------------------------------------------------------------------

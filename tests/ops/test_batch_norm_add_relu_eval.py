@@ -6,6 +6,7 @@ from support import Case, OpTests, floats
 import tinyres
 from tinyres import Tensor
 from tinyres.nn import functional as F
+from tinyres.nn import fused
 
 MEAN, VAR = [0.5, -1.0, 2.0], [1.0, 0.25, 4.0]
 
@@ -14,7 +15,7 @@ def batch_norm_add_relu_eval(lib, x, residual, weight=None, bias=None, **setting
     """With given statistics, in x's dtype."""
     if lib is tinyres:
         mean, var = (Tensor(np.array(values, x.dtype)) for values in (MEAN, VAR))
-        return F.batch_norm_add_relu(x, residual, mean, var, weight, bias, training=False, **settings)
+        return fused.batch_norm_add_relu(x, residual, F.Norm(mean, var, weight, bias, training=False, **settings))
     mean, var = (lib.tensor(values, dtype=x.dtype) for values in (MEAN, VAR))
     return lib.relu(lib.nn.functional.batch_norm(x, mean, var, weight, bias, training=False, **settings) + residual)
 
@@ -33,7 +34,7 @@ class TestBatchNormAddReLUEval(OpTests):
     )
     ERRORS = (
         (
-            lambda: F.batch_norm_add_relu(floats(2, 4), floats(2, 4), floats(3), floats(3)),
+            lambda: fused.batch_norm_add_relu(floats(2, 4), floats(2, 4), F.Norm(floats(3), floats(3))),
             ValueError,
             "batch_norm: expected running statistics (4,), got (3,) and (3,)",
         ),

@@ -40,12 +40,12 @@ class TestConv2d(OpTests):
         (
             lambda: F.conv2d(floats(2, 1, 8, 8), floats(4, 3, 3, 3)),
             ValueError,
-            "conv2d: expected weight (O, 1, KH, KW) for input (2, 1, 8, 8), got (4, 3, 3, 3)",
+            "conv2d: expected input (N, 3, H, W) for weight (4, 3, 3, 3), got (2, 1, 8, 8)",
         ),
         (
             lambda: F.conv2d(floats(2, 3, 8, 8), floats(4, 3)),
             ValueError,
-            "conv2d: expected weight (O, 3, KH, KW) for input (2, 3, 8, 8), got (4, 3)",
+            "conv2d: expected weight (O, C, KH, KW), got (4, 3)",
         ),
         (
             lambda: F.conv2d(floats(2, 3, 8, 8), floats(4, 3, 3, 3), floats(3)),
@@ -80,7 +80,7 @@ class TestConv2d(OpTests):
         (
             lambda: F.conv2d(floats(2, 4, 8, 8), floats(4, 2, 3, 3), groups=2),
             NotImplementedError,
-            "conv2d: only dilation=1 and groups=1 are there, got 1 and 2",
+            "conv2d: only dilation=1 and groups=1 are supported, got 1 and 2",
         ),
     )
 

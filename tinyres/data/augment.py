@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import DTypeLike
 
-from tinyres.scale.parallel.rows import Rows
+from tinyres.data.rows import Rows
 
 
 def random_crop(images: np.ndarray, rng: np.random.Generator, padding: int = 4, rows: Rows | None = None) -> np.ndarray:

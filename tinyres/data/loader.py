@@ -10,8 +10,8 @@ from numpy.typing import DTypeLike
 
 from tinyres.data.augment import chosen_to_flip, crop_places, normalise, random_crop, random_flip
 from tinyres.data.dataset import Dataset
+from tinyres.data.rows import Rows
 from tinyres.random import generator
-from tinyres.scale.parallel.rows import Rows
 
 T = TypeVar("T")
 

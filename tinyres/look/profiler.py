@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import NamedTuple
 
-from tinyres.autograd import Array, Observer, Op, Tensor, observe
+from tinyres.autograd import Array, Op, Tensor
+from tinyres.modes import Observer, observe
 
 Shapes = tuple[tuple[int, ...], ...]
 

@@ -25,7 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from tinyres.autograd import Array, Observer, Op, Tensor, observe
+from tinyres.autograd import Array, Op, Tensor
+from tinyres.modes import Observer, observe
 from tinyres.nn import Module
 from tinyres.nn import functional as F
 from tinyres.optim import SGD

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinyres.autograd import Observer, Op, Tensor, no_grad, observe
+from tinyres.autograd import Op, Tensor
+from tinyres.modes import Observer, no_grad, observe
 from tinyres.nn import Module
 
 # What the papers print. ResNets, He et al. 2016a: Table 1 for multiply-adds, Table 6 for parameters, section 4.1 for

@@ -13,7 +13,7 @@ from functools import partial
 from tinyres.autograd import Tensor
 from tinyres.nn import BatchNorm2d, Conv2d, Identity, Linear, Module, Sequential, init
 from tinyres.nn import functional as F
-from tinyres.nn.fused import norm_add_relu, norm_relu
+from tinyres.nn.fused import Normed, norm_relu
 
 
 class Block(Module):
@@ -28,7 +28,7 @@ class BasicBlock(Block):
     x ──┬── conv1 ─ bn1 ─ relu ── conv2 ─ bn2 ──(+)── relu ── y
         └────────────── shortcut ────────────────┘
 
-    norm_relu(bn, x) is relu(bn(x)), and norm_add_relu(bn, x, r) is relu(bn(x) + r): see nn/fused.py.
+    norm_relu(bn, x) is relu(bn(x)), and Normed(bn, x) is bn(x), computed together with what follows: nn/fused.py.
     """
 
     def __init__(self, channels_in: int, width: int, stride: int, shortcut: str):
@@ -42,7 +42,8 @@ class BasicBlock(Block):
 
     def forward(self, x: Tensor) -> Tensor:
         out = norm_relu(self.bn1, self.conv1(x))
-        return norm_add_relu(self.bn2, self.conv2(out), self.downsample(x))
+        F_x = Normed(self.bn2, self.conv2(out))
+        return (F_x + self.downsample(x)).relu()
 
 
 class Bottleneck(Block):
@@ -66,7 +67,8 @@ class Bottleneck(Block):
     def forward(self, x: Tensor) -> Tensor:
         out = norm_relu(self.bn1, self.conv1(x))
         out = norm_relu(self.bn2, self.conv2(out))
-        return norm_add_relu(self.bn3, self.conv3(out), self.downsample(x))
+        F_x = Normed(self.bn3, self.conv3(out))
+        return (F_x + self.downsample(x)).relu()
 
 
 def make_shortcut(option: str, channels_in: int, channels_out: int, stride: int) -> Module:

@@ -93,6 +93,14 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     return normal_(tensor, 0.0, gain * sqrt(2 / sum(calculate_fans(tensor))))
 
 
+def torch_default_(weight: Tensor, bias: Tensor | None) -> None:
+    """Evenly from ±1/√fan_in, weight and bias alike: torch's default for convolutions and linear layers."""
+    kaiming_uniform_(weight, a=sqrt(5))
+    if bias is not None:
+        bound = 1 / sqrt(calculate_fans(weight)[0])
+        uniform_(bias, -bound, bound)
+
+
 def calculate_gain(nonlinearity: str, param: float = 0.01) -> float:
     """√(1/what the activation leaves of E(x²)); `param` is leaky ReLU's negative slope."""
     gains = {"linear": 1.0, "conv2d": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": sqrt(2)}

@@ -54,6 +54,12 @@ def pair(op: str, name: str, value: Any, least: int) -> tuple[int, int]:
     return int(two[0]), int(two[1])
 
 
+def expect_dense(op: str, dilation: Any, groups: int) -> None:
+    """A convolution whose kernel has no gaps, and whose outputs see all input channels."""
+    if pair(op, "dilation", dilation, 1) != (1, 1) or groups != 1:
+        raise NotImplementedError(f"{op}: only dilation=1 and groups=1 are supported, got {dilation} and {groups}")
+
+
 def expect_pooling(
     op: str, x: Tensor, kernel_size: Any, stride: Any, padding: Any
 ) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:

@@ -21,15 +21,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinyres.autograd import Array, Node, Observer, Op, Tensor, observe
+from tinyres.autograd import Array, Node, Op, Tensor
 from tinyres.data import Loader
-from tinyres.device import kernels_for, recorder_on, to_device
+from tinyres.device import kernels_for, to_device
+from tinyres.modes import Observer, observe
 from tinyres.nn import Module
 from tinyres.ops.add import Add
 from tinyres.ops.conv2d import Conv2d
 from tinyres.ops.cross_entropy import CrossEntropy
 from tinyres.ops.slice import Slice, as_ranges
 from tinyres.optim import SGD, Optimizer
+from tinyres.scale.gpus import recorder_on
 from tinyres_kernels.gpu import sgd
 from tinyres_kernels.gpu.augment import augment
 from tinyres_kernels.gpu.graph import Graph

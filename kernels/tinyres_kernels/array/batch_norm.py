@@ -7,11 +7,15 @@ import numpy as np
 from tinyres_kernels.contract import Array
 
 
+def batch_norm_values(x: Array) -> int:
+    return x.size // max(1, x.shape[1])
+
+
 def batch_norm_statistics(x: Array, eps: float) -> tuple[Array, Array, Array]:
-    mean = channel_sums(x) / rows(x)
+    mean = channel_sums(x) / batch_norm_values(x)
     deviation = x - column(mean, x)
     deviation *= deviation
-    var = channel_sums(deviation) / rows(x)
+    var = channel_sums(deviation) / batch_norm_values(x)
     return mean, var, 1 / np.sqrt(var + eps)
 
 
@@ -37,16 +41,11 @@ def batch_norm_grad_sums(gy: Array, x: Array, mean: Array, r: Array) -> tuple[Ar
 
 def batch_norm_grad_x(gy: Array, x: Array, mean: Array, r: Array, gamma: Array, gbeta: Array, ggamma: Array) -> Array:
     gx = x - column(mean, x)
-    gx *= column(-r * ggamma / rows(x), x)
-    gx -= column(gbeta / rows(x), x)
+    gx *= column(-r * ggamma / batch_norm_values(x), x)
+    gx -= column(gbeta / batch_norm_values(x), x)
     gx += gy
     gx *= column(gamma * r, x)
     return gx
-
-
-def rows(x: Array) -> int:
-    """M, the number of values in each channel."""
-    return x.size // x.shape[1]
 
 
 def channel_sums(x: Array) -> Array:

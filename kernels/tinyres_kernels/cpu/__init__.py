@@ -11,6 +11,7 @@ if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 from tinyres_kernels.array.batch_norm import batch_norm_track as batch_norm_track
+from tinyres_kernels.array.batch_norm import batch_norm_values as batch_norm_values
 from tinyres_kernels.array.cross_entropy import cross_entropy as cross_entropy
 from tinyres_kernels.array.cross_entropy import cross_entropy_grad_x as cross_entropy_grad_x
 from tinyres_kernels.array.linear import linear as linear

@@ -15,6 +15,10 @@ import numpy as np
 from tinyres_kernels.contract import Array
 
 
+def batch_norm_values(x: Array) -> int:
+    return sum(1 for image in x for _ in image[0].flat) if x.shape[1] else 0
+
+
 def batch_norm_statistics(x: Array, eps: float) -> tuple[Array, Array, Array]:
     mean, var, r = (np.zeros(x.shape[1], x.dtype) for _ in range(3))
     for c in range(x.shape[1]):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import tinyres
-from tinyres import AnomalyError, Op, Tensor, autograd, models, nn, random
+from tinyres import AnomalyError, Op, Tensor, models, modes, nn, random
 from tinyres.nn import functional as F
+from tinyres.nn import fused
 
 
 def leaf(*values, dtype="float32"):
@@ -153,7 +154,7 @@ def test_fused_or_not_the_op_that_ran_is_named():
     x = Tensor(np.random.default_rng(0).standard_normal((9, 1, 9, 9)).astype("f4"))
 
     def call():
-        F.batch_norm_relu(x, *norm.next_batch(x))
+        fused.batch_norm_relu(x, norm.next_batch(x))
 
     assert message(call)[""].startswith("forward of BatchNormReLU:")
     with tinyres.unfused():
@@ -196,16 +197,16 @@ def test_results_are_the_same_to_the_last_bit(fused):
 
 
 def test_when_off_nobody_watches():
-    assert autograd._mode.observers == ()
+    assert modes.mode.observers == ()
     with tinyres.detect_anomaly():
-        outer = autograd._mode.observers
+        outer = modes.mode.observers
         with tinyres.detect_anomaly():
-            assert len(autograd._mode.observers) == 2 * len(outer) > 0
-        assert autograd._mode.observers == outer
-    assert autograd._mode.observers == ()
+            assert len(modes.mode.observers) == 2 * len(outer) > 0
+        assert modes.mode.observers == outer
+    assert modes.mode.observers == ()
     with pytest.raises(KeyError), tinyres.detect_anomaly():
         raise KeyError
-    assert autograd._mode.observers == ()
+    assert modes.mode.observers == ()
 
 
 def test_nested_it_still_finds_it_once():

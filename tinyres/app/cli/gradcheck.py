@@ -32,7 +32,7 @@ def add_to(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from tinyres.check.proof import prove, report, steps
-    from tinyres.look.viz.step_sizes import draw_step_sizes
+    from tinyres.check.proof.step_sizes import draw_step_sizes
 
     announce_compiling()
     cases = prove.all_cases()

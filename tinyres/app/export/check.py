@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinyres.autograd import Tensor, no_grad
+from tinyres.autograd import Tensor
+from tinyres.modes import no_grad
 from tinyres.nn import Module
 
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyres.app.export.errors import ExportError
-from tinyres.autograd import Array, Node, Observer, Op, Tensor, no_grad, observe
-from tinyres.fusion import unfused
+from tinyres.autograd import Array, Node, Op, Tensor
 from tinyres.look.anomaly.origin import origin
+from tinyres.modes import Observer, no_grad, observe
 from tinyres.nn import Module
+from tinyres.nn.fused import unfused
 
 
 @dataclass(frozen=True)

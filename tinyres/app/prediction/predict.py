@@ -11,8 +11,9 @@ import numpy as np
 
 from tinyres.app.training.errors import RunError
 from tinyres.app.training.trained import Trained
-from tinyres.autograd import Tensor, no_grad
+from tinyres.autograd import Tensor
 from tinyres.data.folder import open_picture, squared
+from tinyres.modes import no_grad
 from tinyres.nn import functional as F
 
 

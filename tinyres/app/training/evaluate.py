@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyres.autograd import Tensor, no_grad
+from tinyres.autograd import Tensor
+from tinyres.modes import no_grad
 from tinyres.nn import Module
 from tinyres.nn import functional as F
 

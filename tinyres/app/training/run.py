@@ -26,8 +26,8 @@ from tinyres.app.training.settings import Settings
 from tinyres.app.training.trained import load_checkpoint
 from tinyres.app.training.trainer import Trainer
 from tinyres.data import Dataset, Loader
-from tinyres.device import using_products
 from tinyres.scale.parallel import ALONE, Communicator, from_first
+from tinyres.scale.precision import using_products
 from tinyres.scale.team import expect_equal, total
 from tinyres.threads import get_num_threads, using_threads
 

@@ -26,10 +26,11 @@ from tinyres.app.training.settings import RECIPES, Settings
 from tinyres.app.training.step import backpropagate
 from tinyres.autograd import Tensor
 from tinyres.data import Dataset, Loader, channel_statistics
+from tinyres.data.rows import Rows
 from tinyres.device import must_compile, to_device
 from tinyres.look.viz.curves import draw_curves
 from tinyres.scale.captured import CapturedSteps, NotRecordable
-from tinyres.scale.parallel import ALONE, Communicator, Rows
+from tinyres.scale.parallel import ALONE, Communicator
 from tinyres.scale.team import Team, total
 
 SAVE_EVERY = 600  # seconds; an epoch may take hours, and so much of it at most is lost

@@ -23,10 +23,10 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from tinyres.autograd import observe
 from tinyres.look.anomaly.non_finite import NonFinite
 from tinyres.look.anomaly.report import AnomalyError as AnomalyError
 from tinyres.look.anomaly.saved_arrays import SavedArrays
+from tinyres.modes import observe
 
 
 @contextmanager

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from weakref import WeakKeyDictionary
 
 from tinyres import random
-from tinyres.autograd import Array, Node, Observer, Op, Tensor
+from tinyres.autograd import Array, Node, Op, Tensor
 from tinyres.look.anomaly.causes import backward_cause, forward_cause, limit
 from tinyres.look.anomaly.origin import Origin, origin
 from tinyres.look.anomaly.report import AnomalyError, describe, is_finite, named_input
+from tinyres.modes import Observer
 
 Details = Iterator[tuple[str, str]]
 

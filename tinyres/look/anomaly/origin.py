@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tinyres.nn import Module
 
-# Whoever reads a message knows that a convolution is made in ops/conv2d.py, called by nn/layers.py.
+# Whoever reads a message knows that a convolution is made in ops/conv2d.py, called by nn/conv.py.
 TINYRES = str(Path(__file__).parents[2])
 WATCHERS = os.path.join("look", "anomaly"), os.path.join("look", "viz", "recorder.py")  # they ask
 MACHINERY = tuple(os.path.join(TINYRES, part) for part in ("autograd.py", "nn", "ops", *WATCHERS))

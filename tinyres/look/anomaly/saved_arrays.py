@@ -15,10 +15,11 @@ from zlib import crc32
 
 import numpy as np
 
-from tinyres.autograd import Array, Observer, Op, Tensor
+from tinyres.autograd import Array, Op, Tensor
 from tinyres.device import is_array, to_device
 from tinyres.look.anomaly.origin import Origin, origin
 from tinyres.look.anomaly.report import AnomalyError, named_input
+from tinyres.modes import Observer
 
 
 class Saved(NamedTuple):

@@ -10,12 +10,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tinyres.autograd import Array, Node, Observer, Op, Tensor
+from tinyres.autograd import Array, Node, Op, Tensor
 from tinyres.look.anomaly.origin import Origin, origin
 from tinyres.look.viz.arrays import describe, number
 from tinyres.look.viz.graph import Graph, Vertex
 from tinyres.look.viz.kinds import kind_of
 from tinyres.look.viz.residual import Ways, residual_ways
+from tinyres.modes import Observer
 from tinyres.nn import Module, Sequential
 
 Record = dict[str, Any]  # what goes into the page's JSON; viz/stepper.js reads it

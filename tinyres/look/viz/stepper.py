@@ -11,7 +11,7 @@ does not fit, such as with a gradient from elsewhere, the block that is to be wa
         y.backward(gradient)
     recording.save("block.html")
 
-Ops that would run as one are taken one by one there, for the values in between (see tinyres/fusion.py).
+Ops that would run as one are taken one by one there, for the values in between (see tinyres/nn/fused.py).
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from tinyres.autograd import Tensor, observe
-from tinyres.fusion import unfused
+from tinyres.autograd import Tensor
 from tinyres.look.viz.graph import STYLE, Graph
 from tinyres.look.viz.recorder import Recorder
+from tinyres.modes import observe
+from tinyres.nn.fused import unfused
 
 INLINE_HEIGHT = 760  # pixels of a notebook's cell
 

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tinyres.device import use_gpu
+from tinyres.scale.gpus import use_gpu
 from tinyres.scale.parallel.communicator import ALONE, Communicator
 from tinyres.scale.parallel.mpi import MPI
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from tinyres.autograd import Array
-from tinyres.device import current_stream, device_of, nccl_library
+from tinyres.device import device_of
+from tinyres.scale.gpus import current_stream, nccl_library
 from tinyres.scale.parallel.communicator import Communicator
 
 DTYPES = "float32", "float64", "int64"

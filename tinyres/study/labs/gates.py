@@ -32,9 +32,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinyres.autograd import Tensor, no_grad
+from tinyres.autograd import Tensor
 from tinyres.data import Dataset, Loader, channel_statistics
 from tinyres.models.highway import Highway, cifar_highway, convolutional
+from tinyres.modes import no_grad
 from tinyres.nn import Module, init
 from tinyres.nn import functional as F
 from tinyres.nn.module import Parameter

@@ -33,9 +33,9 @@ import numpy as np
 
 from tinyres.autograd import Tensor
 from tinyres.data import Loader, channel_statistics
-from tinyres.fusion import unfused
 from tinyres.nn import BatchNorm2d, Conv2d, Identity, Module, init
 from tinyres.nn import functional as F
+from tinyres.nn.fused import unfused
 from tinyres.study.labs.drawing import BLUE, GREEN, VERMILION, tidy
 from tinyres.study.labs.lab import Results, Verdict
 from tinyres.study.labs.twins import KINDS, twin

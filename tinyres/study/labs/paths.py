@@ -28,9 +28,9 @@ import numpy as np
 
 from tinyres.autograd import Tensor
 from tinyres.data import Loader, channel_statistics
-from tinyres.fusion import unfused
 from tinyres.models.resnet import BasicBlock, ResNet
 from tinyres.nn import functional as F
+from tinyres.nn.fused import unfused
 from tinyres.study.labs.drawing import BLUE, GREY, VERMILION, tidy
 from tinyres.study.labs.lab import Results, Verdict
 from tinyres.study.labs.twins import sizes_of, trained_twin, twin

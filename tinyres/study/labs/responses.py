@@ -27,8 +27,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinyres.autograd import Tensor, no_grad
+from tinyres.autograd import Tensor
 from tinyres.data import Dataset, Loader, channel_statistics
+from tinyres.modes import no_grad
 from tinyres.nn import BatchNorm2d, Module
 from tinyres.study.labs.drawing import PLAIN, RESIDUAL, tidy
 from tinyres.study.labs.lab import Results, Verdict

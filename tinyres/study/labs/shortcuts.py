@@ -34,7 +34,7 @@ from tinyres.data import Dataset
 from tinyres.models.plain import cifar_plain
 from tinyres.models.resnet import Block, ResNet, cifar_resnet, make_shortcut
 from tinyres.nn import BatchNorm2d, Conv2d
-from tinyres.nn.fused import norm_add_relu
+from tinyres.nn.fused import Normed
 from tinyres.random import manual_seed
 from tinyres.study.labs.cost import costs
 from tinyres.study.labs.drawing import BLUE, GREEN, ORANGE, PLAIN, PURPLE, tidy
@@ -67,7 +67,7 @@ class OneLayerBlock(Block):
         self.downsample = make_shortcut("A", channels_in, width, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        return norm_add_relu(self.bn1, self.conv1(x), self.downsample(x))
+        return (Normed(self.bn1, self.conv1(x)) + self.downsample(x)).relu()
 
 
 def one_layer_net(depth: int, classes: int) -> ResNet:
