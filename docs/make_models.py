@@ -13,10 +13,10 @@ PAGE = Path(__file__).with_name("models.md")
 HEAD = """\
 # The models
 
-This page lists what each model costs and what its paper says. `python -m docs.make_models` writes the page: it runs every
-model on one image. `tinyres summary NAME` shows one model layer by layer. As in the papers, only the multiply-adds of
-convolutions and linear layers count; batch norm, pooling and additions are left out. Each model has its default
-shortcuts, A for CIFAR and B for ImageNet.
+This page lists what each model costs and what its paper says. `python -m docs.make_models` writes the page: it runs
+every model on one image. `tinyres summary NAME` shows one model layer by layer. As in the papers, only the
+multiply-adds of convolutions and linear layers count; batch norm, pooling and additions are left out. Each model has
+its default shortcuts, A for CIFAR and B for ImageNet.
 
 """
 COLUMNS = "model", "image", "parameters", "multiply-adds", "the paper says"

@@ -30,7 +30,8 @@ from tinyres.data.shapes import shapes
 from tinyres.look import viz
 from tinyres.look.summary import count_parameters, layers
 from tinyres.models.preact import PreActBlock
-from tinyres.models.resnet import BasicBlock, Bottleneck, make_shortcut
+from tinyres.models.resnet import BasicBlock, make_shortcut
+from tinyres.models.resnet_imagenet import Bottleneck
 from tinyres.nn import functional as F
 from tinyres.ops.add import Add
 from tinyres.study.course import check

@@ -16,12 +16,12 @@ import numpy as np
 
 import tinyres
 from tinyres import Tensor, data, manual_seed, models, optim
-from tinyres.app.training.evaluate import evaluate
 from tinyres.nn import functional as F
 from tinyres.study.course import check
 from tinyres.study.labs.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, tidy
 from tinyres.study.labs.gradient_flow import network
 from tinyres.study.labs.halved import halved
+from tinyres.train import evaluate
 
 # %% [markdown]
 # The goal is the paper's: ResNet-20 on CIFAR-10. That takes a quarter of an hour on two cores, too long to play with.

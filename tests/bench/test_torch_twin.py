@@ -11,7 +11,8 @@ from tinyres.models.densenet import densenet_bc
 from tinyres.models.highway import HighwayNet
 from tinyres.models.nin import NIN
 from tinyres.models.preact import PreActBlock, PreActBottleneck, PreActResNet
-from tinyres.models.resnet import BasicBlock, Bottleneck, ImageNetResNet, ResNet
+from tinyres.models.resnet import BasicBlock, ResNet
+from tinyres.models.resnet_imagenet import Bottleneck, ImageNetResNet
 from tinyres.models.vgg import VGG, CifarVGG
 from tinyres.nn import functional as F
 

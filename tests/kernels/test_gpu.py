@@ -11,7 +11,8 @@ from cuda_on_cpu import emulator
 
 import tinyres_kernels.gpu as gpu
 from tinyres import Tensor, manual_seed
-from tinyres.models.resnet import BasicBlock, Bottleneck, ResNet
+from tinyres.models.resnet import BasicBlock, ResNet
+from tinyres.models.resnet_imagenet import Bottleneck
 from tinyres.nn import functional as F
 from tinyres.scale.precision import using_products
 from tinyres_kernels.gpu import launch

@@ -24,7 +24,8 @@ import tinyres_kernels.array as array
 import tinyres_kernels.gpu as gpu
 import tinyres_kernels.reference as reference
 from tinyres import Tensor, manual_seed
-from tinyres.models.resnet import BasicBlock, Bottleneck, ResNet
+from tinyres.models.resnet import BasicBlock, ResNet
+from tinyres.models.resnet_imagenet import Bottleneck
 from tinyres.nn import functional as F
 from tinyres.scale.precision import using_products
 from tinyres_kernels.gpu import launch

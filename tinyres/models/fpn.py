@@ -21,7 +21,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tinyres.autograd import Tensor
-from tinyres.models.resnet import ResNet, he_initialise, resnet20, resnet50
+from tinyres.models.resnet import ResNet, he_initialise, resnet20
+from tinyres.models.resnet_imagenet import resnet50
 from tinyres.nn import BatchNorm2d, Conv2d, Identity, Linear, Module, ModuleList, ReLU, Sequential, init
 from tinyres.nn import functional as F
 

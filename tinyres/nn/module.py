@@ -7,7 +7,7 @@ them by looking: in the order in which __init__ set them, under the names it gav
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward; write one")
 
     def __call__(self, *inputs: Any, **named: Any) -> Any:
-        watched = WatchedCall(self) if self.backward_hooks else None
+        watched = WatchedCall(self, self.backward_hooks) if self.backward_hooks else None
         if watched:
             inputs = watched.enter(inputs)
         output = self.forward(*inputs, **named)
@@ -59,7 +59,7 @@ class Module:
 
         grad_output: a tuple with the output's gradient. grad_input: a gradient for every positional input, None for
         those that need none; only what came through this module, not along other ways from the same tensor. Called
-        when all of them are there. The hook looks on and returns None; in torch it may also replace the gradients.
+        when all of them are there. The hook returns None; in torch it may also replace the gradients.
         """
         return Removable(self.backward_hooks, hook)
 
@@ -212,55 +212,6 @@ class Module:
         if not children:
             return f"{type(self).__name__}({self.extra_repr()})"
         return "\n  ".join([f"{type(self).__name__}(", *children]) + "\n)"
-
-
-class Sequential(Module):
-    """Modules applied one after the other. Sequential(a, b), or Sequential(OrderedDict(first=a, second=b))."""
-
-    def __init__(self, *modules: Any):
-        super().__init__()
-        only = modules[0] if len(modules) == 1 else None
-        named = only.items() if isinstance(only, dict) else ((str(k), m) for k, m in enumerate(modules))
-        for name, module in named:
-            setattr(self, name, module)
-
-    def forward(self, x: Any) -> Any:
-        for module in self.children():
-            x = module(x)
-        return x
-
-    def __len__(self) -> int:
-        return len(list(self.children()))
-
-    def __iter__(self) -> Iterator[Module]:
-        return self.children()
-
-    def __getitem__(self, index: Any) -> Module:
-        """A module, or for a slice a Sequential of several."""
-        chosen = list(self.children())[index]
-        return Sequential(*chosen) if isinstance(index, slice) else chosen
-
-
-class ModuleList(Module):
-    """A list of modules whose parameters are found. It has no forward: index it, or loop over it."""
-
-    def __init__(self, modules: Iterable[Module] = ()):
-        super().__init__()
-        for module in modules:
-            self.append(module)
-
-    def append(self, module: Module) -> ModuleList:
-        setattr(self, str(len(self)), module)
-        return self
-
-    def __len__(self) -> int:
-        return len(list(self.children()))
-
-    def __iter__(self) -> Iterator[Module]:
-        return self.children()
-
-    def __getitem__(self, index: int) -> Module:
-        return list(self.children())[index]
 
 
 def join(path: str, name: str) -> str:

@@ -33,7 +33,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinyres.data import Dataset
-from tinyres.models.resnet import BasicBlock, Bottleneck, ResNet
+from tinyres.models.resnet import BasicBlock, ResNet
+from tinyres.models.resnet_imagenet import Bottleneck
 from tinyres.random import manual_seed
 from tinyres.study.labs.cost import costs, multiply_adds
 from tinyres.study.labs.drawing import BLUE, GREEN, GREY, ORANGE, tidy

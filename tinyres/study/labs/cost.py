@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from tinyres.app.bench.stopwatch import WARM_UP
-from tinyres.app.training.step import train_step
 from tinyres.autograd import Tensor
 from tinyres.look.summary import count_parameters, layers
 from tinyres.nn import Module
 from tinyres.optim import SGD
 from tinyres.random import generator
+from tinyres.train import train_step
 
 BATCH, TURNS = 64, 15
 

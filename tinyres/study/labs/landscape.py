@@ -41,7 +41,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinyres.app.training.evaluate import evaluate
 from tinyres.data import Dataset, Loader, channel_statistics
 from tinyres.nn import Module
 from tinyres.random import generator
@@ -49,6 +48,7 @@ from tinyres.study.labs.drawing import PLAIN, RESIDUAL, tidy
 from tinyres.study.labs.lab import Results, Verdict
 from tinyres.study.labs.twins import KINDS, sizes_of, trained_twin
 from tinyres.study.labs.workbench import Workbench
+from tinyres.train import evaluate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

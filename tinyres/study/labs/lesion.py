@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinyres.app.training.evaluate import evaluate
 from tinyres.data import Dataset, Loader, channel_statistics
 from tinyres.models.resnet import BasicBlock, Block
 from tinyres.models.vgg import CifarVGG
@@ -39,6 +38,7 @@ from tinyres.study.labs.drawing import GREEN, PLAIN, RESIDUAL, tidy
 from tinyres.study.labs.lab import Results, Verdict
 from tinyres.study.labs.twins import learning_rate, sizes_of, trained_twin
 from tinyres.study.labs.workbench import Workbench
+from tinyres.train import evaluate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
