@@ -30,16 +30,16 @@ from tinyres_kernels.cpu.conv2d_direct import direct_conv2d
 from tinyres_kernels.numba_cuda.conv2d import product as gpu_product
 
 # %% tags=["sizes"] quick="LAYER_BATCH, BATCH, REPEATS, SIDE, LARGE, MODEL = 2, 4, 2, 4, 2**22, 'resnet8'"
-LAYER_BATCH = 16  # images for one layer: so few that a call is over before the system gives the processor to others
+LAYER_BATCH = 16  # images for one layer: so few that a call is rarely interrupted by another program
 BATCH = 64  # images for a training step
-REPEATS = 30  # of each measurement; the fastest counts, for other programs can only slow it down
+REPEATS = 30  # of each measurement; the fastest counts, because other programs can only slow it down
 SIDE = 4  # of the small image for the slowest rung
-LARGE = 2**25  # bytes of the arrays for memory's speed; two are more than most caches hold
+LARGE = 2**25  # bytes of the arrays for the speed of memory; two of them are larger than most caches
 MODEL = "resnet20"
 
 
 def fastest(call, repeats=None):
-    """Seconds of the fastest call, after one that does not count: it compiles, and fills the caches."""
+    """Seconds of the fastest call. A first call, which compiles and fills the caches, does not count."""
     call()
     taken = []
     for _ in range(repeats or REPEATS):
@@ -307,13 +307,13 @@ for name, rung in (("array", array), ("cpu", cpu)):
 
 # %%
 def by_tile(x, w):
-    """The compiled rung with all multiplications: what it does for kernels that Winograd does not cover."""
+    """The compiled rung with all multiplications, as it computes kernels that Winograd does not cover."""
     y = memory.empty((len(x), x.shape[2], x.shape[3], len(w)), x.dtype)
     direct_conv2d(channels_last(x), w, y, x.shape[2:], (1, 1), (1, 1))
     return y.transpose(0, 3, 1, 2)
 
 
-nhwc = channels_last(x).transpose(0, 3, 1, 2)  # as it comes from the layer before
+nhwc = channels_last(x).transpose(0, 3, 1, 2)  # as the previous layer returns it
 assert np.allclose(by_tile(nhwc, w), array.conv2d(x, w, (1, 1), (1, 1)), atol=1e-4)
 assert np.allclose(compiled_conv2d(nhwc, w, (1, 1), (1, 1)), array.conv2d(x, w, (1, 1), (1, 1)), atol=1e-4)
 
@@ -378,7 +378,7 @@ print({name: round(value, 2) for name, value in intensity.items()})
 long, longer = (draws.standard_normal((LARGE // 4 // 2**14, 16, 32, 32), np.float32) for _ in range(2))
 ops = {"ReLU": lambda: cpu.relu(long), "addition": lambda: cpu.add(long, longer)}
 measured, bandwidth = {"convolution": 2 * speed["tiles in registers"], "ReLU": 0.0, "addition": 0.0}, 0.0
-for _ in range(REPEATS):  # in turns, so that all share the machine's good moments
+for _ in range(REPEATS):  # in turns, so that all have the same chance of a quiet moment
     bandwidth = max(bandwidth, machine.copy_bandwidth(threads, LARGE, 2) * 1e9)
     for name, op in ops.items():
         measured[name] = max(measured[name], long.size / fastest(op, 2))
@@ -464,7 +464,7 @@ print(inspect.getsource(memory.Loan))
 first = memory.empty((256, 1024), np.float32)
 address = first.ctypes.data
 del first
-second = memory.empty((1024, 256), np.float32)  # another shape, as many bytes
+second = memory.empty((1024, 256), np.float32)  # another shape with the same number of bytes
 print("the same memory again:", second.ctypes.data == address)
 
 # %% [markdown]
@@ -514,7 +514,7 @@ for _ in range(max(2, REPEATS // 4)):
     with tinyres.profile() as profile:
         train_step()
     profiles.append(profile)
-profile = min(profiles, key=lambda profile: profile.seconds)  # the least disturbed
+profile = min(profiles, key=lambda profile: profile.seconds)  # the one with the least disturbance
 print(profile)
 
 # %% tags=["varies"]
