@@ -41,10 +41,10 @@ examples:
 
 A tenth of the training images is set aside for validation, and the weights of
 the epoch with the best accuracy there are kept. The test set is used once, at
-the end, with these weights. Ctrl-C or SIGTERM saves everything, and --resume goes
-on exactly there; a second one stops without saving. A run is also saved after
-every epoch and every ten minutes: after a crash --resume goes on from there, and
-ends with the same weights.
+the end, with these weights. Ctrl-C or SIGTERM saves everything, and --resume
+goes on exactly there; a second one stops without saving. A run is also saved
+after every epoch and every ten minutes: after a crash --resume goes on from
+there, and ends with the same weights.
 
 Under mpiexec the processes share every batch, and learn what one process would
 learn (docs/cluster.md). This needs pip install "tinyres[mpi]".
