@@ -69,9 +69,7 @@ for kind in ("tf32", "bf16"):  # and once on tensor cores
 every_call = pytest.mark.parametrize("name", CALLS)
 
 
-@pytest.fixture(autouse=True)
-def cuda_runs_here(monkeypatch):
-    monkeypatch.setattr(launch, "load", emulator.load)
+pytestmark = pytest.mark.usefixtures("cuda_runs_here")
 
 
 def results(name):

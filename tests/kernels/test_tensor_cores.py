@@ -31,18 +31,11 @@ from tinyres.scale.precision import using_products
 from tinyres_kernels.gpu import launch
 from tinyres_kernels.gpu.tile import tensor_core_memory
 
-pytestmark = emulator.needs_compiler
+pytestmark = [emulator.needs_compiler, pytest.mark.usefixtures("cuda_runs_here")]
 UNIT = {"tf32": 2.0**-11, "bf16": 2.0**-8}
 NUMBERS = {"tf32": 1, "bf16": 2}
 by_kind = pytest.mark.parametrize("kind", UNIT)
 original_load = launch.load
-
-
-@pytest.fixture(autouse=True, scope="module")
-def cuda_runs_here():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(launch, "load", emulator.load)
-        yield
 
 
 def share(kind, K):
