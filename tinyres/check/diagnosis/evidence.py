@@ -73,6 +73,12 @@ class Facts:
         y = np.asarray(self.forward(*(x if k == self.index else a for k, a in enumerate(self.inputs))))
         return y if y.shape == self.y.shape else np.full(self.y.shape, np.nan)
 
+    def gys_of_x(self) -> np.ndarray:
+        """`gys` in x's shape: as they are, or at each x that of the one output that it reaches."""
+        if self.x.shape == self.y.shape:
+            return self.gys
+        return self.gys.reshape(6, -1)[:, (self.true != 0).argmax(0)].reshape(6, *self.x.shape)
+
     def gradients(self, matrix: np.ndarray) -> np.ndarray:
         """What `true` or `claimed` makes of each of `gys`: (6, *x.shape)."""
         return (self.gys.reshape(6, -1) @ matrix).reshape(6, *self.x.shape)
@@ -89,7 +95,7 @@ def same(a: np.ndarray, b: np.ndarray, tolerance: float = TOLERANCE) -> bool:
     if np.shape(a) != np.shape(b):
         return False
     scale = np.max(np.abs(b), initial=0.0)
-    return bool(np.all(np.abs(np.subtract(a, b)) <= tolerance * scale + 1e-300))
+    return bool(np.isfinite(scale)) and bool(np.all(np.abs(np.subtract(a, b)) <= tolerance * scale + 1e-300))
 
 
 def slope(forward: Callable[..., np.ndarray], inputs: Sequence[np.ndarray], index: int, d: np.ndarray) -> np.ndarray:
@@ -140,7 +146,7 @@ def fit(target: np.ndarray, terms: Sequence[np.ndarray]) -> np.ndarray | None:
     """The c with target = Σ c[i]·terms[i], if that holds exactly and in one way only."""
     columns = np.stack([np.ravel(t) for t in terms], axis=1)
     lengths = np.linalg.norm(columns, axis=0)
-    if np.any(lengths == 0) or columns.shape[0] <= 2 * columns.shape[1]:
+    if not np.all(np.isfinite(lengths)) or np.any(lengths == 0) or columns.shape[0] <= 2 * columns.shape[1]:
         return None
     c, _, rank, _ = np.linalg.lstsq(columns / lengths, np.ravel(target), rcond=1e-9)
     if rank < columns.shape[1] or not same(columns / lengths @ c, np.ravel(target)):

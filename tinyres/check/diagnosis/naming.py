@@ -6,7 +6,7 @@ import re
 
 from tinyres.check.diagnosis.evidence import Evidence
 
-PLACEHOLDER = re.compile(r"\binput (\d+)(?!\d)|(?<![A-Za-z_.])x(?![A-Za-z_\u0302])")  # x̂ (with U+0302) is no x
+PLACEHOLDER = re.compile(r"\binput[ _](\d+)(?!\d)|(?<![A-Za-z_.])x(?![A-Za-z_\u0302])")  # x̂ (with U+0302) is no x
 TAKEN = ("y", "gy", "x̂", "mean", "std")  # our own words
 
 
