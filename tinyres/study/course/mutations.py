@@ -6,6 +6,7 @@ every draw says what the learner did.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
@@ -35,14 +36,13 @@ def mutants(function: Callable[..., Any]) -> Iterator[tuple[Callable[..., Any], 
 
 def explained_by(function: Callable[..., Any], agrees: Callable[[Callable[..., Any]], bool]) -> str | None:
     """What is wrong in the first mutant of function that agrees."""
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # of 0[k], say
         for wrong, words in mutants(function):
             try:
                 with source_mutants.at_most(LINES):
                     if agrees(wrong):
                         return words
-            except (
-                Exception
-            ):  # many changes make no sense: shapes that do not fit, names without a value, loops without end
+            except Exception:  # many make no sense: shapes that do not fit, names without a value, loops without end
                 continue
     return None
