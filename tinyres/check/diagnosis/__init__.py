@@ -16,19 +16,16 @@ from tinyres.check.diagnosis.calls import answered, changing, complained, no_arr
 from tinyres.check.diagnosis.changes import blended, moved, multiplied, wrong_ingredient
 from tinyres.check.diagnosis.convolution import wrong_convolution
 from tinyres.check.diagnosis.evidence import Evidence as Evidence
-from tinyres.check.diagnosis.evidence import Facts, affordable, same
-from tinyres.check.diagnosis.factor import named_factor, unnamed_factor
+from tinyres.check.diagnosis.evidence import Facts, affordable, named, same
+from tinyres.check.diagnosis.factor import besides_a_factor, named_factor, unnamed_factor
 from tinyres.check.diagnosis.linearity import Backward, is_linear, not_linear
 from tinyres.check.diagnosis.local import wrong_formula
-from tinyres.check.diagnosis.naming import named
-from tinyres.check.diagnosis.parts import wrong_part
 from tinyres.check.diagnosis.places import scattered, wrong_input
 from tinyres.check.diagnosis.pooling import wrong_pooling
 from tinyres.check.diagnosis.precision import noisy, rounded
 from tinyres.check.diagnosis.terms import wrong_term
-from tinyres.check.diagnosis.two import besides_a_factor
 from tinyres.check.diagnosis.ways import elementwise, held_constant, overwritten, paths, transposed_map, wrong_axes
-from tinyres.check.diagnosis.where import at_kinks, factor_of_each, only_some, unmasked
+from tinyres.check.diagnosis.where import at_kinks, factor_of_each, only_some, unmasked, wrong_part
 
 REARRANGED = (overwritten, wrong_axes, moved, wrong_convolution)
 MISTAKES = (  # each: what is known of a linear backward -> a sentence, or None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import combinations_with_replacement
 from math import isclose, prod
 
@@ -48,6 +48,19 @@ def unnamed_factor(facts: Facts) -> str | None:
         return None
     sign = " The sign is wrong (flipped) as well." if factor < 0 else ""
     return f"The gradient is {number(factor)} times the true one, everywhere: a constant factor is wrong.{sign}"
+
+
+def besides_a_factor(facts: Facts, hypotheses: Iterable[Callable[[Facts], str | None]]) -> str | None:
+    """Two mistakes. Most others move values about and keep their size; so the factor can be told from the sizes."""
+    size = float(np.linalg.norm(facts.claimed) / np.linalg.norm(facts.true))
+    for factor in (size, -size) if size and not is_(size, 1) else ():
+        about_the_factor = named_factor(facts.claiming(factor * facts.true))
+        if about_the_factor is None:
+            continue
+        without = facts.claiming(facts.claimed / factor)
+        if answer := next(filter(None, (hypothesis(without) for hypothesis in hypotheses)), None):
+            return f"Two mistakes. {answer[0].upper()}{answer[1:]} And besides: {about_the_factor}"
+    return None
 
 
 def is_(factor: float, value: float) -> bool:
