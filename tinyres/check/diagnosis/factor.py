@@ -33,7 +33,7 @@ def named_factor(facts: Facts) -> str | None:
         whole = "each input gets the whole of it, it is not shared out among them" if abs(factor) < 1 else "no more"
         return f"{start}: the local derivative is 1, so gy arrives as it is: {whole}."
     first = (scales,) if elementwise else ()  # else a number of elements is the better guess
-    for family in (divisors, inverse, *first, twos_and_roots, counts, scales, far_fetched):
+    for family in (divisors, *first, twos_and_roots, counts, scales, far_counts):
         origins = list(family(facts, abs(factor)))
         if family is twos_and_roots and len(origins) < 2:
             origins += list(counts(facts, abs(factor)))
@@ -129,12 +129,6 @@ def sizes(facts: Facts) -> Iterator[tuple[int, str]]:
     yield facts.y.size, "the number of elements of y"
 
 
-def inverse(facts: Facts, factor: float) -> Iterator[str]:
-    for count, what in roles(facts):
-        if count > 2 and not what.startswith("the size of axes") and is_(factor, count**2):
-            yield f"it is multiplied by {count} where it must be divided by it; {count} is {what}"
-
-
 def twos_and_roots(facts: Facts, factor: float) -> Iterator[str]:
     used, power = facts.true != 0, None
     if facts.x.shape == facts.y.shape and facts.x.size > 1 and np.all(facts.y):  # y = x^p: x·dy/dx = p·y
@@ -163,10 +157,25 @@ def counts(facts: Facts, factor: float) -> Iterator[str]:
     for n, what in roles(facts):
         if is_(factor, n):
             yield f"{n} is {what}; it is not divided by it (a sum in place of a mean), or multiplied by it"
+        if is_(factor, n**2) and n > 2 and "the size of axes" not in what:
+            yield f"it is multiplied by {n} where it must be divided by it; {n} is {what}"
         if is_(factor, 1 / n) and "batch" in what and facts.x.shape[:1] != (n,):
             yield f"averaged over the batch of {n} where it must be summed (or divided by {n} once too often)"
         elif is_(factor, 1 / n):
             yield f"{n} is {what}; it is averaged over them where it must be summed (or not multiplied by it)"
+
+
+def far_counts(facts: Facts, factor: float) -> Iterator[str]:
+    """Its root; or n − 1 for n."""
+    for n, what in roles(facts):
+        for value, says in (
+            (float(n) ** 0.5, f"√{n} is missing as a divisor"),
+            (n**-0.5, f"√{n} is divided by once too often"),
+            (n / (n - 1), f"it is divided by {n - 1} in place of {n} (n − 1 for n)"),
+            ((n - 1) / n, f"it is divided by {n} in place of {n - 1} (n for n − 1)"),
+        ):
+            if is_(factor, value) and (n > 2 or "√" in says):
+                yield f"{says}; {n} is {what}"
 
 
 def scales(facts: Facts, factor: float) -> Iterator[str]:
@@ -186,19 +195,6 @@ def scales(facts: Facts, factor: float) -> Iterator[str]:
             if is_(factor, abs(a.item()) ** root):
                 missing = "is missing as a factor" if root < 0 else "is a factor too many, or missing as a divisor"
                 yield f"{name}{'' if abs(root) == 1 else f' to the power {number(abs(root))}'} {missing}"
-
-
-def far_fetched(facts: Facts, factor: float) -> Iterator[str]:
-    """Roots of numbers of elements, and n − 1 for n."""
-    for n, what in roles(facts):
-        for value, says in (
-            (float(n) ** 0.5, f"√{n} is missing as a divisor"),
-            (n**-0.5, f"√{n} is divided by once too often"),
-            (float(n) / (n - 1), f"it is divided by {n - 1} in place of {n} (n − 1 for n)"),
-            ((n - 1) / n, f"it is divided by {n} in place of {n - 1} (n for n − 1)"),
-        ):
-            if is_(factor, value) and (n > 2 or "√" in says):
-                yield f"{says}; {n} is {what}"
 
 
 def roles(facts: Facts) -> list[tuple[int, str]]:

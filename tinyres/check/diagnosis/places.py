@@ -30,8 +30,8 @@ def wrong_input(
                     "wrong way round."
                 )
             return (
-                f"The gradients of inputs {facts.index} and {j} are swapped: return them in the order of forward's "
-                f"parameters.{hint}"
+                f"The gradients of input {facts.index} and input {j} are swapped: return them in forward's "
+                f"order of parameters.{hint}"
             )
         own = np.isin(np.round(np.abs(theirs[theirs != 0]), 6), np.round(np.abs(facts.x), 6)).all()
         belongs = f"The gradient of input {facts.index} is the one that belongs to input {j}"

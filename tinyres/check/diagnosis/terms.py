@@ -268,27 +268,26 @@ def cross_entropy(facts: Facts, axes: tuple[int, ...], sizes: dict[int, str]) ->
     target = p - slopes / scale[0]
     if not np.allclose(target.sum(axes), 1, atol=1e-6) or not target.any():
         return
-    if np.allclose(target, np.round(target), atol=1e-6):
+    if hard := np.allclose(target, np.round(target), atol=1e-6):
         target = np.round(target)
     gy = facts.gys_of_x()[0]
     taken = p - facts.gradients(facts.claimed)[0] / (scale[0] * gy)  # what backward subtracts from the softmax
     swaps = {"gy": [
         (f"(softmax(x, {axes}) * gy)", "it is multiplied by the softmax once more, which is contained already"),
         (f"(gy * softmax(x, {axes}) * (1 - softmax(x, {axes})))", "the softmax's slope p·(1 − p) is a factor too many"),
-        ("(gy * (target > 0.5))", "only the label's own element is filled in: the other classes get softmax(x)"),
+        ("(gy * label)", "only the label's own element is filled in: the other classes get softmax(x)"),
     ]}  # fmt: skip
     if np.allclose(taken, np.round(taken), atol=1e-6) and np.abs(taken).max() < 100:
         label, came = np.argwhere(target == target.max())[0].tolist(), np.round(taken).astype(int).tolist()
-        soft = "forward's target is smoothed, or soft, but a one-hot is subtracted"
-        hard = (
+        another = (
             f"the one-hot is another: 1 must be subtracted at each sample's own label and nowhere else (at {label} for "
             f"the first sample). Backward subtracts {came}: index with [np.arange(N), labels]"
         )
-        swaps["target"] = [("taken", hard if np.array_equal(target, np.round(target)) else soft)]
-    onehot = "onehot" if np.array_equal(target, np.round(target)) else "target"
-    swaps[onehot] = swaps.pop("target", [])
-    swaps["gy"] = [(replaced(new, "target", onehot), words) for new, words in swaps["gy"]]
-    known = {"x": x, onehot: target, "taken": taken}
+        soft = "forward's target is smoothed, or soft, but a one-hot is subtracted"
+        swaps["target"] = [("taken", another if hard else soft)]
+    onehot = "onehot" if hard else "target"
+    swaps = {name.replace("target", onehot): news for name, news in swaps.items()}
+    known = {"x": x, onehot: target, "taken": taken, "label": target == target.max()}
     terms = named((f"softmax(x, {axes}) * gy", f"-{onehot} * gy"))
     yield Formula("The gradient must be", terms, known, swaps, sizes)
 
