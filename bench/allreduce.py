@@ -18,8 +18,8 @@ import numpy as np
 from tinyres import Tensor, models, random
 from tinyres.app.bench.machine import available_cores, cpu_name
 from tinyres.app.training.step import backpropagate
-from tinyres.data import Rows
 from tinyres.scale.parallel import Communicator, FlatGradients, connected, synchronised
+from tinyres.scale.parallel.rows import Rows
 
 SIZES = {  # bytes, and how often each is sent
     "a batch norm's sums": (1024, 2000),

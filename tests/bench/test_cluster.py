@@ -9,7 +9,7 @@ from bench.cluster import Fabric, halving_and_doubling, messages, recursive_doub
 from tinyres import Tensor, models
 from tinyres.app.training.evaluate import Score
 from tinyres.app.training.step import backpropagate
-from tinyres.data import Rows
+from tinyres.scale.parallel.rows import Rows
 from tinyres.scale.team import Team
 
 FABRIC = Fabric("some", alpha=3e-6, beta=2e9)

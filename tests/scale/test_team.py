@@ -8,8 +8,8 @@ from tinyres import Tensor, manual_seed, nn
 from tinyres.app.training import RunError
 from tinyres.app.training.evaluate import Score
 from tinyres.app.training.step import backpropagate
-from tinyres.data import Rows
 from tinyres.scale.parallel import ALONE
+from tinyres.scale.parallel.rows import Rows
 from tinyres.scale.team import Team, expect_equal, total
 
 SHARES = (Rows(0, 2, 5), Rows(2, 5, 5))

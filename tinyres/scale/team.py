@@ -10,10 +10,10 @@ import numpy as np
 
 from tinyres.app.training.errors import RunError
 from tinyres.app.training.evaluate import Score
-from tinyres.data import Rows
 from tinyres.device import to_device
 from tinyres.nn import Module
 from tinyres.scale.parallel import Communicator, FlatGradients, synchronised
+from tinyres.scale.parallel.rows import Rows
 
 
 class Team:

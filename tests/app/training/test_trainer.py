@@ -15,6 +15,7 @@ from tinyres.app.training import Diverged, RunError, RunFolder, checkpoint, dive
 from tinyres.app.training import run as run_module
 from tinyres.nn import functional as F
 from tinyres.optim import SGD
+from tinyres.scale.parallel import RankLoader
 from tinyres_kernels import products
 
 pytestmark = pytest.mark.usefixtures("tiny_world")
@@ -87,13 +88,13 @@ def test_the_test_set_is_looked_at_once_at_the_end(tmp_path, monkeypatch):
     looks = []
     _, test_set = few_shapes()
 
-    class Watched(data.Loader):
+    class Watched(RankLoader):
         def epoch(self, *arguments, **settings):
             if self.dataset.images is test_set.images:
                 looks.append(len(RunFolder(tmp_path / "run").read_metrics()))
             return super().epoch(*arguments, **settings)
 
-    monkeypatch.setattr(run_module, "Loader", Watched)
+    monkeypatch.setattr(run_module, "RankLoader", Watched)
     monkeypatch.setattr("tinyres.app.training.trainer.Loader", Watched)
     run(tmp_path / "run", epochs=3)
     assert looks == [3]

@@ -25,8 +25,8 @@ from tinyres.app.training.run_folder import RunFolder
 from tinyres.app.training.settings import Settings
 from tinyres.app.training.trained import load_checkpoint
 from tinyres.app.training.trainer import Trainer
-from tinyres.data import Dataset, Loader
-from tinyres.scale.parallel import ALONE, Communicator, from_first
+from tinyres.data import Dataset
+from tinyres.scale.parallel import ALONE, Communicator, RankLoader, from_first
 from tinyres.scale.precision import using_products
 from tinyres.scale.team import expect_equal, total
 from tinyres.threads import get_num_threads, using_threads
@@ -177,14 +177,15 @@ def _test(
     checkpoint.load_weights(model, saved, path, settings.model)
     try:
         mean, std = (np.array(saved.about[name], np.float64) for name in ("mean", "std"))
-        batches = Loader(
+        batches = RankLoader(
             test_set,
             settings.batch_size,
             mean=mean,
             std=std,
             dtype=settings.dtype,
             limit=limit,
-            part=(ranks.rank, ranks.size),
+            rank=ranks.rank,
+            size=ranks.size,
         )
     except checkpoint.UNREADABLE as error:
         raise RunError(f"{path}: does not say how its images are normalised ({error}); {checkpoint.CURE}") from error

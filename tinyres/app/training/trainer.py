@@ -25,12 +25,12 @@ from tinyres.app.training.run_folder import Metrics, RunFolder
 from tinyres.app.training.settings import RECIPES, Settings
 from tinyres.app.training.step import backpropagate
 from tinyres.autograd import Tensor
-from tinyres.data import Dataset, Loader, channel_statistics
-from tinyres.data.rows import Rows
+from tinyres.data import Dataset, channel_statistics
 from tinyres.device import must_compile, to_device
 from tinyres.look.viz.curves import draw_curves
 from tinyres.scale.captured import CapturedSteps, NotRecordable
-from tinyres.scale.parallel import ALONE, Communicator
+from tinyres.scale.parallel import ALONE, Communicator, RankLoader
+from tinyres.scale.parallel.rows import Rows
 from tinyres.scale.team import Team, total
 
 SAVE_EVERY = 600  # seconds; an epoch may take hours, and so much of it at most is lost
@@ -93,9 +93,9 @@ class Trainer:
         self.losses: deque[float] = deque(maxlen=5)  # of the last batches that were learnt from
         self.saved = perf_counter()
 
-    def loader(self, dataset: Dataset, *, shuffle: bool = False, augment: bool = False) -> Loader:
+    def loader(self, dataset: Dataset, *, shuffle: bool = False, augment: bool = False) -> RankLoader:
         """A loader of any data set, normalised as this network learnt it."""
-        return Loader(
+        return RankLoader(
             dataset,
             self.settings.batch_size,
             seed=self.settings.seed,
@@ -105,7 +105,8 @@ class Trainer:
             std=self.std,
             dtype=self.settings.dtype,
             limit=self.settings.limit_batches,
-            part=(self.ranks.rank, self.ranks.size),
+            rank=self.ranks.rank,
+            size=self.ranks.size,
         )
 
     # ---- the loop ----------------------------------------------------------------------------------------------------
