@@ -4,8 +4,6 @@ Each op hangs its own on Tensor in the last lines of its file: `Tensor.__add__ =
 signatures only, so that editors and type checkers know them.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:

@@ -1,7 +1,5 @@
 """How many windows fit: the arithmetic that convolution and pooling share."""
 
-from __future__ import annotations
-
 
 def output_size(length: int, kernel: int, stride: int, padding: int, ceil_mode: bool = False) -> int:
     """How many windows of `kernel` values fit into `length` values with `padding` on both sides, `stride` apart.

@@ -5,8 +5,6 @@ F = 0, which is easier than learning the identity; and on the way back the addit
 Layer names are torchvision's, so that its weights load.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Flattening as a layer."""
 
-from __future__ import annotations
-
 from tinyres.autograd import Tensor
 from tinyres.nn.module import Module
 from tinyres.ops.reshape import flatten

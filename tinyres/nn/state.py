@@ -1,7 +1,5 @@
 """Writing saved values into the parameters and buffers of a module."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Average pooling with the loop over the window's places outside: KH·KW additions of whole arrays."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

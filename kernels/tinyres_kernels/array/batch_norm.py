@@ -1,7 +1,5 @@
 """Batch normalisation in array code, step by step in one buffer where that spares a trip to memory."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

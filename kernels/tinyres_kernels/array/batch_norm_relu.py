@@ -1,7 +1,5 @@
 """y = max(batch_norm(x), 0) in array code. Backward reckons anew from x where the gate was open, y > 0."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

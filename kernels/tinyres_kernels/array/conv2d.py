@@ -14,8 +14,6 @@ With the channels last (NHWC) a row is KH runs of KW·C neighbouring values, che
 rows of O channels. Callers see NCHW shapes: the result is a transposed view.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

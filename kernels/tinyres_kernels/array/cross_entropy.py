@@ -1,7 +1,5 @@
 """Cross-entropy in array code."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

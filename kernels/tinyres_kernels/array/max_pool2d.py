@@ -1,7 +1,5 @@
 """Max pooling with the loop over the window's places outside: KH·KW passes over whole arrays, one for each place."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What max and average pooling share: the input with its border, and one place of every window as a view of it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

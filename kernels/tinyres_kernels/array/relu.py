@@ -1,7 +1,5 @@
 """y = max(x, 0) in array code."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

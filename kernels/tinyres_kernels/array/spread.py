@@ -1,7 +1,5 @@
 """An array set into a larger one, in array code."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
