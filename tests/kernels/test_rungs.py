@@ -6,7 +6,7 @@ A new rung joins by adding its module to RUNGS.
 import numpy as np
 import pytest
 from cuda_on_cpu import emulator
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import tinyres_kernels.array
@@ -225,9 +225,13 @@ def test_output_size_is_what_conv2d_gives(convolution):
 
 @st.composite
 def channels(draw):
-    """The shape of an x: images, or rows, with few values or with so many that a rung cuts them into portions."""
+    """The shape of an x: rows or images, small ones and one so large that every rung cuts it into portions.
+
+    The large one has about 20,000 numbers (a block of cpu/rows.py holds 8,192 of float32, a part on a GPU 64 rows).
+    """
     C = draw(st.sampled_from([1, 2, 3, 10, 16, 17, 64, 300]))
-    return draw(st.sampled_from([(2, C), (1, C, 7, 7), (3, C, 1, 5), (5, C, 4, 3), (2, C, 9), (40, C, 11, 13)]))
+    large = (min(163, 20_000 // (35 * C) + 1), C, 5, 7)
+    return draw(st.sampled_from([(2, C), (1, C, 7, 7), (3, C, 1, 5), (5, C, 4, 3), (2, C, 9), large]))
 
 
 def normalisation(shape, dtype, layout):
@@ -360,9 +364,18 @@ def matrix(shape, dtype, layout):
     return values if layout is nchw else sliced(values[:, :, None, None])[:, :, 0, 0]
 
 
+def one_long(*longest):
+    """Sizes, all small but one: the reference multiplies number by number."""
+    k = st.sampled_from(range(len(longest)))
+    return k.flatmap(lambda k: st.tuples(*(small(1, most if i == k else 5) for i, most in enumerate(longest))))
+
+
 @on(RUNGS)
 @many
-@given(st.tuples(small(1, 40), small(1, 40), st.sampled_from([1, 2, 10, 17, 70])), FLOATS, LAYOUTS, LAYOUTS)
+@given(one_long(40, 40, 70), FLOATS, LAYOUTS, LAYOUTS)
+@example((37, 33, 70), np.float32, nchw, nhwc)  # all long: many tiles in both directions
+@example((40, 35, 17), np.float64, nhwc, nchw)
+@example((17, 40, 65), np.float64, sliced, sliced)
 def test_linear(rung, sizes, dtype, x_layout, w_layout):
     N, I, O = sizes
     x, w, gy = matrix((N, I), dtype, x_layout), matrix((O, I), dtype, w_layout), matrix((N, O), dtype, w_layout)

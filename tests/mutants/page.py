@@ -31,11 +31,11 @@ INTRODUCTION = """# The kill matrix
 
 Can the tests fail? Each row of these tables is a bug that was planted in the sources, each column is a kind of check,
 and ● means that at least one test of that kind failed because of the bug. `python tests/make_mutants.py` writes this
-page, and `tests/mutants/__init__.py` explains how to plant another bug. Each bug was tried on every test that runs
-code of the changed file, with two exceptions: for the loops of reference/, on the test files of the same names; and
-for a compiled kernel, which every trial compiles again, on the test files that the mutant names. A trial with
-`--first` ends at the first kill, so in a row with a single ● other kinds may also have noticed the bug. Such a row
-still counts under "alone".
+page, and `tests/mutants/__init__.py` explains how to plant another bug. Each bug was tried on every test that runs code
+of the changed file, with two exceptions: for the loops of reference/, on the test files of the same names; and for a
+compiled kernel, which every trial compiles again, on the test files that the mutant names. A trial with `--first` ends
+at the first kill, so in a row with a single ● other kinds may also have noticed the bug. Such a row still counts under
+"alone".
 """
 
 
@@ -49,9 +49,10 @@ def render(results: Results) -> str:
     for title, group in GROUPS.items():
         rows = [row(mutant.name, results[mutant.name]) for mutant in group if mutant.name in results]
         parts += [f"## {title}\n", heading(), *rows, ""]
-    parts += ["## Survivors, and why no test can kill them\n"]
-    parts += [f"- {code(name)}  \n  {reason}" for name, reason in EQUIVALENT.items()]
-    return "\n".join(parts) + "\n"
+    if EQUIVALENT:
+        parts += ["## Survivors, and why no test can kill them\n"]
+        parts += [f"- {code(name)}  \n  {reason}" for name, reason in EQUIVALENT.items()]
+    return "\n".join(parts).rstrip() + "\n"
 
 
 def sums(results: Results) -> str:

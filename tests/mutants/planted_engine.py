@@ -82,24 +82,24 @@ ENGINE = (
         "engine: recorded only if every input needs a gradient", "Op.__call__", "any(self.needs)", "all(self.needs)"
     ),
     # ---- no_grad, hooks, observers, checks ----
-    Planted("engine: no_grad() is ignored", "Op.__call__", "x.requires_grad and _mode.recording", "x.requires_grad"),
+    Planted("engine: no_grad() is ignored", "Op.__call__", "x.requires_grad and mode.recording", "x.requires_grad"),
     Planted(
-        "engine: an inner no_grad() ends the outer one", "no_grad", "_mode.recording = before", "_mode.recording = True"
+        "engine: an inner no_grad() ends the outer one", "no_grad", "mode.recording = before", "mode.recording = True"
     ),
-    Planted("engine: no_grad() in one thread holds for all", "autograd._Mode", "threading.local", "object"),
+    Planted("engine: no_grad() in one thread holds for all", "Mode", "threading.local", "object"),
     Planted("engine: what a hook returns is dropped", "Node.receive", "gy = changed", "pass"),
     Planted("engine: a removed hook is still called", "Removable.remove", "self.hooks.pop(self.key, None)", "pass"),
     Planted(
         "engine: dtypes of gradients are not checked",
         "Op.sweep",
-        "(gx.shape != x.shape or gx.dtype != x.dtype)",
-        "(gx.shape != x.shape)",
+        "gx is None or gx.shape != x.shape or gx.dtype != x.dtype",
+        "gx is None or gx.shape != x.shape",
     ),
     Planted(
         "engine: shapes of gradients are not checked",
         "Op.sweep",
-        "(gx.shape != x.shape or gx.dtype != x.dtype)",
-        "(gx.dtype != x.dtype)",
+        "gx is None or gx.shape != x.shape or gx.dtype != x.dtype",
+        "gx is None or gx.dtype != x.dtype",
     ),
     Planted(
         "engine: observers see gradients that nobody needs",
@@ -110,9 +110,9 @@ ENGINE = (
     Planted("engine: an op may be applied twice", "Op.__call__", "self.applied = True", "pass"),
     Planted(
         "engine: Python floats become float64",
-        "_as_array",
-        "return array.astype(np.float32) if made_of_python_floats else array",
-        "return array",
+        "as_array",
+        "array.astype(np.float32) if made_of_python_floats else array",
+        "array",
     ),
     Planted("engine: detach() copies", "Tensor.detach", "return Tensor(self.data)", "return Tensor(self.data.copy())"),
     # ---- the checker itself ----

@@ -124,19 +124,19 @@ KERNELS = (
     Planted(
         "array batch_norm: the variance divided by M − 1",
         "array.batch_norm_statistics",
-        "channel_sums(deviation) / rows(x)",
-        "channel_sums(deviation) / (rows(x) - 1)",
+        "channel_sums(deviation) / batch_norm_values(x)",
+        "channel_sums(deviation) / (batch_norm_values(x) - 1)",
     ),
     Planted(
         "array batch_norm: gx without the way through the mean",
         "array.batch_norm_grad_x",
-        "gx -= column(gbeta / rows(x), x)",
+        "gx -= column(gbeta / batch_norm_values(x), x)",
         "pass",
     ),
     Planted(
         "array batch_norm: gx without the way through the variance",
         "array.batch_norm_grad_x",
-        "-r * ggamma / rows(x)",
+        "-r * ggamma / batch_norm_values(x)",
         "0 * r",
     ),
     Planted(

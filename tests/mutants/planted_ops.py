@@ -153,8 +153,8 @@ OPS = (
     Planted(
         "batch_norm_relu: the two sums exchanged",
         "BatchNormReLU.backward",
-        "self.batch.sums(gbeta, ggamma)",
-        "self.batch.sums(ggamma, gbeta)",
+        "kernels.batch_norm_relu_grad_x(gy, x, mean, r, gamma, beta, gbeta, ggamma)",
+        "kernels.batch_norm_relu_grad_x(gy, x, mean, r, gamma, beta, ggamma, gbeta)",
     ),
     Planted(
         "batch_norm_add_relu: no gate before the shortcut",
@@ -165,8 +165,8 @@ OPS = (
     Planted(
         "batch_norm_add_relu: no gate before the branch",
         "BatchNormAddReLU.backward",
-        "kernels.batch_norm_grad_x(g, x, mean, r, gamma, *self.batch.sums(gbeta, ggamma))",
-        "kernels.batch_norm_grad_x(gy, x, mean, r, gamma, *self.batch.sums(gbeta, ggamma))",
+        "kernels.batch_norm_grad_x(g, x, mean, r, gamma, gbeta, ggamma)",
+        "kernels.batch_norm_grad_x(gy, x, mean, r, gamma, gbeta, ggamma)",
     ),
     Planted(
         "batch_norm_relu_eval: the gate is open at 0", "BatchNormReLUEval.backward", "gy * (y > 0)", "gy * (y >= 0)"

@@ -75,18 +75,16 @@ def first_kill(mutant: Mutant) -> Outcome:
 
 
 def mirrored(module: str) -> list[str]:
-    """The tests in a file of the module's name, and what else looks at modules like it."""
-    name = module.rpartition(".")[2]
-    files = list(TESTS.rglob(f"test_{name}.py"))
+    """The tests in a file of the module's name, and those that look at all modules like it; or all of its folder."""
+    package, _, name = module.rpartition(".")
+    files = [str(file.relative_to(TESTS)) for file in TESTS.rglob(f"test_{name}.py")]
     if module.startswith("tinyres_kernels."):
-        files += [TESTS / "kernels/test_reference.py", TESTS / "kernels/test_rungs.py"]
-    elif module == "tinyres.autograd":
-        files.append(TESTS / "test_memory.py")
-    elif module.startswith("tinyres.ops."):
-        files.append(TESTS / "ops/test_needs.py")
-    elif module.startswith("tinyres.nn."):
-        files = [TESTS / "nn"]
-    return [str(file.relative_to(TESTS)) for file in files]
+        files += ["kernels/test_reference.py", "kernels/test_rungs.py"]
+    else:
+        files += {"tinyres": ["test_autograd.py", "test_memory.py"], "tinyres.ops": ["ops/test_needs.py"]}.get(
+            package, []
+        )
+    return files or ["/".join(package.split(".")[1:])]
 
 
 # ---- inside the new process ------------------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """Module.register_full_backward_hook: what it sees, and that looking changes nothing."""
 
-import gc
 import weakref
 
 import numpy as np
@@ -163,21 +162,16 @@ def test_a_gradient_that_goes_by_a_side_door():
     assert gx.tolist() == [2, 2, 2] and grad_output == (None,)
 
 
-def test_no_reference_cycles():
+def test_no_reference_cycles(no_gc):
     layer = nn.Linear(3, 2).double()
     watch(layer).clear()
     layer.backward_hooks.clear()
     layer.register_full_backward_hook(lambda *call: None)
-    gc.collect()
-    gc.disable()
-    try:
-        x = leaf(4, 3)
-        y = layer(x)
-        dead = [weakref.ref(y.node), weakref.ref(y.op), weakref.ref(x.node)]
-        del x, y
-        assert [ref() for ref in dead] == [None] * 3
-    finally:
-        gc.enable()
+    x = leaf(4, 3)
+    y = layer(x)
+    dead = [weakref.ref(y.node), weakref.ref(y.op), weakref.ref(x.node)]
+    del x, y
+    assert [ref() for ref in dead] == [None] * 3
 
 
 def test_as_in_torch():

@@ -40,6 +40,7 @@ def test_an_integer_result_has_no_gradient():
         (("float32", "float32"), ValueError, "to: expected a device such as 'cpu' or 'cuda', got 'float32'"),
         (("cudax",), ValueError, "device: expected 'cpu' or 'cuda', got 'cudax'"),
     ],
+    ids=["neither", "two dtypes", "no such device"],
 )
 def test_errors(arguments, error, message):
     with pytest.raises(error, match=message):

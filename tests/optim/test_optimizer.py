@@ -87,6 +87,12 @@ class TestSteps:
             make(optim, text, [w]).step()
             assert w.item() == pytest.approx(wanted)
 
+    def test_a_learning_rate_of_zero_changes_nothing(self):
+        w = Tensor([1.0])
+        w.grad = np.ones(1, np.float32)
+        optim.SGD([w], lr=0.0).step()
+        assert w.item() == 1
+
     @pytest.mark.parametrize("text", OPTIMIZERS)
     def test_float32_stays_float32_and_the_gradient_unwritten(self, text):
         w = Tensor(START.astype(np.float32))

@@ -1,6 +1,5 @@
 """detect_anomaly: an array that an op saved, and that is another when its backward comes."""
 
-import gc
 import re
 import weakref
 
@@ -157,19 +156,14 @@ def test_a_checksum_is_of_the_values_wherever_they_lie(change):
         assert checksum(array) != before
 
 
-def test_nothing_lives_longer_for_being_watched():
+def test_nothing_lives_longer_for_being_watched(no_gc):
     x = leaf(1000)
-    gc.collect()
-    gc.disable()
-    try:
-        with tinyres.detect_anomaly():
-            y = nn.Identity()(x.exp())
-            dead = [weakref.ref(y.op), weakref.ref(y.node), weakref.ref(y.data)]
-            y = y.exp()  # so that y.data was saved and an input, too
-            del y
-            assert [ref() for ref in dead] == [None] * 3
-    finally:
-        gc.enable()
+    with tinyres.detect_anomaly():
+        y = nn.Identity()(x.exp())
+        dead = [weakref.ref(y.op), weakref.ref(y.node), weakref.ref(y.data)]
+        y = y.exp()  # so that y.data was saved and an input, too
+        del y
+        assert [ref() for ref in dead] == [None] * 3
 
 
 def test_the_watcher_alone():
