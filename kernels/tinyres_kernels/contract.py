@@ -94,6 +94,12 @@ class Kernels(Protocol):
         In batch_norm.py of reference/, array/, cpu/, gpu/
         """
 
+    def batch_norm_values(self, x: Array) -> int:
+        """x (N,C,…) -> M, how many values each channel has
+
+        In batch_norm.py of reference/, array/
+        """
+
     def batch_norm_track(
         self, running_mean: Array, running_var: Array, mean: Array, var: Array, momentum: float, values: int
     ) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from tinyres.autograd import Array, Removable, Tensor
+from tinyres.autograd import Array, Tensor
 from tinyres.device import to_device
+from tinyres.modes import Removable
 from tinyres.nn.backward_hooks import WatchedCall
 from tinyres.nn.state import load_state
 from tinyres.ops.to import as_target

@@ -95,7 +95,7 @@ def test_the_test_set_is_looked_at_once_at_the_end(tmp_path, monkeypatch):
             return super().epoch(*arguments, **settings)
 
     monkeypatch.setattr(run_module, "RankLoader", Watched)
-    monkeypatch.setattr("tinyres.app.training.trainer.Loader", Watched)
+    monkeypatch.setattr("tinyres.app.training.trainer.RankLoader", Watched)
     run(tmp_path / "run", epochs=3)
     assert looks == [3]
 
