@@ -17,9 +17,9 @@ import numpy as np
 
 from tinyres import Tensor, models, random
 from tinyres.app.bench.machine import available_cores, cpu_name
-from tinyres.app.training.step import backpropagate
 from tinyres.scale.parallel import Communicator, FlatGradients, connected, synchronised
 from tinyres.scale.parallel.rows import Rows
+from tinyres.scale.team import backpropagate
 
 SIZES = {  # bytes, and how often each is sent
     "a batch norm's sums": (1024, 2000),
@@ -68,7 +68,7 @@ def seconds_of_a_step(ranks: Communicator) -> dict[str, float]:
             with synchronised(ranks, rows) if kind == "sync" else nullcontext():
                 ranks.sum(np.zeros(1))
                 began = perf_counter()
-                backpropagate(model, images, labels, share=rows.share)
+                backpropagate(model, images, labels, label_smoothing=0.0, share=rows.share)
                 found[kind].append(perf_counter() - began)
             ranks.sum(np.zeros(1))
             began = perf_counter()

@@ -19,6 +19,7 @@ import pytest
 import runs
 
 from tinyres import data
+from tinyres import train as learning
 from tinyres.app.training import Interrupted, RunFolder, resume, train, trainer
 from tinyres.data.download import Archive, fetch
 
@@ -71,7 +72,7 @@ def _train(
         patch.setattr(trainer, "draw_curves", lambda *arguments: None)
         patch.setattr(trainer, "SAVE_EVERY", save_every)
         if slowly:
-            patch.setattr(trainer, "backpropagate", _slow(trainer.backpropagate, slowly))
+            patch.setattr(learning, "train_step", _slow(learning.train_step, slowly))
         if die_at or count:
             _count_calls(patch, die_at, half, made := [])
         go = resume if RunFolder(folder).config.exists() else train

@@ -19,6 +19,7 @@ import runs
 from tinyres import data
 from tinyres.app import cli
 from tinyres.app.training import trainer
+from tinyres.scale import team
 from tinyres.scale.parallel import rank_started
 
 
@@ -50,7 +51,7 @@ def main() -> int:
     trainer.draw_curves = lambda *arguments: None
     trainer.SAVE_EVERY = 0.0  # after every step
     if accident := os.environ.get("ACCIDENT", ""):
-        trainer.backpropagate = with_accident(trainer.backpropagate, *accident.split())
+        team.backpropagate = with_accident(team.backpropagate, *accident.split())
     if rank_started() > 0:  # what others than the first would write lies there afterwards
         Path("elsewhere").mkdir(exist_ok=True)
         os.chdir("elsewhere")

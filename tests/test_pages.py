@@ -83,6 +83,13 @@ def links(page):
 
 
 @every_page
+def test_files_that_are_named_exist(page):
+    named = re.findall(r"`((?:tinyres|kernels|tests|bench)/[\w/.]+)`", page.read_text(encoding="utf-8"))
+    if (ROOT / "tinyres").is_dir():
+        assert [file for file in named if not (ROOT / file).exists()] == []
+
+
+@every_page
 def test_links_lead_somewhere(page):
     missing = [str(target.relative_to(ROOT)) for target in links(page) if not target.exists()]
     if not (ROOT / "tinyres").is_dir():  # the tests of an installed tinyres: its files are elsewhere

@@ -482,7 +482,7 @@ print("made under no_grad:   ", y.op)
 y = x * x
 print("made as usual:        ", y.op.name)
 y = tinyres.Tensor([3.0]) * tinyres.Tensor([3.0])
-print("nobody asks for a grad:", y.op)
+print("no gradient requested:", y.op)
 
 # %% [markdown]
 # The last line shows that the library's tensors get a gradient only on request, with `requires_grad=True`. Weights need

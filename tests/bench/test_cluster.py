@@ -7,10 +7,9 @@ from ranks import on_threads
 from bench import allreduce
 from bench.cluster import Fabric, halving_and_doubling, messages, recursive_doubling, ring
 from tinyres import Tensor, models
-from tinyres.app.training.evaluate import Score
-from tinyres.app.training.step import backpropagate
 from tinyres.scale.parallel.rows import Rows
-from tinyres.scale.team import Team
+from tinyres.scale.team import Team, backpropagate
+from tinyres.train import Score
 
 FABRIC = Fabric("some", alpha=3e-6, beta=2e9)
 
@@ -22,8 +21,8 @@ def test_a_step_sends_what_the_table_counts(monkeypatch):
         model, rows = models.build("resnet8"), Rows.of(2, ranks.rank, 2)
         team = Team(ranks, model, "sync")
         with team.normalising(rows):
-            backpropagate(model, Tensor(np.ones((1, 3, 8, 8), np.float32)), Tensor([0]), share=rows.share)
-        team.sum_step(Score(), rows.share, lambda: False)
+            backpropagate(model, Tensor(np.ones((1, 3, 8, 8), np.float32)), Tensor([0]), 0.0, rows.share)
+        team.sum_step(Score(), rows.share, stops=False)
         return ranks.sent
 
     expected = messages("resnet8", 1.0)

@@ -9,11 +9,11 @@ from kernels.test_tensor_cores import share
 import tinyres_kernels.array as array
 import tinyres_kernels.gpu as gpu
 from tinyres import Tensor, manual_seed, models, optim
-from tinyres.app.training.step import backpropagate
 from tinyres.data import Dataset, Loader
 from tinyres.nn import functional as F
 from tinyres.scale.captured import CapturedSteps
 from tinyres.scale.tables import table_of_draws, table_of_pixels
+from tinyres.train import train_step
 from tinyres_kernels.gpu.augment import augment
 from tinyres_kernels.gpu.launch import FOLDER
 
@@ -96,11 +96,9 @@ def test_recorded_steps_are_the_ordinary_ones():
     for epoch in range(2):
         steps.begin(epoch, 0, [0.05] * 3)
         for learnt, (x, y) in zip([*steps.run(2), *steps.run(1)], loader.epoch(epoch), strict=True):
-            optimizer.zero_grad()
-            loss, scores = backpropagate(here, Tensor(x), Tensor(y), 0.1)
-            optimizer.step()
-            np.testing.assert_allclose(learnt.loss, loss, rtol=1e-8)
-            assert learnt.correct == (scores.data.argmax(1) == y).sum()
+            wanted = train_step(here, optimizer, Tensor(x), Tensor(y), label_smoothing=0.1)
+            np.testing.assert_allclose(learnt.loss, wanted.loss, rtol=1e-8)
+            assert learnt.correct == wanted.correct
     for name, values in here.state_dict().items():
         np.testing.assert_allclose(there.state_dict()[name], values, rtol=1e-6, atol=1e-9, err_msg=name)
 

@@ -67,8 +67,8 @@ def test_the_table(clock):
         "AnOpWithARatherLongName       1      250.00       500.00    75%  (1,)",
         "Short                         1      250.00         0.00    25%  (2, 1)",
         "───────────────────────────────────────────────────────────────────────────────",
-        "together                      2      500.00       500.00   100%",
-        "1000.00 of 1000.00 ms; the rest passed between the ops",
+        "total                         2      500.00       500.00   100%",
+        "1000.00 of 1000.00 ms; the rest was spent between the ops",
     ]
 
 

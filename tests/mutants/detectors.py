@@ -26,6 +26,7 @@ DETECTORS = {
     "checker": r"check/test_(gradcheck|slopes|adjoint|blame|purity)",
     "optimiser": r"optim/",
     "layers": r"nn/",
+    "data": r"data/",
     "training parity": r"test_training_parity.py::test_stored_losses",
 }
 

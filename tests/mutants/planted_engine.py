@@ -60,6 +60,18 @@ ENGINE = (
         "np.ones_like(self.data)",
         "np.zeros_like(self.data)",
     ),
+    Planted(
+        "engine: a third path replaces the sum of the first two",
+        "Tensor.backward",
+        "gradients[x.node] += gx",
+        "gradients[x.node] = gx",
+    ),
+    Planted(
+        "engine: the starting gradient keeps its own dtype",
+        "Tensor._seed",
+        "np.asarray(gradient, dtype=self.dtype, like=self.data)",
+        "np.asarray(gradient, like=self.data)",
+    ),
     # ---- release, memory ----
     Planted("engine: nothing is released", "Tensor.backward", "node.op = RELEASED", "pass"),
     Planted("engine: retain_graph the wrong way round", "Tensor.backward", "not retain_graph", "retain_graph"),
@@ -138,6 +150,42 @@ ENGINE = (
         "momentum * (mean - running_mean)",
         "(1 - momentum) * (mean - running_mean)",
     ),
+    Planted(
+        "batch_norm: the running mean is moved towards the variance",
+        "array.batch_norm_track",
+        "mean - running_mean",
+        "var - running_mean",
+    ),
+    Planted(
+        "F.batch_norm: the running statistics are never moved",
+        "normalise",
+        "kernels.batch_norm_track(*running, op.batch_mean, op.batch_var, norm.momentum, M)",
+        "pass",
+    ),
+    Planted(
+        "F.batch_norm: images counted instead of values per channel",
+        "normalise",
+        "kernels.batch_norm_values(input.data)",
+        "len(input.data)",
+    ),
+    Planted(
+        "F.batch_norm: in evaluation the batch's own statistics", "normalise", "running and not norm.training", "False"
+    ),
+    Planted(
+        "F.batch_norm: in training the running statistics", "normalise", "running and not norm.training", "running"
+    ),
+    Planted(
+        "BatchNorm2d: in evaluation batches are counted too",
+        "_BatchNorm.next_batch",
+        "self.training and self.num_batches_tracked is not None",
+        "self.num_batches_tracked is not None",
+    ),
+    Planted(
+        "batch_norm_relu: the running mean is not passed on",
+        "batch_norm_relu",
+        "normalise(BatchNormReLU, BatchNormReLUEval, norm, input)",
+        "normalise(BatchNormReLU, BatchNormReLUEval, norm._replace(running_mean=None), input)",
+    ),
 )
 
 OPTIM = (
@@ -152,6 +200,19 @@ OPTIM = (
     Planted(
         "SGD: nesterov without the gradient itself", "SGD.update", 'g + group["momentum"] * v', 'group["momentum"] * v'
     ),
+    Planted(
+        "SGD: nesterov looks ahead unasked",
+        "SGD.update",
+        'g + group["momentum"] * v if group["nesterov"] else v',
+        'g + group["momentum"] * v',
+    ),
+    Planted(
+        "SGD: the decay is of the gradient, not the weight",
+        "SGD.update",
+        'g + group["weight_decay"] * w',
+        'g + group["weight_decay"] * g',
+    ),
+    Planted("SGD: the first gradient is damped too", "SGD.update", "g.copy()", '(1 - group["momentum"]) * g'),
     Planted("SGD: uphill", "SGD.update", 'w -= group["lr"] * g', 'w += group["lr"] * g'),
     Planted(
         "SGD: the weights get a new array", "SGD.update", 'w -= group["lr"] * g', 'parameter.data = w - group["lr"] * g'
@@ -190,6 +251,30 @@ OPTIM = (
         'for parameter in group["params"]:\n    parameter.grad = None\nbreak',
     ),
     Planted("MultiStepLR: a step too late", "MultiStepLR.lr", "t >= milestone", "t > milestone"),
+    Planted(
+        "MultiStepLR: all milestones count as one",
+        "MultiStepLR.lr",
+        "sum(t >= milestone for milestone in self.milestones)",
+        "any(t >= milestone for milestone in self.milestones)",
+    ),
+    Planted(
+        "LRScheduler: every group gets the first one's rate",
+        "LRScheduler.goto",
+        "self.lr(base, t)",
+        "self.lr(self.base_lrs[0], t)",
+    ),
+    Planted(
+        "LRScheduler: the rate shrinks from the present one",
+        "LRScheduler.goto",
+        "self.lr(base, t)",
+        'self.lr(group["lr"], t)',
+    ),
+    Planted(
+        "WarmUp: the other schedule begins when it ends",
+        "WarmUp.lr",
+        "self.schedule.lr(base, t)",
+        "self.schedule.lr(base, t - self.steps)",
+    ),
     Planted("StepLR: counts from 1", "StepLR.lr", "t // self.step_size", "(t + 1) // self.step_size"),
     Planted(
         "CosineAnnealingLR: goes up again", "CosineAnnealingLR.lr", "min(t, self.T_max) / self.T_max", "t / self.T_max"

@@ -7,9 +7,10 @@ from mutants.planted_compiled import COMPILED
 from mutants.planted_engine import ENGINE, OPTIM
 from mutants.planted_kernels import KERNELS
 from mutants.planted_ops import OPS
+from mutants.planted_training import DATA
 
 pytestmark = pytest.mark.mutants
-BY_HAND = (*OPS, *KERNELS, *ENGINE, *OPTIM)
+BY_HAND = (*OPS, *KERNELS, *ENGINE, *OPTIM, *DATA)
 
 
 def parameter(mutant):

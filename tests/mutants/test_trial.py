@@ -71,7 +71,7 @@ class TestDetectors:
             ("test_autograd.py::test_fan_out_adds_up", "engine"),
             ("check/test_gradcheck.py::test_anything", "checker"),
             ("optim/test_optimizer.py::TestState::test_names", "optimiser"),
-            ("data/test_cifar.py::test_anything", None),
+            ("app/cli/test_cli.py::test_anything", None),
         ],
     )
     def test_kinds(self, test, kind):

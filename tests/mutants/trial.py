@@ -26,6 +26,7 @@ EVERYTHING = (
     "conformance",
     "optim",
     "nn",
+    "data",
     "test_training_parity.py",
     "kernels",
     "properties",
@@ -74,17 +75,22 @@ def first_kill(mutant: Mutant) -> Outcome:
     return outcome if outcome.killed or not outcome.imports else trial(mutant)
 
 
+# Tests that look at all modules of a package, besides the file that is named after a module.
+OF_ALL = {
+    "tinyres": ["test_autograd.py", "test_memory.py"],
+    "tinyres.ops": ["ops/test_needs.py"],
+    "tinyres.nn": ["nn"],
+    "tinyres.data": ["data/test_loader.py"],
+    "tinyres_kernels": ["kernels/test_reference.py", "kernels/test_rungs.py"],
+}
+
+
 def mirrored(module: str) -> list[str]:
-    """The tests in a file of the module's name, and those that look at all modules like it; or all of its folder."""
+    """The tests in a file of the module's name, and those of all modules of its package; or else its whole folder."""
     package, _, name = module.rpartition(".")
-    files = [str(file.relative_to(TESTS)) for file in TESTS.rglob(f"test_{name}.py")]
-    if module.startswith("tinyres_kernels."):
-        files += ["kernels/test_reference.py", "kernels/test_rungs.py"]
-    else:
-        files += {"tinyres": ["test_autograd.py", "test_memory.py"], "tinyres.ops": ["ops/test_needs.py"]}.get(
-            package, []
-        )
-    return files or ["/".join(package.split(".")[1:])]
+    kind = "tinyres_kernels" if module.startswith("tinyres_kernels.") else package
+    files = [str(file.relative_to(TESTS)) for file in TESTS.rglob(f"test_{name}.py")] + OF_ALL.get(kind, [])
+    return list(dict.fromkeys(files)) or ["/".join(package.split(".")[1:])]
 
 
 # ---- inside the new process ------------------------------------------------------------------------------------------

@@ -181,9 +181,9 @@ class Foreign(nn.Module):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (Behind(), "a tensor in the network follows the images though no op made it"),
-        (Grows(), "with three images the network does other ops than with two"),
-        (Foreign(), "Own has no translation into ONNX; those that have are Ad"),
+        (Behind(), "a tensor depends on the images but was not made by an op"),
+        (Grows(), "with three images the network runs other ops than with two"),
+        (Foreign(), "Own cannot be exported to ONNX; these ops can: Ad"),
         (nn.Linear(4, 2).double(), r"expected weights in float32, got float64; use model\.float"),
     ],
 )

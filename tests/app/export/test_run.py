@@ -45,4 +45,4 @@ def test_other_scores_are_an_error(relative, capsys, monkeypatch):
     run("run", epochs=1)
     monkeypatch.setattr("tinyres.app.export.run.largest_difference", lambda *_: Difference("a runtime", relative))
     assert main(["export", "run", "model.onnx"]) == 1
-    assert "model.onnx: a runtime gets other scores than the model" in capsys.readouterr().err
+    assert "model.onnx: scores of a runtime differ from the model's" in capsys.readouterr().err

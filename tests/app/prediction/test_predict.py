@@ -46,8 +46,8 @@ def test_resizing_is_said():
     saved(np.zeros((3, 40, 60), np.uint8), "wide.png")
     saved(np.zeros((3, 40, 40), np.uint8), "square.png")
     wide, square = predict(trained, [Path("wide.png"), Path("square.png")])
-    assert wide.resizing() == "60×40; its central square, 40×40, scaled to 32×32, as the network learnt"
-    assert square.resizing() == "40×40; scaled to 32×32, as the network learnt"
+    assert wide.resizing() == "60×40; its central square, 40×40, scaled to 32×32, the size of the training images"
+    assert square.resizing() == "40×40; scaled to 32×32, the size of the training images"
     assert wide.picture.shape == (40, 60, 3) and wide.seen.shape == (32, 32, 3)
 
 

@@ -9,8 +9,9 @@ from rich.console import Console
 from runs import add_model, quiet, run, settings, tiny_world  # noqa: F401
 
 from tinyres import nn
-from tinyres.app.training import Diverged, Interrupted, RunFolder, checkpoint, resume, train, trainer
+from tinyres.app.training import Diverged, Interrupted, RunFolder, checkpoint, resume, train
 from tinyres.models.resnet import BasicBlock
+from tinyres.scale import captured
 
 pytestmark = [emulator.needs_compiler, pytest.mark.usefixtures("tiny_world", "gpu")]
 CHOSEN = {"model": "residual", "precision": "float64", "lr": 0.05}
@@ -31,7 +32,7 @@ def residual(num_classes=10, shortcut="A"):
 @pytest.fixture(autouse=True)
 def few_steps_at_a_time(monkeypatch):
     add_model(monkeypatch, "residual", residual)
-    monkeypatch.setattr(trainer, "REPORT_EVERY", 2)
+    monkeypatch.setattr(captured, "REPORT_EVERY", 2)
 
 
 def numbers(folder):

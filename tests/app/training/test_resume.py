@@ -78,7 +78,7 @@ def test_killed_after_the_line_was_written_and_before_the_checkpoint(epoch, monk
     save_last = Trainer.save_last
 
     def killed(trainer):
-        if trainer.position.epoch == epoch:
+        if trainer.state.position.epoch == epoch:
             raise KeyboardInterrupt
         save_last(trainer)
 

@@ -10,7 +10,7 @@ from tinyres.app.weights.convert import export
 from tinyres.app.weights.naming import channel_orders
 from tinyres.models.resnet import cifar_resnet
 
-torch = pytest.importorskip("torch", reason="torch is not installed: there is nobody's net to compare with")
+torch = pytest.importorskip("torch", reason="torch is not installed: there is no other net to compare with")
 from app.weights.torch_resnets import ResNet, randomised  # noqa: E402
 from networks import images  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
@@ -43,7 +43,7 @@ def test_akamaster():
     found = convert(state)
     assert (found.model, found.shortcut, found.num_classes) == ("resnet20", "A", 10)
     assert found.notes[0] == "names as in akamaster/pytorch_resnet_cifar10"
-    assert "channels moved" in found.notes[1]
+    assert "channels were moved" in found.notes[1]
     assert_same_scores(found, theirs)
 
 
@@ -159,7 +159,7 @@ def test_option_c():
 
 
 def test_a_model_that_cannot_be_recognised():
-    with pytest.raises(WeightsError, match=r"which model it is cannot be told from its 2 names \(a, b, …\); say so by"):
+    with pytest.raises(WeightsError, match=r"its 2 names \(a, b, …\) belong to no known model; name it with"):
         convert({"a": np.zeros(2), "b": np.zeros(3)})
 
 
@@ -183,7 +183,7 @@ def test_another_model_than_the_one_that_was_named():
 
 def test_a_model_of_another_family_by_its_name(undrawn):
     state = models.nin().state_dict()
-    with pytest.raises(WeightsError, match="has no linear layer"):
+    with pytest.raises(WeightsError, match="expected a classifier, but it has no linear layer"):
         convert(state, model="nin")
     found = convert(models.vgg16_cifar(7).state_dict(), model="vgg16_cifar")
     assert (found.num_classes, found.shortcut) == (7, None)

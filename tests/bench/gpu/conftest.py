@@ -9,6 +9,6 @@ from bench.gpu import clock
 
 @pytest.fixture
 def card(monkeypatch, gpu):  # noqa: F811
-    for name, value in {"AT_ONCE": 2, "BUSY_THREADS": 256, "BUSY_ROUNDS": 1}.items():
+    for name, value in {"WARM_UP": 1, "AT_ONCE": 2, "BUSY_THREADS": 256, "BUSY_ROUNDS": 1}.items():
         monkeypatch.setattr(clock, name, value)
     return cupy_stand_in

@@ -34,10 +34,10 @@ def message(call):
         (lambda: leaf(1, 2) / Tensor([0.0, 4.0]), "division by 0; 1 of 2 values of input 1 are 0"),
         (lambda: leaf(0, 2) ** -1, "0 to the power of -1 is a division by 0; 1 of 2 values are 0"),
         (lambda: leaf(-8) ** 0.5, "a negative number to the power of 0.5 is NaN; 1 of 1 values are negative"),
-        (lambda: leaf(2e38) + leaf(2e38), "overflow: with numbers up to 2e+38, a value on the way went beyond 3.4e+38"),
+        (lambda: leaf(2e38) + leaf(2e38), "overflow: with numbers up to 2e+38, an intermediate value exceeded 3.4e+38"),
         (
             lambda: F.batch_norm(Tensor(np.ones((2, 1))), None, None, eps=0.0),
-            "what it was given is finite, so a value on the way went beyond 1.8e+308, the largest float64, or was div",
+            "its inputs are finite, so an intermediate value exceeded 1.8e+308, the largest float64, or was div",
         ),
     ],
     ids=["exp", "exp64", "log", "sqrt", "divide", "power", "root", "add", "batch_norm"],
@@ -53,7 +53,7 @@ def test_where_it_begins_in_forward(call, cause):
     [
         (lambda: leaf(4, 0).sqrt().sum(), "Sqrt", "the slope of √x at x = 0 is infinite; 1 of 2 values are 0"),
         (lambda: (leaf(4, 0) ** 0.5).sum(), "Power", "the slope of x^0.5 at x = 0 is infinite; 1 of 2 values are 0"),
-        (lambda: leaf(1e-30) * 1e30 * 1e30, "Multiply", "overflow: with numbers up to 1e+30, a value on the way"),
+        (lambda: leaf(1e-30) * 1e30 * 1e30, "Multiply", "overflow: with numbers up to 1e+30, an intermediate value"),
     ],
     ids=["sqrt", "power", "multiply"],
 )
@@ -110,7 +110,7 @@ def test_a_sum_that_overflows_where_ways_meet(ways):
         tinyres.cat([y * factor for _ in range(ways)]).backward(np.ones(ways))
 
     said = message(call)
-    assert said[""].endswith("reach the output of Multiply along several ways are finite, but not their sum")
+    assert said[""].endswith("reach the output of Multiply along several paths are finite, but their sum is not")
     assert said["why"].strip() == "overflow: beyond 3.4e+38, the largest float32"
     assert said["sum"].strip() == "float32 (1,)  1 Inf"
 
@@ -137,7 +137,7 @@ def test_the_training_step_where_the_loop_has_said_it():
 def test_a_graph_from_before():
     y = leaf(0).sqrt()
     said = message(lambda: y.backward())
-    assert said["line"].strip() == "not known: this op was applied before detect_anomaly began"
+    assert said["line"].strip() == "unknown: this op was applied before detect_anomaly began"
 
 
 def test_without_recording_too():
@@ -248,7 +248,7 @@ def test_inf_that_forward_kept_to_itself():
 
     said = message(call)
     assert said[""] == "backward of BatchNorm: the first NaN or Inf began here"
-    assert said["why"].strip().startswith("forward had left NaN or Inf in batch_var, though not")
+    assert said["why"].strip().startswith("forward left NaN or Inf in batch_var, but not")
 
 
 class Nothing(Op):
@@ -259,7 +259,7 @@ class Nothing(Op):
 @pytest.mark.parametrize("inputs", [(), (Tensor([1, 2]),)], ids=["none", "integers"])
 def test_an_op_without_numbers_to_blame(inputs):
     said = message(lambda: Nothing()(*inputs))
-    assert said["why"].strip().startswith("what it was given is finite, so a value on the way went beyond 1.8e+308")
+    assert said["why"].strip().startswith("its inputs are finite, so an intermediate value exceeded 1.8e+308")
 
 
 def test_an_op_of_ones_own():

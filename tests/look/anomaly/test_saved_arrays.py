@@ -33,7 +33,7 @@ def test_an_input_is_named():
     assert text.startswith("Multiply: an array that it saved was changed between forward and backward")
     assert re.search(r"array +saved\[1\], float64 \(3,\), which is the op's input 1\n", text)
     assert re.search(r"line +.*test_saved_arrays.py:\d+  y = a \* b\n", text)
-    assert "make a new array, x.data = x.data + 1 and not x.data += 1" in text
+    assert "make a new array with x.data = x.data + 1 instead of x.data += 1" in text
 
 
 def test_an_output_is_named():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from tinyres.app.training.evaluate import Score
+from tinyres.train import Score
 
 if TYPE_CHECKING:
     from rich.console import Console

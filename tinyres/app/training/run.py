@@ -7,6 +7,7 @@ at once, at the very end, with the weights of that epoch.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,9 @@ import numpy as np
 
 from tinyres import data, models
 from tinyres.app.training import checkpoint
+from tinyres.app.training.batches import RunLoader
 from tinyres.app.training.checkpoint import Checkpoint
 from tinyres.app.training.errors import RunError
-from tinyres.app.training.evaluate import evaluate
 from tinyres.app.training.interrupt import StopOnCtrlC
 from tinyres.app.training.lock import locked
 from tinyres.app.training.progress import Progress
@@ -26,9 +27,9 @@ from tinyres.app.training.settings import Settings
 from tinyres.app.training.trained import load_checkpoint
 from tinyres.app.training.trainer import Trainer
 from tinyres.data import Dataset
-from tinyres.scale.parallel import ALONE, Communicator, RankLoader, from_first
+from tinyres.scale.parallel import ALONE, Communicator, from_first
 from tinyres.scale.precision import using_products
-from tinyres.scale.team import expect_equal, total
+from tinyres.scale.team import evaluate_together, expect_equal
 from tinyres.threads import get_num_threads, using_threads
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def resume(
             )
         trainer = _trainer(settings, train_set, folder, progress, ranks)
         if is_first:
-            trainer.restore_newest()
+            trainer.state.restore_newest(folder, progress.say)
         return _complete(trainer, test_set)
 
 
@@ -93,7 +94,7 @@ def evaluate_run(folder: RunFolder, settings: Settings, which: str = "best") -> 
         _, test_set = data.load(settings.data, settings.data_dir)
         if list(test_set.classes) != saved.about.get("classes"):
             raise RunError(f"{path}: was trained on other classes than those of {settings.data}")
-        score = _test(saved, path, settings, test_set, None, ALONE)
+        score = _test(saved, path, replace(settings, limit_batches=None), test_set, ALONE)
     return {"checkpoint": path.name, "epoch": saved.about.get("epoch"), **score}
 
 
@@ -161,33 +162,22 @@ def _complete(trainer: Trainer, test_set: Dataset) -> Result:
             "seconds": sum(line["seconds"] for line in metrics),
         }
     best = checkpoint.decode(ranks.broadcast(content), folder.best)
-    test = _test(best, folder.best, settings, test_set, settings.limit_batches, ranks)
+    test = _test(best, folder.best, settings, test_set, ranks)
     result = {**from_first(figures, ranks), **test}
     if ranks.rank == 0:
         folder.write_result(result)
     return result
 
 
-def _test(
-    saved: Checkpoint, path: Path, settings: Settings, test_set: Dataset, limit: int | None, ranks: Communicator
-) -> Result:
-    """The checkpoint's network, built anew, on the test set: each rank takes its part of every batch."""
+def _test(saved: Checkpoint, path: Path, settings: Settings, test_set: Dataset, ranks: Communicator) -> Result:
+    """Build the checkpoint's network anew and test it. Each rank takes its rows of every batch."""
     model = models.build(settings.model, len(test_set.classes), settings.shortcut)
     model.to(settings.device, settings.dtype)
     checkpoint.load_weights(model, saved, path, settings.model)
     try:
         mean, std = (np.array(saved.about[name], np.float64) for name in ("mean", "std"))
-        batches = RankLoader(
-            test_set,
-            settings.batch_size,
-            mean=mean,
-            std=std,
-            dtype=settings.dtype,
-            limit=limit,
-            rank=ranks.rank,
-            size=ranks.size,
-        )
+        batches = RunLoader(test_set, settings, mean, std, ranks)
     except checkpoint.UNREADABLE as error:
         raise RunError(f"{path}: does not say how its images are normalised ({error}); {checkpoint.CURE}") from error
-    score = total(evaluate(model, batches.epoch(0), settings.device), ranks)
+    score = evaluate_together(model, batches.epoch(0), ranks)
     return {"test_accuracy": score.accuracy, "test_loss": score.loss, "test_images": score.images}

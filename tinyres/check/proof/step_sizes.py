@@ -1,4 +1,4 @@
-"""The error of a measured slope against the step: too large, and the curve bends away; too small, and rounding wins."""
+"""Draws the error of a measured slope over the step: large steps err by curvature, small ones by rounding."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyres.check.proof.steps import Sweep
-
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Told apart by every eye (Okabe & Ito 2008), and by their marks in black and white.
+    from tinyres.check.proof.steps import Sweep
+
+# Colour-blind readers can tell these apart (Okabe & Ito 2008); the marks help in black and white.
 LOOKS = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"))
-LOWEST = 1e-17  # an error of 0 has no place on a logarithmic axis
+LOWEST = 1e-17  # replaces 0, which a logarithmic axis cannot show
 
 
 def draw_step_sizes(sweeps: Sequence[Sweep], path: Path) -> None:
@@ -50,7 +50,7 @@ def step_sizes(sweeps: Sequence[Sweep]) -> Figure:
 
 
 def _say_why(axes: Axes) -> None:
-    """The two laws, along the lines that follow them; and where gradcheck stands between them."""
+    """Write the two laws along the curves that follow them, and mark gradcheck's step between them."""
     axes.text(3e-2, 3e-7, "the curve bends: h²", rotation=-47, color="0.3", ha="left", va="top")
     axes.text(5e-10, 2e-10, "rounding: 1e-16 / h", rotation=24, color="0.3", ha="left", va="bottom")
     axes.text(3e-10, 4e-15, "nothing is subtracted, nothing is lost", color="0.3", ha="left", va="bottom")
