@@ -10,6 +10,7 @@ import gc
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from zlib import crc32
 
@@ -40,6 +41,28 @@ def no_gc():
 def undrawn():
     """Initial weights are zeros: for large networks of which only the shapes matter."""
     with init.undrawn():
+        yield
+
+
+@pytest.fixture(scope="module")
+def cuda_runs_here() -> Iterator[None]:
+    """Launches of CUDA kernels run on the processor, in the emulator of tests/cuda_on_cpu."""
+    from cuda_on_cpu import emulator
+
+    from tinyres_kernels.gpu import launch
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(launch, "load", emulator.load)
+        yield
+
+
+@pytest.fixture(scope="module")
+def compiled_kernels_take_small_arrays() -> Iterator[None]:
+    """The cpu rung leaves small arrays to the array rung, and most arrays of the tests are small."""
+    from tinyres_kernels.cpu import elements
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(elements, "LEAST_BYTES", 1)
         yield
 
 

@@ -24,10 +24,9 @@ pytestmark = pytest.mark.usefixtures("no_gc")
 
 
 @pytest.fixture(params=["array", "cpu"])
-def rung(request, monkeypatch):
-    """Each rung that one would train on; the compiled kernels for small arrays too."""
+def rung(request, monkeypatch, compiled_kernels_take_small_arrays):
+    """Each rung on which one would train."""
     monkeypatch.setenv("TINYRES_KERNELS", request.param)
-    monkeypatch.setattr("tinyres_kernels.cpu.elements.LEAST_BYTES", 1)
 
 
 @pytest.fixture(params=[InACycle, Hoarding])

@@ -54,14 +54,14 @@ print("tinyres", tinyres.__version__, "is here")
 # pixels.
 
 # %% tags=["sizes"] quick="IMAGES, EPOCHS = 500, 1"
-IMAGES, EPOCHS = 4000, 5  # to train on, and how often to go through them
+IMAGES, EPOCHS = 4000, 5  # training pictures, and how often the network sees them
 
 # %%
 train, test = data.shapes(train=IMAGES, test=500)
 
 
 def halved(dataset):
-    """With the mean of every 2 × 2 pixels."""
+    """The same pictures at half the size: the mean of every 2 × 2 pixels."""
     small = dataset.images.reshape(-1, 3, 16, 2, 16, 2).mean(axis=(3, 5))
     return data.Dataset(small.astype(np.uint8), dataset.labels, dataset.classes, dataset.name)
 
@@ -95,7 +95,7 @@ schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=EPOCHS * len(ba
 
 
 def share_right():
-    """How much of the test set the network gets right."""
+    """The fraction of the test set that the network classifies correctly."""
     model.eval()
     with no_grad():
         right = [model(Tensor(x)).data.argmax(axis=1) == y for x, y in unseen.epoch(0)]
@@ -219,7 +219,7 @@ print(*str(check).splitlines()[:9], "…", sep="\n")
 # | `tinyres/ops/` | one operation per file: its formula, its forward pass and its hand-written backward pass |
 # | `tinyres/nn/`, `tinyres/optim/` | layers and optimisers, under torch's names |
 # | `tinyres/models/` | ResNets, their plain twins, and the relatives |
-# | `tinyres/data/`, `tinyres/app/training/` | pictures in batches; the loop that trains, saves and resumes |
+# | `tinyres/data/`, `tinyres/train.py` | pictures in batches; the training loop |
 # | `tinyres/study/labs/`, `tinyres/look/viz/` | experiments on claims about residual networks; pages and pictures |
 # | `kernels/tinyres_kernels/` | the arithmetic: as loops to read, in NumPy, and compiled |
 # | `tests/`, `tutorials/` | the tests, in the same tree; these lessons |

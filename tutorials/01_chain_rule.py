@@ -72,7 +72,7 @@ for step in (0.1, 0.01, 0.001, 0.0001):
 
 # %%
 def ruler(x, ws, t, step=1e-5):
-    """∂C/∂w_i for every i, measured by turning each weight both ways."""
+    """∂C/∂w_i for every i, measured by changing each weight in both directions."""
     slopes = []
     for i in range(len(ws)):
         up, down = list(ws), list(ws)
@@ -180,7 +180,7 @@ check.chain_gradient(chain_gradient)
 
 # %%
 def by_product(ws, a, slopes, t):
-    """Every ∂C/∂w_i as a product of its own."""
+    """Every ∂C/∂w_i as a separate product."""
     gradients = []
     for i in range(len(ws)):
         product = a[i] * slopes[i]
@@ -205,7 +205,7 @@ print([f"{g:+.7f}" for g in by_product(ws, a, slopes, t)])
 
 # %%
 def by_recursion(ws, a, slopes, t):
-    """The same, from back to front, with g kept."""
+    """The same from back to front, keeping g."""
     gradients = [0.0] * len(ws)
     g = (a[-1] - t) * slopes[-1]
     for i in reversed(range(len(ws))):
@@ -399,7 +399,7 @@ with np.errstate(over="ignore"):
 with np.errstate(invalid="ignore"):
     w = np.float32(1.5) - np.float32(0.1) * g
     first = np.maximum(w * np.float32(1), 0)  # the first neuron
-    second = first * w  # what the second makes of it
+    second = first * w  # the z of the second neuron
 print(f"the weight after one step: {w}")
 print(f"first neuron's output:     {first}")
 print(f"second neuron's z:         {second}    (0 · ∞ is not a number)")

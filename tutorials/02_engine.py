@@ -55,7 +55,7 @@ from tinyres.study.labs.drawing import BLUE, VERMILION, tidy
 
 
 class Tensor:
-    """An array, and the Op that made it; None if it was given."""
+    """An array, and the Op that made it (None for an input)."""
 
     def __init__(self, data, op=None):
         self.data = np.asarray(data, dtype=float)
@@ -73,7 +73,7 @@ class Tensor:
 
 
 class Op:
-    """One step: its inputs, and in `saved` what backward will need."""
+    """One step: it keeps its inputs, and in `saved` what backward will need."""
 
     def __call__(self, *inputs):
         self.inputs = inputs

@@ -108,7 +108,7 @@ def one_sided(f, x, h):
 
 
 def both_sides(f, x, h):
-    return slopes.central(f, [x], 0, 1.0, h)  # the library's; yours will do as well
+    return slopes.central(f, [x], 0, 1.0, h)  # the library's function; yours works as well
 
 
 print("     h   one-sided  both sides      (errors)")
@@ -311,7 +311,7 @@ check.directional_check(directional_check)
 
 # %%
 def one_number(forward, backward, x, gy, d, h=1e-6):
-    """What backward claims, and what forward really does, along d and weighed with gy."""
+    """What backward claims, and what forward really does, along d and weighted with gy."""
     measured = np.vdot(gy, (forward(x + h * d) - forward(x - h * d)) / (2 * h))
     return np.vdot(backward(gy, x), d), measured
 
@@ -364,11 +364,11 @@ class LazyBatchNorm(BatchNorm):
 
 
 def verdict(fn, *inputs, check=gradcheck, **settings):
-    """What the checker says, as text."""
+    """Print what the checker says."""
     try:
         check(fn, inputs, **settings)
     except (AssertionError, TypeError, ValueError) as complaint:
-        text = re.sub(r"\d+\.\d{5,}", lambda number: f"{float(number[0]):.4g}", str(complaint))  # four digits will do
+        text = re.sub(r"\d+\.\d{5,}", lambda number: f"{float(number[0]):.4g}", str(complaint))  # four digits suffice
         print(f"{type(complaint).__name__}: {text}")
     else:
         print("passes")
@@ -563,7 +563,7 @@ verdict(lambda x: Cube()(x), drawn(3, 4))
 
 # %%
 class Mine(Op):
-    """y = a² · b, b a row that is used for every row of a.        a (N, K)  b (K)"""
+    """y = a² · b, where the row b is used for every row of a.        a (N, K)  b (K)"""
 
     def forward(self, a, b):
         self.saved = a, b
@@ -653,7 +653,7 @@ class EpsOutside(Op):
 
 
 verdict(lambda x: EpsOutside()(x), drawn(6, 3))
-x = drawn(6, 1).numpy() * 0.003  # a channel that hardly varies
+x = drawn(6, 1).numpy() * 0.003  # a channel with little variance
 print(f"largest output {abs(EpsOutside()(Tensor(x)).numpy()).max():.3f}, should be", end=" ")
 print(f"{abs((x - x.mean(0)) / np.sqrt(x.var(0) + 1e-5)).max():.3f}")
 

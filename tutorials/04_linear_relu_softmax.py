@@ -30,7 +30,7 @@ from tinyres.study.labs.drawing import BLUE, GREEN, GREY, ORANGE, VERMILION, tid
 
 # %%
 def spirals(n=100):
-    """3·n points (N, 2), and which arm each is on (N)."""
+    """3·n points (N, 2), and the arm of each point (N)."""
     rng = np.random.default_rng(0)
     radius = np.tile(np.linspace(0.15, 1, n), 3)
     labels = np.repeat(np.arange(3), n)
@@ -447,7 +447,7 @@ pale = ListedColormap(["#b8d6ea", "#f3cdb3", "#b3dfd2"])
 
 
 def look(axes, parameters, title):
-    """Which class each point of the plane is given; and in grey where each hidden unit's gate opens."""
+    """Draw the predicted class of each point of the plane, and in grey where each hidden unit's gate opens."""
     winner = forward(grid.reshape(-1, 2), parameters)[0].argmax(axis=1).reshape(200, 200)
     axes.imshow(winner, origin="lower", extent=(-1.2, 1.2, -1.2, 1.2), cmap=pale, vmin=0, vmax=2)
     for w, b in zip(parameters[0], parameters[1], strict=True):
@@ -484,7 +484,7 @@ plt.show()
 
 # %% tags=["varies"]
 def sizes(std, depth=30, width=256):
-    """The root mean square of what leaves each layer, forward; and of the gradient that reaches it, backward."""
+    """The root mean square of each layer's output (forward), and of the gradient that reaches it (backward)."""
     rng = np.random.default_rng(0)
     h, layers, up = rng.standard_normal((128, width)), [], []
     for _ in range(depth):

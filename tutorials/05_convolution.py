@@ -102,7 +102,7 @@ def matrix_of(kernel, size):
     return np.stack([slide(pixel, kernel).ravel() for pixel in pixels], axis=1)
 
 
-nine = np.arange(1.0, 10).reshape(3, 3)  # nine numbers that can be told apart
+nine = np.arange(1.0, 10).reshape(3, 3)  # nine different numbers
 A = matrix_of(nine, 6)
 
 figure, axes = plt.subplots(figsize=(8, 4))
@@ -276,7 +276,7 @@ check.im2col(im2col)
 
 # %%
 def rows_of(x, k, stride, padding):
-    """x (N, C, H, W) -> (N, P, Q, C·k·k), for each output pixel what it sees"""
+    """x (N, C, H, W) -> (N, P, Q, C·k·k): the window that each output pixel sees"""
     padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (k, k), axis=(2, 3))
     windows = windows[:, :, ::stride, ::stride]  # (N, C, P, Q, k, k)

@@ -122,7 +122,7 @@ kernels = np.stack(four)[:, None]  # (4, 1, 3, 3)
 
 
 def edges(pictures):
-    """(N, 1, 32, 32) -> (N, 4, 32, 32): edges of four directions; beyond a border comes the opposite one"""
+    """(N, 1, 32, 32) -> (N, 4, 32, 32): edges in four directions; each border continues at the opposite one"""
     around = np.pad(pictures, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="wrap")
     return F.relu(F.conv2d(Tensor(around), Tensor(kernels))).numpy()
 
@@ -241,7 +241,7 @@ SHIFTS = np.arange(9)
 
 
 def pooled(maps, k):
-    """k×k max pooling, k apart; or for k = 32, the mean of all."""
+    """k×k max pooling with stride k; for k = 32 the mean of all values."""
     pool = F.avg_pool2d if k == 32 else F.max_pool2d
     return pool(Tensor(maps), k).numpy()
 
@@ -268,7 +268,7 @@ for k, (label, colour, marker) in styles.items():
     if k < 32:
         best = []
         for s in SHIFTS:
-            places = s // k, -(-s // k)  # s in whole places of the pooled map, rounded down and up
+            places = s // k, -(-s // k)  # the shift in places of the pooled map, rounded down and up
             best.append(min(distance(pooled(moved[s], k), np.roll(here, place, 3)) for place in places))
         along.plot(SHIFTS, best, marker=marker, markersize=5, color=colour)
 tidy(still, "moved picture against picture", "picture moved by (pixels)", "difference of the maps")
@@ -315,7 +315,7 @@ plt.show()
 
 # %%
 def measure(halve):
-    """The multiply-adds of a way to halve a map, and the share of its inputs that get a gradient."""
+    """The multiply-adds of one way to halve a map, and the fraction of its inputs that get a gradient."""
     x = Tensor(rng.standard_normal((1, 16, 32, 32)), requires_grad=True)
     w = Tensor(rng.standard_normal((32, 16, 3, 3)))
     counter = MultiplyAdds()

@@ -133,7 +133,7 @@ gamma, beta = (Tensor(rng.standard_normal(3), requires_grad=True) for _ in range
 
 
 def examine(norm):
-    """What the gradient checker says of norm(), an op that is batch norm with some backward."""
+    """What the gradient checker says about norm(), a batch norm with some backward."""
     try:
         gradcheck(lambda *inputs: norm()(*inputs), [x, gamma, beta])
         return "right"
@@ -603,7 +603,7 @@ print(f"gates shut: {shut.mean():.0%}; of these, gx is not 0: {not_zero.mean():.
 # %% tags=["varies"]
 kernels = Tensor(rng.standard_normal((32, 3, 3, 3)).astype("float32"))
 some = Tensor(pictures[:64].astype("float32"))
-large = F.conv2d(some, kernels, padding=1).numpy()  # as a network hands it to batch norm
+large = F.conv2d(some, kernels, padding=1).numpy()  # as batch norm gets it in a network
 ways = {
     "two ops": lambda x: F.relu(F.batch_norm(x, None, None, training=True)),
     "one op": lambda x: F.batch_norm_relu(x, None, None, training=True),

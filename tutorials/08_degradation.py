@@ -76,7 +76,7 @@ plt.show()
 
 # %%
 def learn(model, lr=0.1):
-    """Trained on the pictures as they are; one line of losses and errors for every epoch."""
+    """Train on the unchanged pictures; return a line of losses and errors for every epoch."""
     return fit(model, train, test, epochs=EPOCHS, batch_size=16, lr=lr, augment=False)
 
 
@@ -319,7 +319,7 @@ check.identity_distance(answer)
 
 # %%
 rng = np.random.default_rng(0)
-x = np.abs(rng.standard_normal((1000, 16)))  # non-negative, as behind a ReLU
+x = np.abs(rng.standard_normal((1000, 16)))  # non-negative, as after a ReLU
 w1, w2 = rng.standard_normal((2, 16, 16)) * np.sqrt(2 / 16)
 print("size   distance to 0   distance to x")
 for size in (0.25, 0.5, 0.75, 1.0):
@@ -341,7 +341,7 @@ for size in (0.25, 0.5, 0.75, 1.0):
 
 # %% tags=["varies"]
 def learn_identity(skip, steps=400):
-    """The error at every step, as a share of the variance of x; and the outputs that are 0 for every input."""
+    """The error at every step, as a fraction of the variance of x, and how many outputs are 0 for every input."""
     manual_seed(0)
     stack = identity.TwoLayers(skip, size=1.0)
     optimizer = Adam(stack.parameters(), lr=0.01)

@@ -261,14 +261,14 @@ def block_forward(x, W1, W2):
 def block_backward(gy, saved):
     """-> gx, gW1, gW2, and gx's two parts"""
     x, W1, W2, h, y = saved
-    g = gy * (y > 0)  # behind the last ReLU; this goes to both sides
+    g = gy * (y > 0)  # the gradient before the last ReLU; it goes to both sides
     gh = (g @ W2) * (h > 0)
     through, around = gh @ W1, g
     return through + around, gh.T @ x, g.T @ h, (around, through)
 
 
 rng = np.random.default_rng(9)
-x = np.abs(rng.standard_normal((4, 3)))  # what comes from the block before is never negative
+x = np.abs(rng.standard_normal((4, 3)))  # the output of the previous block is never negative
 W1, W2 = 0.6 * rng.standard_normal((2, 3, 3))
 gy = rng.standard_normal((4, 3))
 
@@ -377,7 +377,7 @@ mean, std = channel_statistics(train)
 batch, labels = next(Loader(train, 16, mean=mean, std=std, dtype="float64").epoch(0))
 
 net = twin("residual", 20, 10, seed=0)
-log = fit(net, train, test, epochs=1, lr=0.0, batch_size=16, augment=False)  # lr 0: batch norm looks, nothing learns
+log = fit(net, train, test, epochs=1, lr=0.0, batch_size=16, augment=False)  # lr 0: only batch norm's statistics change
 parts = {"before training": paths.split(net.double(), batch, labels)}
 log = fit(net.float(), train, test, epochs=EPOCHS, batch_size=16, augment=False)
 parts["after training"] = paths.split(net.double(), batch, labels)

@@ -30,13 +30,13 @@ from tinyres.train import evaluate
 # again.
 
 # %% tags=["sizes"] quick="MODEL, EPOCHS, IMAGES, TINY = 'resnet8', 1, 300, 6"
-DATA, DATA_DIR = "shapes", None  # or: "cifar10", and the folder that you have it in (None: it is downloaded)
+DATA, DATA_DIR = "shapes", None  # or "cifar10" and the folder that contains it (None: it is downloaded)
 
 if DATA == "shapes":
     MODEL, EPOCHS, BATCH, LR, IMAGES, HALF = "resnet8", 8, 32, 0.1, 4000, True
 else:
     MODEL, EPOCHS, BATCH, LR, IMAGES, HALF = "resnet20", 30, 128, 0.3, 45_000, False
-TINY = 200  # steps of each of the little runs in the second half
+TINY = 200  # steps of each of the small runs in the second half
 
 # %% [markdown]
 # We need three sets of images with different purposes. The network learns from the first, the **training set**. The
@@ -49,7 +49,7 @@ everything, test = data.load(DATA, DATA_DIR, quiet=True)
 train, validation = data.split(everything.take(slice(IMAGES + IMAGES // 9)), IMAGES // 9, seed=0)
 if HALF:
     train, validation, test = halved(train), halved(validation), halved(test)
-mean, std = data.channel_statistics(train)  # the training set's alone: the others must not leak in
+mean, std = data.channel_statistics(train)  # of the training set only: the others must not have any influence
 print(f"{len(train)} images to learn from, {len(validation)} to choose by, {len(test)} to be judged by")
 
 figure, panels = plt.subplots(1, 10, figsize=(9, 1.3))
@@ -170,7 +170,7 @@ print(inspect.getsource(optim.SGD.update))
 
 # %%
 def step(model, optimizer, images, labels):
-    """Learn from one batch; the loss (a number) and the scores (N, K) as they were before."""
+    """Learn from one batch; return the loss (a number) and the scores (N, K) before the step."""
     scores = model(Tensor(images))
     loss = F.cross_entropy(scores, labels)
     optimizer.zero_grad()  # forget the last batch's gradients: backward adds to them
@@ -186,13 +186,13 @@ def step(model, optimizer, images, labels):
 
 # %%
 def error_of(model, dataset):
-    """How many of the images are classified wrongly, in percent, and the mean loss."""
+    """The percentage of images that are classified wrongly, and the mean loss."""
     score = evaluate(model, data.Loader(dataset, 250, mean=mean, std=std).epoch(0))
     return 100 * (1 - score.accuracy), score.loss
 
 
 def learn(model, optimizer, schedule, batches, epochs):
-    """Train; a loss for every step, and for every epoch the errors and losses on both sets."""
+    """Train; return a loss for every step, and for every epoch the errors and losses on both sets."""
     steps, curves = [], []
     for epoch in range(epochs):
         model.train()
@@ -314,7 +314,7 @@ for epoch, (train_error, validation_error, *_) in enumerate(curves, 1):
 
 # %%
 def smooth(values, width=15):
-    """The mean over the last `width` values, so that one sees where it goes."""
+    """The mean over the last `width` values, which shows the trend."""
     values = np.asarray(values, dtype=float)
     return np.array([values[max(0, k - width + 1) : k + 1].mean() for k in range(len(values))])
 
@@ -465,7 +465,7 @@ try:
         little_run(lr=10, model=bare)
     print("no NaN so far")
 except tinyres.AnomalyError as report:
-    print(re.sub(r"/\S*/", "…/", str(report)))  # without my folders' names
+    print(re.sub(r"/\S*/", "…/", str(report)))  # without the names of folders
 
 # %% [markdown]
 # Read it from the bottom. The previous steps have made the weights (input 1) extremely large, so the values grew from
@@ -556,7 +556,7 @@ patients = {
 
 # %% tags=["varies", "picture"]
 losses = {name: little_run(**settings)[0] for name, settings in patients.items()}
-order = [2, 0, 3, 1]  # so that the names are no help
+order = [2, 0, 3, 1]  # a different order from the names above
 figure, panels = plt.subplots(1, 4, figsize=(9, 2.9), sharey=True, layout="constrained")
 for axes, k, letter in zip(panels, order, "ABCD", strict=True):
     draw(axes, healthy, "--", color=GREY, label="healthy")
@@ -657,7 +657,7 @@ for flat in np.argsort(mistakes, axis=None)[:-4:-1]:
 # broken pictures and ambiguous ones, which no number shows.
 
 # %% tags=["varies"]
-right_p = p[np.arange(len(test)), test.labels]  # what it gave the true class
+right_p = p[np.arange(len(test)), test.labels]  # the probability of the true class
 worst = np.argsort(right_p)[:8]
 figure, panels = plt.subplots(1, 8, figsize=(9, 1.9), layout="constrained")
 for axes, k in zip(panels, worst, strict=True):

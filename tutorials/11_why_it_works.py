@@ -38,7 +38,7 @@ from tinyres.study.labs.twins import KINDS, twin
 
 # %% tags=["sizes"] quick="DEPTH, EPOCHS, IMAGES, NETS, LAYERS, SEEDS = 8, 1, 200, 4, (1, 2, 4), 1"
 DEPTH, EPOCHS, IMAGES = 20, 4, 4000
-NETS, LAYERS = 20, (1, 2, 4, 8, 16, 32)  # random nets for each of these depths, in experiment 4
+NETS, LAYERS = 20, (1, 2, 4, 8, 16, 32)  # experiment 4: the number of random networks for each of these depths
 SEEDS = 3  # in experiment 5
 
 # %% tags=["varies"]

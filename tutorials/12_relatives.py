@@ -57,7 +57,7 @@ def laplacian(n):
 
 n = 127
 A, f = laplacian(n), np.random.default_rng(0).standard_normal(n)
-truth = np.linalg.solve(A, f)  # only to measure errors with
+truth = np.linalg.solve(A, f)  # only used to measure errors
 
 # %% [markdown]
 # Jacobi's method begins with any $u$ and computes its error in the equations, the **residual** $r = f - A u$. It moves
@@ -82,7 +82,7 @@ def error(u):
 
 places = np.linspace(0, 1, n + 2)[1:-1]
 from_zero = [np.zeros(n)]
-from_rough = [truth + 0.005 * np.sin(64 * np.pi * places)]  # nearly there, but for a zigzag
+from_rough = [truth + 0.005 * np.sin(64 * np.pi * places)]  # the solution plus a zigzag
 for _ in range(1000):
     from_zero.append(sweep(A, from_zero[-1], f))
     from_rough.append(sweep(A, from_rough[-1], f))
@@ -121,7 +121,7 @@ def v_cycle(A, u, f):
     u = sweep(A, u, f)
     P = interpolation(len(f))
     residual = f - A @ u
-    e = v_cycle(P.T @ A @ P / 2, np.zeros(P.shape[1]), P.T @ residual / 2)  # from 0: what has to be added?
+    e = v_cycle(P.T @ A @ P / 2, np.zeros(P.shape[1]), P.T @ residual / 2)  # starts from 0: what must be added?
     return sweep(A, u + P @ e, f)
 
 
@@ -142,7 +142,7 @@ for u, colour, label in (
 tidy(left, "the string", "place", "u")
 left.set_ylim(-0.002, 0.024)
 left.legend(frameon=False, ncols=2, loc="upper center")
-WORK = 8  # a cycle in sweeps: two sweeps, the residual and the ways between the grids; (1 + 1/2 + 1/4 + …) = 2 times
+WORK = 8  # a cycle in sweeps: two sweeps, the residual and the transfers between grids; (1 + 1/2 + 1/4 + …) = 2 times
 right.semilogy(range(1001), [error(u) for u in from_zero], color=VERMILION, label="Jacobi")
 right.semilogy([WORK * k for k in range(6)], [error(u) for u in cycles], "o-", color=BLUE, label="multigrid")
 right.set_xlim(-10, 400)
@@ -161,7 +161,7 @@ plt.show()
 
 # %%
 def condition(method):
-    """Of what the method sees: 1 minus the eigenvalues of what it does to an error."""
+    """The condition number of the method's matrix, whose eigenvalues are 1 minus those of its map of the error."""
     left_over = np.column_stack([method(A, e, np.zeros(n)) for e in np.eye(n)])
     eigenvalues = 1 - np.linalg.eigvals(left_over).real
     return eigenvalues.max() / eigenvalues.min()
@@ -225,7 +225,7 @@ def fisher_vector(x, deviation):
     centres = Tensor(codebook, requires_grad=True)
     away = Tensor(x[:, None]) - centres.reshape(1, *codebook.shape)  # (N, K, D)
     scores = (away * away).sum(2) * (-0.5 / deviation**2)  # log of each Gaussian, (N, K)
-    largest = scores.data.max(1, keepdims=True)  # a constant: for exp's sake
+    largest = scores.data.max(1, keepdims=True)  # a constant, so that exp does not overflow
     log_p = (scores - Tensor(largest)).exp().sum(1).log() + Tensor(largest[:, 0])
     log_p.sum().backward()
     return centres.grad * deviation**2
@@ -388,7 +388,7 @@ DEPTH, BIASES = 20, (-8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8)
 
 
 def carried(bias, seed):
-    """By how much a gradient's size has changed on its way through DEPTH layers."""
+    """The factor by which DEPTH layers change the size of a gradient."""
     tinyres.manual_seed(seed)
     draws = np.random.default_rng(seed)
     net = Sequential(*(highway.fully_connected(50, float(bias)) for _ in range(DEPTH))).double()
@@ -481,7 +481,7 @@ plt.show()
 
 # %%
 def first_stage(name, last):
-    """x before the net's first stage, x behind it, and each block's F(x), the output of its layer `last`."""
+    """x before and after the network's first stage, and each block's F(x), the output of its layer `last`."""
     tinyres.manual_seed(0)
     net, ends, added = models.build(name).double(), [], []
     stage = net.stages()[0]
@@ -574,9 +574,9 @@ assert reads == [64 + 32 * l for l in range(6)]
 
 # %%
 def distances(name):
-    """For every convolution, the first one first: layers with weights between it and the loss, on the shortest way."""
+    """For every convolution, the first one first: the layers with weights on the shortest path to the loss."""
     loss = F.cross_entropy(models.build(name)(Tensor(np.zeros((2, 3, 32, 32), np.float32))), np.array([0, 1]))
-    distance, convolutions, queue = {}, [], deque([(0, loss.node)])  # a queue with the nearest in front
+    distance, convolutions, queue = {}, [], deque([(0, loss.node)])  # a queue with the nearest node first
     while queue:
         far, node = queue.popleft()
         if node in distance or node.op is None:
@@ -717,7 +717,7 @@ family = {
     "ResNets": ("resnet20", "resnet110", "resnet34", "resnet50"),
     "after": ("preactresnet164", "densenet_bc100", "densenet121", "resnet20_fpn"),
 }
-aside = {  # where names would lie upon each other
+aside = {  # where names would overlap
     "resnet34": ((-4, -15), "left"),
     "densenet121": ((-8, 4), "right"),
     "resnet110": ((8, 3), "left"),

@@ -24,22 +24,22 @@ from tinyres.threads import using_threads
 from tinyres_kernels import array, cpu, reference
 from tinyres_kernels.array.conv2d import slide
 from tinyres_kernels.cpu import conv2d as compiled_conv2d
-from tinyres_kernels.cpu import memory, tile, winograd
+from tinyres_kernels.cpu import conv2d_tile, conv2d_winograd, memory
 from tinyres_kernels.cpu.conv2d import channels_last
-from tinyres_kernels.cpu.conv2d import slide as slide_tile
+from tinyres_kernels.cpu.conv2d_direct import direct_conv2d
 from tinyres_kernels.numba_cuda.conv2d import product as gpu_product
 
 # %% tags=["sizes"] quick="LAYER_BATCH, BATCH, REPEATS, SIDE, LARGE, MODEL = 2, 4, 2, 4, 2**22, 'resnet8'"
-LAYER_BATCH = 16  # images for one layer: so few that a call is over before the system gives the processor to others
+LAYER_BATCH = 16  # images for one layer: so few that a call is rarely interrupted by another program
 BATCH = 64  # images for a training step
-REPEATS = 30  # of each measurement; the fastest counts, for other programs can only slow it down
+REPEATS = 30  # of each measurement; the fastest counts, because other programs can only slow it down
 SIDE = 4  # of the small image for the slowest rung
-LARGE = 2**25  # bytes of the arrays for memory's speed; two are more than most caches hold
+LARGE = 2**25  # bytes of the arrays for the speed of memory; two of them are larger than most caches
 MODEL = "resnet20"
 
 
 def fastest(call, repeats=None):
-    """Seconds of the fastest call, after one that does not count: it compiles, and fills the caches."""
+    """Seconds of the fastest call. A first call, which compiles and fills the caches, does not count."""
     call()
     taken = []
     for _ in range(repeats or REPEATS):
@@ -230,7 +230,7 @@ print(inspect.getsource(gpu_product))
 # explains it:
 
 # %%
-print(inspect.getdoc(tile).split("**How it is written.**")[0])
+print(inspect.getdoc(conv2d_tile).split("**How it is written.**")[0])
 
 # %% [markdown]
 # ## Rung 3: compiled
@@ -266,10 +266,12 @@ print("shape", y.shape, "  bytes to the next (image, channel, row, column):", y.
 #
 # $$y = \text{OUTPUT} \left( (\text{KERNEL}\, w) \odot (\text{INPUT}\, x) \right)$$
 #
-# The three matrices are in `cpu/winograd.py`. (PAIRS, a detail, turns even and odd parts into values at ±a and ±b.)
+# The three matrices are in `cpu/conv2d_winograd.py`. (PAIRS, a detail, turns even and odd parts into values at ±α
+# and ±β.)
 
 # %%
-PAIRS, INPUT, KERNEL, OUTPUT = (np.array(m) for m in (winograd.PAIRS, winograd.INPUT, winograd.KERNEL, winograd.OUTPUT))
+MATRICES = "PAIRS", "INPUT", "KERNEL", "OUTPUT"
+PAIRS, INPUT, KERNEL, OUTPUT = (np.array(getattr(conv2d_winograd, name)) for name in MATRICES)
 row, weights = draws.standard_normal(6), draws.standard_normal(3)
 products = (PAIRS @ KERNEL @ weights) * (PAIRS @ INPUT @ row)  # 6 multiplications
 print("Winograd, 6 products: ", np.round(OUTPUT @ PAIRS @ products, 6))
@@ -305,13 +307,13 @@ for name, rung in (("array", array), ("cpu", cpu)):
 
 # %%
 def by_tile(x, w):
-    """The compiled rung with all multiplications: what it does for kernels that Winograd does not cover."""
+    """The compiled rung with all multiplications, as it computes kernels that Winograd does not cover."""
     y = memory.empty((len(x), x.shape[2], x.shape[3], len(w)), x.dtype)
-    slide_tile(channels_last(x), w, y, x.shape[2:], (1, 1), (1, 1))
+    direct_conv2d(channels_last(x), w, y, x.shape[2:], (1, 1), (1, 1))
     return y.transpose(0, 3, 1, 2)
 
 
-nhwc = channels_last(x).transpose(0, 3, 1, 2)  # as it comes from the layer before
+nhwc = channels_last(x).transpose(0, 3, 1, 2)  # as the previous layer returns it
 assert np.allclose(by_tile(nhwc, w), array.conv2d(x, w, (1, 1), (1, 1)), atol=1e-4)
 assert np.allclose(compiled_conv2d(nhwc, w, (1, 1), (1, 1)), array.conv2d(x, w, (1, 1), (1, 1)), atol=1e-4)
 
@@ -376,7 +378,7 @@ print({name: round(value, 2) for name, value in intensity.items()})
 long, longer = (draws.standard_normal((LARGE // 4 // 2**14, 16, 32, 32), np.float32) for _ in range(2))
 ops = {"ReLU": lambda: cpu.relu(long), "addition": lambda: cpu.add(long, longer)}
 measured, bandwidth = {"convolution": 2 * speed["tiles in registers"], "ReLU": 0.0, "addition": 0.0}, 0.0
-for _ in range(REPEATS):  # in turns, so that all share the machine's good moments
+for _ in range(REPEATS):  # in turns, so that all have the same chance of a quiet moment
     bandwidth = max(bandwidth, machine.copy_bandwidth(threads, LARGE, 2) * 1e9)
     for name, op in ops.items():
         measured[name] = max(measured[name], long.size / fastest(op, 2))
@@ -462,7 +464,7 @@ print(inspect.getsource(memory.Loan))
 first = memory.empty((256, 1024), np.float32)
 address = first.ctypes.data
 del first
-second = memory.empty((1024, 256), np.float32)  # another shape, as many bytes
+second = memory.empty((1024, 256), np.float32)  # another shape with the same number of bytes
 print("the same memory again:", second.ctypes.data == address)
 
 # %% [markdown]
@@ -512,7 +514,7 @@ for _ in range(max(2, REPEATS // 4)):
     with tinyres.profile() as profile:
         train_step()
     profiles.append(profile)
-profile = min(profiles, key=lambda profile: profile.seconds)  # the least disturbed
+profile = min(profiles, key=lambda profile: profile.seconds)  # the one with the least disturbance
 print(profile)
 
 # %% tags=["varies"]

@@ -69,9 +69,7 @@ for kind in ("tf32", "bf16"):  # and once on tensor cores
 every_call = pytest.mark.parametrize("name", CALLS)
 
 
-@pytest.fixture(autouse=True)
-def cuda_runs_here(monkeypatch):
-    monkeypatch.setattr(launch, "load", emulator.load)
+pytestmark = pytest.mark.usefixtures("cuda_runs_here")
 
 
 def results(name):
@@ -133,7 +131,7 @@ def test_every_number_is_written(name, monkeypatch):
     ("name", "source", "header", "barriers"),
     [
         ("conv2d", "conv2d.cu", "tile.cuh", 2),
-        ("conv2d in bf16", "conv2d.cu", "tile_mma.cuh", 3),
+        ("conv2d in bf16", "conv2d.cu", "conv2d_tile_mma.cuh", 3),
         pytest.param("batch_norm_statistics", "batch_norm.cu", "channels.cuh", 3, marks=pytest.mark.slow),
     ],
 )

@@ -13,9 +13,7 @@ import tinyres_kernels.array
 import tinyres_kernels.cpu
 import tinyres_kernels.gpu
 import tinyres_kernels.reference as reference
-from tinyres_kernels.cpu import elements
 from tinyres_kernels.gpu import channels as gpu_channels
-from tinyres_kernels.gpu import launch
 from tinyres_kernels.windows import output_size
 
 RUNGS = [
@@ -26,19 +24,13 @@ RUNGS = [
 NOT_COMPILED = [rung for rung in RUNGS if rung is not tinyres_kernels.cpu]  # the cpu rung takes these from array/
 
 
-@pytest.fixture(autouse=True, scope="module")
-def compiled_kernels_take_small_arrays_too():
-    """Left to itself the cpu rung hands them to the array rung, and the arrays here are small."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(elements, "LEAST_BYTES", 1)
-        yield
+pytestmark = pytest.mark.usefixtures("compiled_kernels_take_small_arrays", "cuda_runs_here")
 
 
 @pytest.fixture(autouse=True, scope="module")
-def cuda_runs_here():
-    """With fewer blocks, each of more rows: a thread of a GPU is a thousand times as slow here."""
+def few_blocks():
+    """Fewer blocks, each of more rows: in the emulator, a GPU's thread is a thousand times as slow."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(launch, "load", emulator.load)
         patch.setattr(gpu_channels, "MOST_PARTS", 8)
         yield
 

@@ -17,6 +17,15 @@ def batch_norm_add_relu(lib, x, residual, weight=None, bias=None, **settings):
     return lib.relu(lib.nn.functional.batch_norm(x, None, None, weight, bias, training=True, **settings) + residual)
 
 
+def test_by_hand():
+    x, residual = Tensor([[1.0], [3.0]]), Tensor([[9.0], [-20.0]], requires_grad=True)  # x: mean 2, variance 1
+    norm = F.Norm(None, None, Tensor([10.0]), Tensor([5.0]), training=True, eps=0.0)
+    y = fused.batch_norm_add_relu(x, residual, norm)
+    y.backward(np.float32([[3], [4]]))
+    assert y.data.tolist() == [[4], [0]]  # max(10·(x − 2)/1 + 5 + residual, 0)
+    assert residual.grad.tolist() == [[3], [0]]  # gy where the gate is open
+
+
 class TestBatchNormAddReLU(OpTests):
     CASES = (
         Case(batch_norm_add_relu, (4, 3), (4, 3)),

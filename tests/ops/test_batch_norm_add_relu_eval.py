@@ -20,6 +20,16 @@ def batch_norm_add_relu_eval(lib, x, residual, weight=None, bias=None, **setting
     return lib.relu(lib.nn.functional.batch_norm(x, mean, var, weight, bias, training=False, **settings) + residual)
 
 
+def test_by_hand():
+    x, residual = Tensor([[1.0], [4.0]], requires_grad=True), Tensor([[7.0], [-20.0]], requires_grad=True)
+    norm = F.Norm(Tensor([2.0]), Tensor([4.0]), Tensor([10.0]), Tensor([5.0]), training=False, eps=0.0)
+    y = fused.batch_norm_add_relu(x, residual, norm)
+    y.backward(np.float32([[3], [4]]))
+    assert y.data.tolist() == [[7], [0]]  # max(10·(x − 2)/√4 + 5 + residual, 0)
+    assert residual.grad.tolist() == [[3], [0]]  # gy where the gate is open
+    assert x.grad.tolist() == [[15], [0]]  # and that times 10/√4
+
+
 class TestBatchNormAddReLUEval(OpTests):
     CASES = (
         Case(batch_norm_add_relu_eval, (2, 3), (2, 3)),

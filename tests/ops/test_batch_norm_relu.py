@@ -17,6 +17,14 @@ def batch_norm_relu(lib, x, weight=None, bias=None, **settings):
     return lib.relu(lib.nn.functional.batch_norm(x, None, None, weight, bias, training=True, **settings))
 
 
+def test_by_hand():
+    x, bias = Tensor([[1.0], [3.0]]), Tensor([5.0], requires_grad=True)  # one channel: mean 2, variance 1
+    y = fused.batch_norm_relu(x, F.Norm(None, None, Tensor([10.0]), bias, training=True, eps=0.0))
+    y.backward(np.float32([[3], [4]]))
+    assert y.data.tolist() == [[0], [15]]  # max(10·(x − 2)/1 + 5, 0)
+    assert bias.grad.tolist() == [4]  # where ReLU's gate is open
+
+
 class TestBatchNormReLU(OpTests):
     CASES = (
         Case(batch_norm_relu, (4, 3)),

@@ -20,6 +20,14 @@ def batch_norm_relu_eval(lib, x, weight=None, bias=None, **settings):
     return lib.relu(lib.nn.functional.batch_norm(x, mean, var, weight, bias, training=False, **settings))
 
 
+def test_by_hand():
+    x, mean, var = Tensor([[0.0], [4.0]], requires_grad=True), Tensor([2.0]), Tensor([4.0])
+    y = fused.batch_norm_relu(x, F.Norm(mean, var, Tensor([10.0]), Tensor([5.0]), training=False, eps=0.0))
+    y.backward(np.float32([[1], [2]]))
+    assert y.data.tolist() == [[0], [15]]  # max(10·(x − 2)/√4 + 5, 0)
+    assert x.grad.tolist() == [[0], [10]]  # gy·10/√4 where the gate is open
+
+
 class TestBatchNormReLUEval(OpTests):
     CASES = (
         Case(batch_norm_relu_eval, (2, 3)),

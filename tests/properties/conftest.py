@@ -7,8 +7,6 @@ import pytest
 import random_cases
 from hypothesis import HealthCheck, settings
 
-from tinyres_kernels.cpu import elements
-
 EXAMPLES = pytest.StashKey[int]()
 
 
@@ -39,8 +37,5 @@ def counted(request):
 
 
 @pytest.fixture(autouse=True, scope="module")
-def compiled_kernels_take_small_arrays_too():
-    """Left to itself the cpu rung hands them to the array rung, and the arrays here are small."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(elements, "LEAST_BYTES", 1)
-        yield
+def small_arrays(compiled_kernels_take_small_arrays):
+    pass

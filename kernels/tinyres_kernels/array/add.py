@@ -1,10 +1,7 @@
 """y = a + b in array code."""
 
-from typing import Any
-
-Array = Any
+from tinyres_kernels.contract import Array
 
 
 def add(a: Array, b: Array) -> Array:
-    """a, b -> y, of the shape and the type that both broadcast to"""
     return a + b

@@ -217,7 +217,7 @@ def test_eval_of_a_damaged_checkpoint(capsys):
     for command in (["eval", "run"], ["predict", "run", "cat.png"], ["export", "run", "run.onnx"]):
         message = failed(capsys, *command)
         assert re.search(r"^tinyres: run.best\.safetensors: damaged.*train again", message)
-        assert "its weights are kept nowhere else" in message
+        assert "its weights exist nowhere else" in message
         assert message.endswith("tinyres eval run --checkpoint last\n")
     assert main(["eval", "run", "--checkpoint", "last"]) == 0
     assert "last.safetensors, from epoch 2" in capsys.readouterr().out

@@ -14,11 +14,11 @@ from tinyres.nn import Module
 
 
 def diverged(state: State, loss: float, losses: Iterable[float], repeat: Callable[[], object]) -> Diverged:
-    """The error that tells all there is to know.
+    """The error to raise, with all that can be found out.
 
-    loss:   of the batch that broke
-    losses: of the last batches before it
-    repeat: does once more what led to NaN or Inf, with the weights as they are
+    loss:   of the batch in which it happened
+    losses: of the last batches before
+    repeat: does again what led to NaN or Inf, with the weights as they are
     """
     settings = state.settings
     lower = min(settings.lr / 10, RECIPES[settings.recipe]["lr"])
