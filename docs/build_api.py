@@ -1,7 +1,7 @@
 """The API reference, from the docstrings: python docs/build_api.py, then open docs/api/index.html. No network needed.
 
-pdoc makes the pages. It takes docstrings for Markdown; ours are plain text with formulas in it, so here they are set
-as they stand: what is lined up or indented keeps its columns, and the rest flows as paragraphs.
+pdoc makes the pages. It expects Markdown in docstrings, but ours are plain text with formulas. So this program formats
+them itself: text that is lined up or indented keeps its columns, and the rest flows as paragraphs.
 """
 
 from __future__ import annotations
@@ -17,21 +17,15 @@ from typing import Any
 import tinyres
 
 API = Path(__file__).parent / "api"
-# The commands have --help. The others need torch, and no user needs them.
-WITHOUT = (
-    "tinyres.app.cli",
-    "tinyres.app.bench.torch_twin",
-    "tinyres.app.bench.torch_modules",
-    "tinyres.app.bench.gpu.torch_steps",
-)
-SOURCE_WIDTH = 80  # a line of a docstring as long as that was broken because it was full
-AS_IT_STANDS = re.compile(r"^ |\S {2,}\S|^[\w\[\],()]+ = ")  # a line indented, lined up with others, or a formula
+COMMANDS = "tinyres.app.cli"  # have --help instead of pages
+SOURCE_WIDTH = 80  # a docstring line of at least this length was broken because it was full
+PREFORMATTED = re.compile(r"^ |\S {2,}\S|^[\w\[\],()]+ = ")  # an indented line, one with columns, or a formula
 
 
 def module_names() -> list[str]:
-    """Every module that has no underscore in front."""
+    """Every module whose name does not begin with an underscore."""
     names = [module.name for module in pkgutil.walk_packages(tinyres.__path__, "tinyres.")]
-    return ["tinyres", *(name for name in names if "._" not in name and not name.startswith(WITHOUT))]
+    return ["tinyres", *(name for name in names if "._" not in name and not name.startswith(COMMANDS))]
 
 
 def build(out: Path) -> list[Path]:
@@ -43,13 +37,15 @@ def build(out: Path) -> list[Path]:
 
     @pass_context
     def link_unless_private(context: Any, spec: tuple[str, str], text: str | None = None) -> str:
-        """What begins with an underscore, such as a base class, has no place to link to."""
+        """A private name, such as that of a base class, has no page to link to."""
         return html.escape(text or spec[1]) if spec[1].startswith("_") else link(context, spec, text)
 
     render.configure(docformat="markdown", template_directory=Path(__file__).parent / "api_template")
     render.env.filters.update(to_markdown=str, to_html=as_html, link=link_unless_private)
-    # The __init__ that a dataclass gets has texts for annotations, which pdoc shows as they are, and warns.
+    # The generated __init__ of a dataclass has strings as annotations. pdoc shows them unchanged and warns.
     warnings.filterwarnings("ignore", "Error parsing type annotation .* for .*__init__", UserWarning)
+    for name in tinyres.__all__:
+        getattr(tinyres, name)  # pdoc finds only what is loaded
     modules = {name: doc.Module(extract.load_module(name)) for name in module_names()}
     pages = {out / f"{name.replace('.', '/')}.html": module for name, module in modules.items()}
     for path, module in pages.items():
@@ -61,15 +57,15 @@ def build(out: Path) -> list[Path]:
 
 
 def as_html(docstring: str) -> str:
-    """Paragraph for paragraph, as they are divided by empty lines."""
+    """Each paragraph separately; empty lines divide them."""
     return "\n".join(map(paragraph, re.split(r"\n\s*\n", docstring.strip("\n"))))
 
 
 def paragraph(text: str) -> str:
     escaped = re.sub(r"`([^`\n]+)`", r"<code>\1</code>", html.escape(text.rstrip(), quote=False))
     lines = text.split("\n")
-    if any(AS_IT_STANDS.search(line) for line in lines):
-        return f'<pre class="as-it-stands">{escaped}</pre>'
+    if any(PREFORMATTED.search(line) for line in lines):
+        return f'<pre class="preformatted">{escaped}</pre>'
     if all(len(line) >= SOURCE_WIDTH for line in lines[:-1]):
         return f"<p>{escaped}</p>"
     return "<p>" + escaped.replace("\n", "<br>\n") + "</p>"

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 import runs
 
-from tinyres import data, models
+from tinyres import data
+from tinyres import train as learning
 from tinyres.app.training import Interrupted, RunFolder, resume, train, trainer
 from tinyres.data.download import Archive, fetch
 
@@ -66,12 +67,12 @@ def _train(
     """
     os.environ["TINYRES_KERNELS"] = "array"  # nothing to compile
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(models._MODELS, "tiny", runs.tiny)
+        runs.add_model(patch, "tiny", runs.tiny)
         patch.setattr(data, "shapes", runs.few_shapes)
         patch.setattr(trainer, "draw_curves", lambda *arguments: None)
         patch.setattr(trainer, "SAVE_EVERY", save_every)
         if slowly:
-            patch.setattr(trainer, "backpropagate", _slow(trainer.backpropagate, slowly))
+            patch.setattr(learning, "train_step", _slow(learning.train_step, slowly))
         if die_at or count:
             _count_calls(patch, die_at, half, made := [])
         go = resume if RunFolder(folder).config.exists() else train

@@ -9,14 +9,13 @@ def test_…(fault):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
 NAME = "faults"
 TRIED = pytest.StashKey[list[bool]]()  # of a test: for each fault, was it survived?
-COUNTS = pytest.StashKey[dict[str, list[int]]]()  # of the session: {kind: [tried, survived]}
 
 
 @pytest.fixture
@@ -44,26 +43,21 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[COUNTS] = {}
-    config.pluginmanager.register(_Counter(config.stash[COUNTS]), "fault_counter")
-
-
-class _Counter:
-    def __init__(self, counts: dict[str, list[int]]) -> None:
-        self.counts = counts
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+def counted(reports: Iterable[pytest.TestReport]) -> dict[str, list[int]]:
+    """{kind: [tried, survived]}"""
+    counts: dict[str, list[int]] = {}
+    for report in reports:
         for name, value in report.user_properties:
             if name == NAME:
                 kind, tried, survived = value
-                before = self.counts.get(kind, [0, 0])
-                self.counts[kind] = [before[0] + tried, before[1] + survived]
-        report.user_properties = [each for each in report.user_properties if each[0] != NAME]  # counted once
+                before = counts.get(kind, [0, 0])
+                counts[kind] = [before[0] + tried, before[1] + survived]
+    return counts
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    counts = config.stash[COUNTS]
+    reports = [report for end in ("passed", "failed", "error") for report in terminalreporter.getreports(end)]
+    counts = counted(report for report in reports if isinstance(report, pytest.TestReport))
     if not counts or NAME not in config.getoption("markexpr"):
         return
     terminalreporter.section("faults")

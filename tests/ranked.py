@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import runs
 
-from tinyres import data, models
+from tinyres import data
 from tinyres.app import cli
 from tinyres.app.training import trainer
+from tinyres.scale import team
 from tinyres.scale.parallel import rank_started
 
 
@@ -44,12 +46,12 @@ def with_accident(backpropagate: Callable[..., Any], rank: str, at: str, what: s
 
 
 def main() -> int:
-    models._MODELS["tiny"] = runs.tiny
+    runs.add_model(pytest.MonkeyPatch(), "tiny", runs.tiny)
     data.shapes = runs.few_shapes
     trainer.draw_curves = lambda *arguments: None
     trainer.SAVE_EVERY = 0.0  # after every step
     if accident := os.environ.get("ACCIDENT", ""):
-        trainer.backpropagate = with_accident(trainer.backpropagate, *accident.split())
+        team.backpropagate = with_accident(team.backpropagate, *accident.split())
     if rank_started() > 0:  # what others than the first would write lies there afterwards
         Path("elsewhere").mkdir(exist_ok=True)
         os.chdir("elsewhere")

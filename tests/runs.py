@@ -1,14 +1,17 @@
 """For the tests of training: a tiny network, a few pictures, and runs that take a moment."""
 
+import sys
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from tinyres import data, models, nn
+from tinyres import data, nn
 from tinyres.app.training import RunFolder, Settings, checkpoint, train
 from tinyres.data.shapes import shapes
+from tinyres.models import registry
 
 BATCHES = 3  # in an epoch: 72 of 80 pictures, 24 a batch; the other 8 are for validation, one batch
 
@@ -26,6 +29,12 @@ def tiny(num_classes: int = 10, shortcut: str = "A") -> nn.Module:
     )
 
 
+def add_model(patch, name, make):
+    """From here on make() is the model of this name."""
+    patch.setitem(registry.FILES, name, name)
+    patch.setitem(sys.modules, f"tinyres.models.{name}", SimpleNamespace(**{name: make}))
+
+
 @cache
 def few_shapes() -> tuple[data.Dataset, data.Dataset]:
     return shapes(train=80, test=50)
@@ -34,7 +43,7 @@ def few_shapes() -> tuple[data.Dataset, data.Dataset]:
 @pytest.fixture
 def tiny_world(monkeypatch, tmp_path):
     """Inside, the model "tiny" exists, Shapes has 80 + 50 pictures, no curves are drawn, and we are in tmp_path."""
-    monkeypatch.setitem(models._MODELS, "tiny", tiny)
+    add_model(monkeypatch, "tiny", tiny)
     monkeypatch.setattr(data, "shapes", few_shapes)
     monkeypatch.setattr("tinyres.app.training.trainer.draw_curves", lambda *arguments: None)
     monkeypatch.chdir(tmp_path)

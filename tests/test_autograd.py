@@ -468,7 +468,7 @@ def test_observers_learn_which_tensor_is_which():
 def test_nobody_is_told_when_nobody_watches(monkeypatch):
     for name in ("applying", "applied", "sweeping", "swept", "added"):
         monkeypatch.setattr(Observer, name, None)  # a call would be an error
-    assert tinyres.autograd._mode.observers == ()
+    assert tinyres.modes.mode.observers == ()
     x = leaf(1.0)
     (x * x).backward()
     assert x.grad.tolist() == [2]
@@ -526,7 +526,7 @@ def test_ops_take_tensors():
             lambda gy: (gy, gy.astype("f4")),
             r"Wrong.backward returned float32 \(2,\) for input 1, which is float64 \(2,\)",
         ),
-        (lambda gy: (gy, None), "Wrong.backward returned None for input 1, which needs a gradient"),
+        (lambda gy: (gy, None), r"Wrong.backward returned None for input 1, which is float64 \(2,\)"),
         (lambda gy: gy, "Wrong.backward returned 1 gradients for 2 inputs"),
         (lambda gy: (gy, gy, gy), "Wrong.backward returned 3 gradients for 2 inputs"),
     ],

@@ -1,6 +1,7 @@
 """tinyres/device.py: which kernels serve, and where arrays go. (A GPU is not needed.)"""
 
 import sys
+import threading
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -16,17 +17,14 @@ import tinyres_kernels.numba_cuda
 import tinyres_kernels.reference
 from tinyres import Tensor
 from tinyres.device import (
-    Kernels,
     device_of,
     is_array,
     kernels_for,
+    kernels_through,
     must_compile,
     to_device,
-    use_gpu,
-    using_products,
 )
 from tinyres.nn import functional as F
-from tinyres_kernels import products
 
 X = np.ones((1, 1, 3, 3))
 RUNGS = [getattr(tinyres_kernels, name) for name in tinyres.device.RUNGS]
@@ -78,13 +76,6 @@ def test_sums_and_relus_use_it_too(monkeypatch):
     monkeypatch.setenv("TINYRES_KERNELS", "reference")
     F.relu(Tensor(X, requires_grad=True) + 1).backward(X)
     assert called == ["add", "relu", "relu_grad_x"]
-
-
-@pytest.mark.parametrize("rung", RUNGS)
-def test_every_rung_offers_every_kernel(rung):
-    wanted = {name for name in vars(Kernels) if not name.startswith("_")}
-    assert {"conv2d", "max_pool2d_grad_x", "batch_norm_statistics", "add", "relu"} <= wanted
-    assert {name for name in wanted if not callable(getattr(rung, name, None))} == set()
 
 
 def test_on_the_cpu_nothing_is_copied():
@@ -157,56 +148,28 @@ def test_array_kernels_need_no_compiling(monkeypatch, tmp_path):
     assert not must_compile()
 
 
-def test_the_gpu_of_a_rank(monkeypatch):
-    """Three ranks on a machine with two GPUs: the third shares."""
-    used = []
-    device = SimpleNamespace(
-        Device=lambda number: SimpleNamespace(use=lambda: used.append(number)),
-        runtime=SimpleNamespace(getDeviceCount=lambda: 2),
-    )
-    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(cuda=device))
-    for rank in range(3):
-        use_gpu(rank)
-    assert used == [0, 1, 0]
+class Louder:
+    """Kernels whose relu answers with ten times as much."""
+
+    def __init__(self, kernels):
+        self.kernels = kernels
+
+    def relu(self, x):
+        return 10 * self.kernels.relu(x)
 
 
-# ---- products --------------------------------------------------------------------------------------------------------
+def test_what_is_put_between_ops_and_kernels():
+    x = Tensor([-1.0, 2.0])
+    with pytest.raises(KeyError), kernels_through(Louder):
+        assert F.relu(x).data.tolist() == [0, 20]
+        raise KeyError
+    assert F.relu(x).data.tolist() == [0, 2]
 
 
-@pytest.fixture
-def highest():
-    yield
-    tinyres.set_float32_matmul_precision("highest")
-
-
-@pytest.mark.usefixtures("highest")
-def test_torchs_words_for_precision():
-    assert tinyres.get_float32_matmul_precision() == "highest"
-    for word, kind in {"high": "tf32", "medium": "bf16", "highest": "float32"}.items():
-        tinyres.set_float32_matmul_precision(word)
-        assert (tinyres.get_float32_matmul_precision(), products.get()) == (word, kind)
-
-
-def test_another_word_is_refused():
-    with pytest.raises(ValueError, match=r"expected one of 'highest', 'high', 'medium'; got 'low'"):
-        tinyres.set_float32_matmul_precision("low")
-    with pytest.raises(ValueError, match=r"expected one of float32, tf32, bf16; got 'float16'"):
-        products.choose("float16")
-    assert products.get() == "float32"
-
-
-def test_for_a_while():
-    with pytest.raises(ZeroDivisionError), using_products("bf16"):
-        assert tinyres.get_float32_matmul_precision() == "medium"
-        raise ZeroDivisionError
-    assert tinyres.get_float32_matmul_precision() == "highest"
-
-
-@pytest.mark.parametrize("rung", [tinyres_kernels.array, tinyres_kernels.cpu])
-def test_on_the_cpu_nothing_is_rounded(rung):
-    x, w = (
-        np.random.default_rng(0).standard_normal(shape).astype(np.float32) for shape in ((2, 4, 8, 8), (4, 4, 3, 3))
-    )
-    exact = rung.conv2d(x, w, (1, 1), (1, 1))
-    with using_products("bf16"):
-        np.testing.assert_array_equal(rung.conv2d(x, w, (1, 1), (1, 1)), exact)
+def test_only_this_thread_computes_through_it():
+    seen = []
+    with kernels_through(Louder):
+        thread = threading.Thread(target=lambda: seen.append(F.relu(Tensor([2.0])).item()))
+        thread.start()
+        thread.join()
+    assert seen == [2]

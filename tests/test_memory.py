@@ -24,10 +24,9 @@ pytestmark = pytest.mark.usefixtures("no_gc")
 
 
 @pytest.fixture(params=["array", "cpu"])
-def rung(request, monkeypatch):
-    """Each rung that one would train on; the compiled kernels for small arrays too."""
+def rung(request, monkeypatch, compiled_kernels_take_small_arrays):
+    """Each rung on which one would train."""
     monkeypatch.setenv("TINYRES_KERNELS", request.param)
-    monkeypatch.setattr("tinyres_kernels.cpu.elements.LEAST_BYTES", 1)
 
 
 @pytest.fixture(params=[InACycle, Hoarding])
@@ -230,16 +229,18 @@ def test_peak_memory_of_a_deep_chain(tracing):
 
 def garbage_of(action):
     """The types of what only the garbage collector could free, once action has run."""
-    action()  # once before: kernels are compiled, and compilers do leave cycles
-    gc.collect()
-    action()
-    gc.set_debug(gc.DEBUG_SAVEALL)  # what is found goes to gc.garbage
+    gc.freeze()  # the collector skips what is there already: all the other tests' objects, which take it seconds
     try:
+        action()  # once before: kernels are compiled, and compilers do leave cycles
+        gc.collect()
+        action()
+        gc.set_debug(gc.DEBUG_SAVEALL)  # what is found goes to gc.garbage
         gc.collect()
         return [type(found).__name__ for found in gc.garbage]
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
+        gc.unfreeze()
 
 
 class Failing(Identity):

@@ -1,24 +1,24 @@
 """Reverse-mode differentiation: the whole engine.
 
-A Tensor is an array with a Node. The Node knows the Op that made the array, and an Op the Nodes of its inputs: that
-is the graph. `backward` walks it from the loss to the leaves. Each Op is handed gy, the gradient of the loss with
-respect to its output, and answers with the gradient for each of its inputs; what reaches one node along several ways
-is added up. Nodes hold no values, so the graph keeps alive only what the ops save. Below the Tensor everything is
-plain arrays: `data` and `grad` are NumPy (or CuPy) arrays, and so is all that an Op sees.
+A Tensor is an array with a Node. The Node knows the Op that made the array, and an Op knows the Nodes of its inputs:
+that is the graph. `backward` walks it from the loss to the leaves. Each Op receives gy, the gradient of the loss with
+respect to its output, and returns the gradient for each of its inputs. Gradients that reach a node along several paths
+are added up. Nodes hold no values, so the graph keeps alive only what the ops save. Below the Tensor everything is
+plain arrays: `data` and `grad` are NumPy (or CuPy) arrays, and so is everything that an Op sees.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from tinyres import device as devices
+from tinyres.modes import Removable, mode
+from tinyres.operators import Operators
+from tinyres_kernels.contract import Array as Array
 
-Array = Any  # a numpy.ndarray or a cupy.ndarray
 Hook = Callable[[Array], Array | None]
 
 
@@ -41,12 +41,12 @@ class Node:
                     raise ValueError(f"a hook returned a gradient of {came}, expected {expected}")
                 gy = changed
         if self.op is None or self.retains_grad:
-            self.grad = gy.copy() if self.grad is None else self.grad + gy  # a copy: gy may be another's too
+            self.grad = gy.copy() if self.grad is None else self.grad + gy  # a copy: other nodes may share gy
         return gy
 
 
-class Tensor:
-    """An array, and where it came from.
+class Tensor(Operators):
+    """An array, and its place in the graph.
 
     data: an array, a number or nested lists. Float arrays keep their dtype; Python floats become float32.
     requires_grad: ask `backward` for this tensor's gradient; only floating-point tensors have one.
@@ -55,14 +55,14 @@ class Tensor:
     __array_ufunc__ = None  # numpy_array * tensor: let Tensor.__rmul__ answer, not NumPy element by element
 
     def __init__(self, data: Any, requires_grad: bool = False):
-        self.data: Array = _as_array(data)
+        self.data: Array = data.data if isinstance(data, Tensor) else devices.as_array(data)
         self.node = Node()
         self.requires_grad = False
         if requires_grad:
             self.requires_grad_()
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Switch the asking for a gradient on or off, for a leaf."""
+        """Ask backward for this leaf's gradient, or stop asking."""
         if requires_grad and self.dtype.kind not in "fc":
             raise TypeError(f"only floating-point tensors have gradients, got {self.dtype}; use .to('float32')")
         self.requires_grad = requires_grad
@@ -71,13 +71,13 @@ class Tensor:
     def backward(self, gradient: Array | None = None, retain_graph: bool = False) -> None:
         """Add the gradient of self to the `.grad` of every leaf below that requires one.
 
-        gradient: dloss/dself, an array of self's shape; may be left out if self is a single number (then 1).
-        retain_graph: keep what the ops saved, so that backward can run again; otherwise it is freed on the way.
+        gradient: dloss/dself, an array of self's shape; 1 if left out, for a self with one element.
+        retain_graph: keep what the ops saved, so that backward can run again; otherwise free it on the way.
         """
         if not self.requires_grad:
             raise RuntimeError("backward: nothing here requires a gradient (no requires_grad=True below, or no_grad())")
         gradients = {self.node: self._seed(gradient)}
-        ours: set[Node] = set()  # whose gradient lies in a buffer we made: the only ones to add to in place
+        ours: set[Node] = set()  # nodes whose gradient is a buffer made here: only these may be added to in place
         for node in _outputs_first(self.node):
             gy = node.receive(gradients.pop(node))
             if node.op is None:
@@ -89,14 +89,14 @@ class Tensor:
                 if gx is None:
                     continue
                 if x.node not in gradients:
-                    gradients[x.node] = gx  # perhaps shared: Add hands the same gy to both its inputs
+                    gradients[x.node] = gx  # perhaps shared: Add returns the same gy for both its inputs
                     continue
                 if x.node in ours:
                     gradients[x.node] += gx
                 else:
                     gradients[x.node] = devices.kernels_for(gx).add(gradients[x.node], gx)
                     ours.add(x.node)
-                for observer in _mode.observers:
+                for observer in mode.observers:
                     observer.added(x.node, gx, gradients[x.node])
 
     def _seed(self, gradient: Array | None) -> Array:
@@ -114,7 +114,7 @@ class Tensor:
         return Removable(self.node.hooks, hook)
 
     def retain_grad(self) -> None:
-        """Keep `.grad` here too, though self is no leaf."""
+        """Keep `.grad` here too, although self is not a leaf."""
         self.node.retains_grad = True
 
     def detach(self) -> Tensor:
@@ -192,38 +192,9 @@ class Tensor:
         origin = f", op={self.op.name}" if self.op else ", requires_grad=True" if self.requires_grad else ""
         return f"Tensor({values}, {self.dtype}{origin})"
 
-    if TYPE_CHECKING:  # Hung on by the op's own file, at its foot: a + b is add in ops/add.py, and so on.
-
-        def __add__(self, /, other: Any) -> Tensor: ...
-        def __radd__(self, /, other: Any) -> Tensor: ...
-        def __sub__(self, /, other: Any) -> Tensor: ...
-        def __rsub__(self, /, other: Any) -> Tensor: ...
-        def __mul__(self, /, other: Any) -> Tensor: ...
-        def __rmul__(self, /, other: Any) -> Tensor: ...
-        def __truediv__(self, /, other: Any) -> Tensor: ...
-        def __rtruediv__(self, /, other: Any) -> Tensor: ...
-        def __matmul__(self, /, other: Tensor) -> Tensor: ...
-        def __pow__(self, /, exponent: float) -> Tensor: ...
-        def __neg__(self, /) -> Tensor: ...
-        def __getitem__(self, /, index: Any) -> Tensor: ...
-        def exp(self, /) -> Tensor: ...
-        def log(self, /) -> Tensor: ...
-        def sqrt(self, /) -> Tensor: ...
-        def relu(self, /) -> Tensor: ...
-        def sigmoid(self, /) -> Tensor: ...
-        def tanh(self, /) -> Tensor: ...
-        def sum(self, /, dim: Any = None, keepdim: bool = False) -> Tensor: ...
-        def mean(self, /, dim: Any = None, keepdim: bool = False) -> Tensor: ...
-        def reshape(self, /, *shape: Any) -> Tensor: ...
-        def view(self, /, *shape: Any) -> Tensor: ...
-        def flatten(self, /, start_dim: int = 0, end_dim: int = -1) -> Tensor: ...
-        def transpose(self, /, dim0: int, dim1: int) -> Tensor: ...
-        def permute(self, /, *dims: Any) -> Tensor: ...
-        def to(self, /, device: Any = None, dtype: Any = None) -> Tensor: ...
-
 
 class Input(NamedTuple):
-    """What an Op remembers of an input: where its gradient goes, and how it must look."""
+    """What an Op remembers of an input: the node that its gradient goes to, and the gradient's shape and dtype."""
 
     node: Node
     shape: tuple[int, ...]
@@ -231,11 +202,11 @@ class Input(NamedTuple):
 
 
 class Op:
-    """One recorded call: the graph grows by one Op at a time. A subclass writes forward and backward side by side.
+    """One call of an operation, and a node of the graph. A subclass has forward and backward side by side.
 
-    forward(*arrays) returns one array and keeps what backward will need in `self.saved`. backward(gy) returns the
-    gradient for each input: an array, or a tuple of them with None where `self.needs` says that nobody asks.
-    backward must not write into gy: after an addition it belongs to both branches. Settings go into __init__.
+    forward(*arrays) returns one array, and keeps in `self.saved` what backward will need. backward(gy) returns the
+    gradient for each input: an array, or a tuple of arrays, with None where `self.needs` is False. backward must not
+    write into gy: after an addition both branches share it. Settings go into __init__.
     """
 
     saved: tuple[Any, ...] = ()
@@ -253,28 +224,28 @@ class Op:
         return type(self).__name__
 
     def __call__(self, *inputs: Tensor) -> Tensor:
-        """Compute the output; record self as its origin if anyone will want a gradient."""
+        """Compute the output, and record self as its origin if any input needs a gradient."""
         if self.applied:
             raise RuntimeError(f"{self.name}: this instance was applied before; make a new one for each call")
         for x in inputs:
             if not isinstance(x, Tensor):
                 raise TypeError(f"{self.name}: expected Tensors, got {type(x).__name__}; wrap it: Tensor(...)")
         self.applied = True
-        self.needs = tuple(x.requires_grad and _mode.recording for x in inputs)
+        self.needs = tuple(x.requires_grad and mode.recording for x in inputs)
         self.inputs = tuple(Input(x.node, x.shape, x.dtype) for x in inputs)
-        for observer in _mode.observers:
+        for observer in mode.observers:
             observer.applying(self, inputs)
         y = Tensor(self.forward(*(x.data for x in inputs)))
         if any(self.needs):
             y.requires_grad = True
             y.node.op = self
-        for observer in _mode.observers:
+        for observer in mode.observers:
             observer.applied(self, y)
         return y
 
     def sweep(self, gy: Array) -> tuple[Array | None, ...]:
         """backward(gy), checked: for each input that needs one a gradient of its shape and dtype, for others None."""
-        for observer in _mode.observers:
+        for observer in mode.observers:
             observer.sweeping(self, gy)
         returned = self.backward(gy)
         grads = returned if isinstance(returned, tuple) else (returned,)
@@ -282,19 +253,16 @@ class Op:
             raise ValueError(f"{self.name}.backward returned {len(grads)} gradients for {len(self.inputs)} inputs")
         wanted = tuple(gx if needed else None for gx, needed in zip(grads, self.needs, strict=True))
         for i, (x, gx) in enumerate(zip(self.inputs, wanted, strict=True)):
-            if self.needs[i] and gx is None:
-                raise ValueError(f"{self.name}.backward returned None for input {i}, which needs a gradient")
-            if gx is not None and (gx.shape != x.shape or gx.dtype != x.dtype):
-                raise ValueError(
-                    f"{self.name}.backward returned {gx.dtype} {gx.shape} for input {i}, which is {x.dtype} {x.shape}"
-                )
-        for observer in _mode.observers:
+            if self.needs[i] and (gx is None or gx.shape != x.shape or gx.dtype != x.dtype):
+                came = None if gx is None else f"{gx.dtype} {gx.shape}"
+                raise ValueError(f"{self.name}.backward returned {came} for input {i}, which is {x.dtype} {x.shape}")
+        for observer in mode.observers:
             observer.swept(self, gy, wanted)
         return wanted
 
 
 class Released(Op):
-    """Stands in for an op whose backward has run."""
+    """Takes the place of an op whose backward has run."""
 
     def sweep(self, gy: Array) -> tuple[Array | None, ...]:
         raise RuntimeError(
@@ -324,77 +292,3 @@ def _outputs_first(root: Node) -> Iterator[Node]:
             if node.op is not None:
                 stack.extend((x.node, False) for x, need in zip(node.op.inputs, node.op.needs, strict=True) if need)
     return reversed(order)
-
-
-class Observer:
-    """Is told of every op, before and after its forward and its backward. Override what you need; see `observe`.
-
-    `y.node` and `op.inputs[i].node` say who is who: the node that one op made is an input's node of the next. Arrays
-    are the engine's own: copy what you keep, write into none.
-    """
-
-    def applying(self, op: Op, inputs: tuple[Tensor, ...]) -> None:
-        """op is about to compute its output from these."""
-
-    def applied(self, op: Op, y: Tensor) -> None:
-        """op has made y from op.inputs."""
-
-    def sweeping(self, op: Op, gy: Array) -> None:
-        """op.backward(gy) is about to run; gy is complete, and the hooks have seen it."""
-
-    def swept(self, op: Op, gy: Array, grads: tuple[Array | None, ...]) -> None:
-        """op.backward(gy) has returned grads."""
-
-    def added(self, node: Node, gx: Array, total: Array) -> None:
-        """Where ways meet: gx was added to what had reached node along others, and total is the sum so far."""
-
-
-class _Mode(threading.local):
-    recording = True
-    observers: tuple[Observer, ...] = ()
-
-
-_mode = _Mode()
-
-
-@contextmanager
-def no_grad() -> Iterator[None]:
-    """Inside, nothing is recorded and nothing saved: for evaluation, and for writing to parameters."""
-    before, _mode.recording = _mode.recording, False
-    try:
-        yield
-    finally:
-        _mode.recording = before
-
-
-@contextmanager
-def observe(observer: Observer) -> Iterator[None]:
-    """Inside, `observer` is told of every op in this thread: for counting, profiling and drawing."""
-    before, _mode.observers = _mode.observers, (*_mode.observers, observer)
-    try:
-        yield
-    finally:
-        _mode.observers = before
-
-
-class Removable:
-    """What registering a hook returns: `.remove()` takes the hook away again."""
-
-    def __init__(self, hooks: dict[object, Any], hook: Any):
-        self.hooks, self.key = hooks, object()
-        hooks[self.key] = hook
-
-    def remove(self) -> None:
-        self.hooks.pop(self.key, None)
-
-
-def _as_array(data: Any) -> Array:
-    if isinstance(data, Tensor):
-        return data.data
-    if devices.is_array(data):
-        return data
-    array = np.asarray(data)
-    if array.dtype.kind not in "fciub":
-        raise TypeError(f"expected numbers, got {type(data).__name__} with dtype {array.dtype}")
-    made_of_python_floats = array.dtype == np.float64 and not isinstance(data, np.generic)
-    return array.astype(np.float32) if made_of_python_floats else array

@@ -1,35 +1,36 @@
 # %% [markdown]
 # # 00 · setup and tour
 #
-# At the end tinyres runs on your machine, you have trained a small residual network in seconds, asked for your first
-# gradient and answered your first exercise; and you know where everything is.
+# At the end of this lesson tinyres runs on your machine. You have trained a small residual network in seconds, computed
+# your first gradient and solved your first exercise, and you know where everything is.
 #
 # *15 minutes. Before it: nothing.*
 
 # %% [markdown]
 # ## Install
 #
-# You need Python 3.11 or newer and the folder of this project. In that folder, these two commands set up everything:
+# You need Python 3.11 or newer and the folder of this project. In that folder, these two commands set everything up:
 #
 # ```sh
 # pip install -e . && tinyres train
 # pip install -e ".[test]" && pytest
 # ```
 #
-# The first trains a small network for a minute, so you see at once that all is well; half of that minute goes into
-# compiling the fast kernels, which happens once. The second runs the tests. For the lessons:
+# The first command trains a small network for a minute, so you see at once that everything works. Half of that minute
+# is spent on compiling the fast kernels, which happens only once. The second command runs the tests. For the lessons
+# you can use:
 #
 # - **JupyterLab**: `pip install -e ".[tutorials]"`, then `jupyter lab tutorials`.
 # - **VS Code**: open the folder, then a notebook, and choose as its kernel the Python into which you installed tinyres.
-# - **Colab**: open or upload the notebook. Each session there begins with an empty machine, so put this into a new
-#   first cell, with the address of the repository that you have this from; run it, then take *Restart session* from the
-#   menu:
+# - **Colab**: open or upload the notebook. Each session there begins with an empty machine, so put the following line
+#   into a new first cell, with the address of the repository that this notebook is from. Run it, then choose *Restart
+#   session* from the menu:
 #
 #   ```
 #   !git clone ADDRESS tinyres && pip install -e tinyres
 #   ```
 #
-# If the next cell runs, you are ready. (Click on it and press Shift + Enter; each cell builds on those before.)
+# If the next cell runs, you are ready. (Click on it and press Shift + Enter. Each cell needs the cells before it.)
 
 # %%
 import inspect
@@ -48,19 +49,19 @@ print("tinyres", tinyres.__version__, "is here")
 # %% [markdown]
 # ## Something to learn
 #
-# Shapes is a data set that is drawn in code, so nothing is downloaded: ten shapes in any colour, place, size and angle,
-# under stripes, stray lines and noise. We make the pictures half as wide and high, 16 × 16 pixels, because we are in a
-# hurry.
+# Shapes is a data set that is drawn in code, so nothing is downloaded. It has ten shapes in any colour, place, size and
+# angle, under stripes, stray lines and noise. To save time, we make the pictures half as wide and half as high: 16 × 16
+# pixels.
 
 # %% tags=["sizes"] quick="IMAGES, EPOCHS = 500, 1"
-IMAGES, EPOCHS = 4000, 5  # to train on, and how often to go through them
+IMAGES, EPOCHS = 4000, 5  # training pictures, and how often the network sees them
 
 # %%
 train, test = data.shapes(train=IMAGES, test=500)
 
 
 def halved(dataset):
-    """With the mean of every 2 × 2 pixels."""
+    """The same pictures at half the size: the mean of every 2 × 2 pixels."""
     small = dataset.images.reshape(-1, 3, 16, 2, 16, 2).mean(axis=(3, 5))
     return data.Dataset(small.astype(np.uint8), dataset.labels, dataset.classes, dataset.name)
 
@@ -76,11 +77,11 @@ plt.show()
 # %% [markdown]
 # ## Train a residual network
 #
-# ResNet-8 is the smallest sibling of the paper's networks: three residual blocks. Who guesses gets one in ten right.
-# **What do you expect of a network that has looked at each of 4000 pictures five times?**
+# ResNet-8 is the smallest relative of the paper's networks: it has three residual blocks. A random guess is right one
+# time in ten. **How often do you expect a network to be right that has seen each of 4000 pictures five times?**
 #
-# Do not try to understand every line now; the lessons take them apart one by one. (The very first run on a
-# machine compiles the kernels before anything happens. That is the half minute.)
+# Do not try to understand every line now; the lessons explain them one by one. (The very first run on a machine
+# compiles the kernels before anything else happens. This takes the half minute.)
 
 # %% tags=["varies"]
 tinyres.manual_seed(0)
@@ -94,7 +95,7 @@ schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=EPOCHS * len(ba
 
 
 def share_right():
-    """How much of the test set the network gets right."""
+    """The fraction of the test set that the network classifies correctly."""
     model.eval()
     with no_grad():
         right = [model(Tensor(x)).data.argmax(axis=1) == y for x, y in unseen.epoch(0)]
@@ -122,8 +123,8 @@ tidy(axes, "ResNet-8 on Shapes, 16 × 16 pixels", "times it has seen the trainin
 plt.show()
 
 # %% [markdown]
-# Far from perfect, and far from chance. (`tinyres train` takes 10,000 pictures of full size, ten times, and gets above
-# 98 %.) See what it makes of pictures it was not trained on:
+# This is far from perfect, and far from chance. (`tinyres train` uses 10,000 pictures of full size, sees each ten
+# times, and gets above 98 %.) Here is what the network says about pictures that it was not trained on:
 
 # %% tags=["picture", "varies"]
 images, labels = next(iter(unseen.epoch(0)))
@@ -146,12 +147,12 @@ plt.show()
 # %% [markdown]
 # ## Your first gradient
 #
-# How did it get better? One line of the loop did it: `loss.backward()`. It computes for each of the network's weights
-# in which direction, and how strongly, the loss goes if the weight goes up a little: the *gradient*. The optimiser then
-# moves each weight the other way.
+# How did the network get better? One line of the loop did the main work: `loss.backward()`. For each weight of the
+# network it computes in which direction, and how strongly, the loss changes if the weight goes up a little. This is the
+# *gradient*. The optimiser then moves each weight in the opposite direction.
 #
-# You can have this for any computation. Make a Tensor, ask for its gradient with `requires_grad=True`, and calculate.
-# At x = 3, how many times as fast as x does y = x·x + 2·x grow? Decide before you run the cell after next.
+# You can do the same with any computation. Make a Tensor, request its gradient with `requires_grad=True`, and
+# calculate. At x = 3, how many times as fast as x does y = x·x + 2·x grow? Decide before you run the cell after next.
 
 # %%
 from tinyres.study.course import check
@@ -166,25 +167,25 @@ y.backward()
 print("y =", y.item(), "   ∂y/∂x =", x.grad)
 
 # %% [markdown]
-# Behind this is a record of what was computed. Here it is to step through, forward and back. (It shows where the
-# notebook runs. From a terminal, `tinyres step chain` writes such a page; `tinyres step resnet20` does it for a
-# network.)
+# The library recorded what you computed. The next cell lets you step through this record, forward and backward. (You
+# only see it where the notebook runs. In a terminal, `tinyres step chain` writes such a page, and `tinyres step
+# resnet20` writes one for a network.)
 
 # %% tags=["varies"]
 x = Tensor(3.0, requires_grad=True)
 viz.stepper(lambda: x * x + 2 * x, "The first gradient", {"x": x})
 
 # %% [markdown]
-# ## Exercises answer back
+# ## Exercises check your answer
 #
-# You just met `check`. Put a number in place of `None` above: a wrong one first, 15 say, then the right one. It begins
-# with ○ where there is no answer yet, ✗ where it is wrong, with a word on why, and ✓ where it is right. After the
-# second and third wrong answer comes a hint. `check.first_slope.hint()` gives it at once, and
-# `check.first_slope.solution()` tells all.
+# You have just met `check`. Put a number in place of `None` above: first a wrong one, say 15, then the right one. The
+# reply begins with ○ if there is no answer yet, with ✗ and a reason if the answer is wrong, and with ✓ if it is right.
+# After the second and the third wrong answer you get a hint. `check.first_slope.hint()` gives the hint at once, and
+# `check.first_slope.solution()` shows the solution.
 #
-# More often you write a function. It stands there with its first line and a description; `...` is where your code goes.
-# Here is a *backward*. Suppose x² is one step of a long computation with a loss at its end. Somebody has
-# found out how the loss grows with y = x² and hands you that as gy. How does it grow with x?
+# More often you write a function. You get its first line and a description, and your code goes where the `...` is. The
+# next exercise is a *backward* function. Suppose x² is one step of a long computation with a loss at its end. The steps
+# after it have found out how the loss grows with y = x², and pass this to you as gy. How does the loss grow with x?
 
 
 # %%
@@ -196,13 +197,14 @@ def square_backward(gy, x):
 check.square_backward(square_backward)
 
 # %% [markdown]
-# What does it say to a wrong one? Here is a backward that forgets the 2. (`examine` only looks; it keeps no record.)
+# What does `check` say about a wrong answer? Here is a backward function that forgets the 2. (`examine` gives the same
+# reply as `check`, but records nothing.)
 
 # %%
 print(check.square_backward.examine(lambda gy, x: gy * x))
 
 # %% [markdown]
-# What you have solved is kept in a small file in your home directory, not in the notebook. `check` alone shows the
+# A small file in your home directory keeps what you have solved; the notebook does not. `check` by itself shows the
 # list, and so does `tinyres course` in a terminal.
 
 # %%
@@ -213,18 +215,18 @@ print(*str(check).splitlines()[:9], "…", sep="\n")
 #
 # | folder | what is in it |
 # |---|---|
-# | `tinyres/autograd.py` | the engine: Tensor, Op, and the way back. One page |
-# | `tinyres/ops/` | one operation a file: formula, forward and a backward written by hand |
+# | `tinyres/autograd.py` | the engine: Tensor, Op and the backward pass, on one page |
+# | `tinyres/ops/` | one operation per file: its formula, its forward pass and its hand-written backward pass |
 # | `tinyres/nn/`, `tinyres/optim/` | layers and optimisers, under torch's names |
 # | `tinyres/models/` | ResNets, their plain twins, and the relatives |
-# | `tinyres/data/`, `tinyres/app/training/` | pictures in batches; the loop that trains, saves and resumes |
-# | `tinyres/study/labs/`, `tinyres/look/viz/` | experiments on the claims about residual networks; pages and pictures |
-# | `kernels/tinyres_kernels/` | the arithmetic: once as loops to read, once in NumPy, once compiled |
-# | `tests/`, `tutorials/` | the same tree again, with what proves it; these lessons |
+# | `tinyres/data/`, `tinyres/train.py` | pictures in batches; the training loop |
+# | `tinyres/study/labs/`, `tinyres/look/viz/` | experiments on claims about residual networks; pages and pictures |
+# | `kernels/tinyres_kernels/` | the arithmetic: as loops to read, in NumPy, and compiled |
+# | `tests/`, `tutorials/` | the tests, in the same tree; these lessons |
 #
-# An op and all that belongs to it carry one name: `git ls-files '*relu*'` lists the page, the kernels and the test.
-# This is such a page. Its second method is a backward like the one you wrote. (`kernels_for` picks the
-# fastest code for the array at hand.)
+# An op and everything that belongs to it have the same name: `git ls-files '*relu*'` lists the page, the kernels and
+# the test. The next cell prints such a page. Its second method is a backward function like the one you wrote.
+# (`kernels_for` picks the fastest code for the given array.)
 
 # %%
 from tinyres.ops.relu import ReLU
@@ -236,12 +238,12 @@ print(inspect.getsource(ReLU))
 #
 # In a terminal:
 #
-# - `tinyres lab --list` shows the experiments, and `tinyres lab chain` runs one. Each states a claim, tries it,
-#   and says whether it held. Several did not: [docs/labs.md](../docs/labs.md).
-# - `tinyres gradcheck` proves every backward in the library against the slope of its forward.
-# - `tinyres train` with its settings trains any of the models; `tinyres summary resnet20` says what one is made of.
+# - `tinyres lab --list` shows the experiments, and `tinyres lab chain` runs one. Each states a claim, tests it, and
+#   says whether it was true. Several were not: [docs/labs.md](../docs/labs.md).
+# - `tinyres gradcheck` compares every backward pass in the library with the measured slope of its forward pass.
+# - `tinyres train` trains any of the models, and `tinyres summary resnet20` shows the layers of one.
 #
-# The same program from Python, for those who do not leave the notebook:
+# You can also run the same program from Python, without leaving the notebook:
 
 # %% tags=["varies"]
 from tinyres.app.cli import main
@@ -249,12 +251,12 @@ from tinyres.app.cli import main
 _ = main(["lab", "--list"])
 
 # %% [markdown]
-# ## What to take along
+# ## Summary
 #
-# - `loss.backward()` finds the gradient of every weight; the optimiser walks against it. The rest of the course
-#   is about how the first works, and about networks in which it works well.
-# - `check.NAME(mine)` examines an answer, `check` shows your progress.
-# - Library code is there to be read: start at `tinyres/autograd.py`.
+# - `loss.backward()` computes the gradient of every weight, and the optimiser moves each weight against its gradient.
+#   The rest of the course is about how `backward` works, and about networks in which it works well.
+# - `check.NAME(mine)` checks an answer, and `check` shows your progress.
+# - The code of the library is meant to be read. Start with `tinyres/autograd.py`.
 # - The names are torch's. What you learn here carries over.
 #
 # Next: [01 · the chain rule by hand](01_chain_rule.ipynb).

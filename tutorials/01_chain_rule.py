@@ -1,13 +1,13 @@
 # %% [markdown]
 # # 01 · the chain rule by hand
 #
-# At the end you can compute the slope of the cost for every weight of a chain, by hand, in one pass back; you know why
-# nothing in that pass is computed twice, and why slopes vanish or explode on their way.
+# At the end you can compute the slope of the cost for every weight of a chain, by hand, in one backward pass. You know
+# why nothing in that pass is computed twice, and why slopes vanish or explode on the way.
 #
 # *35 minutes. Before it: [00](00_setup_and_tour.ipynb).*
 
 # %% [markdown]
-# A network is many small computations, one behind the other. Training asks the same question of each of its weights:
+# A network is many small computations, one after the other. Training asks the same question of each of its weights:
 # **if I turn this one up a little, what happens to the cost, far away at the other end?**
 #
 # The smallest network with this problem is a chain of single neurons. Each multiplies what it gets by its weight and
@@ -15,7 +15,7 @@
 #
 # $$z_1 = w_1 x,\quad a_1 = s(z_1),\quad z_2 = w_2 a_1,\quad a_2 = s(z_2),\;\dots\qquad C = \tfrac12 (a_n - t)^2$$
 #
-# t is the target, what the chain should say. We begin with three neurons.
+# t is the target: the output that we want. We begin with three neurons.
 
 # %%
 import inspect
@@ -54,10 +54,10 @@ for i, w in enumerate(ws):
 print(f"cost: {cost(x, ws, t):.6f}")
 
 # %% [markdown]
-# ## Turn the knob and look
+# ## Turn the knob and see
 #
-# The honest way to find out what w₁ does is to turn it. A step of 0.1, then smaller ones: what do you expect of
-# the ratio "change of the cost : change of w₁"?
+# The most direct way to find out what w₁ does is to change it. We take a step of 0.1, then smaller ones. What do you
+# expect the ratio "change of the cost : change of w₁" to do?
 
 # %%
 for step in (0.1, 0.01, 0.001, 0.0001):
@@ -66,13 +66,13 @@ for step in (0.1, 0.01, 0.001, 0.0001):
     print(f"w₁ turned up by {step:<7g} ΔC / Δw₁ = {ratio:+.7f}")
 
 # %% [markdown]
-# It settles on a number: the slope ∂C/∂w₁. Turning half a step up and half a step down settles sooner; that is the
-# *central difference*, and it will be our ruler for everything that follows.
+# The ratio approaches a number: the slope ∂C/∂w₁. It gets there sooner if we go half a step up and half a step down.
+# That is the *central difference*, and it will be our ruler for everything that follows.
 
 
 # %%
 def ruler(x, ws, t, step=1e-5):
-    """∂C/∂w_i for every i, measured by turning each weight both ways."""
+    """∂C/∂w_i for every i, measured by changing each weight in both directions."""
     slopes = []
     for i in range(len(ws)):
         up, down = list(ws), list(ws)
@@ -87,7 +87,7 @@ print([f"{slope:+.7f}" for slope in ruler(x, ws, t)])
 # %% [markdown]
 # So why not train networks like this? Count the runs: two for every weight. ResNet-20, the smallest network of the
 # ResNet paper, has 269,722 weights. At a millisecond a run, **one step of training would take nine minutes**, and the
-# paper's recipe takes 64,000 steps. We want all the slopes for the price of about one more run.
+# paper's recipe takes 64,000 steps. We want all the slopes for about the cost of one more run.
 
 # %% [markdown]
 # ## One link at a time
@@ -98,7 +98,7 @@ print([f"{slope:+.7f}" for slope in ruler(x, ws, t)])
 # - a = s(z). The slope of the sigmoid has a pleasant form:
 #   $s'(z) = \frac{e^{-z}}{(1 + e^{-z})^2} = \frac{1}{1 + e^{-z}} \cdot \frac{e^{-z}}{1 + e^{-z}} = s(z)\,(1 - s(z))$.
 #
-# The second needs nothing but the output, which is there already. Write it down:
+# The second slope needs only the output, which we already have. Write it as a function:
 
 
 # %%
@@ -121,8 +121,8 @@ tidy(right, "its slope s'(z)", "z", "s'")
 plt.show()
 
 # %% [markdown]
-# Keep the right-hand picture in mind: never above 1/4, and nearly nothing beyond |z| = 5. It returns with a
-# vengeance below.
+# Keep the right-hand picture in mind: the slope is never above 1/4, and it is almost 0 beyond |z| = 5. This will matter
+# below.
 #
 # Now walk from w₁ to the cost and collect a factor at each link:
 #
@@ -147,9 +147,9 @@ for name, factor in factors.items():
 print(f"\nby the ruler:                      {ruler(x, ws, t)[0]:+.7f}")
 
 # %% [markdown]
-# The same number, without turning anything. Note what is *not* among the factors: w₁. We asked what happens when w₁
-# changes; along that way its own value plays no part (except through the z's). Do it for a chain of any length; here
-# the end is a_n, without the cost:
+# We get the same number without changing any weight. Note what is *not* among the factors: w₁. We asked what happens
+# when w₁ changes, and its own value plays no part in that (except through the z's). Now do it for a chain of any
+# length. Here the end is a_n, without the cost:
 
 
 # %%
@@ -166,7 +166,7 @@ check.chain_gradient(chain_gradient)
 # %% [markdown]
 # ## The same factors again and again
 #
-# One weight done. Here are all three, the factors put one below the other:
+# That was one weight. Here are all three, with the factors written below each other:
 #
 # ```text
 # ∂C/∂w₁ = x · s'(z₁) · w₂ · s'(z₂) · w₃ · s'(z₃) · (a₃ − t)
@@ -174,13 +174,13 @@ check.chain_gradient(chain_gradient)
 # ∂C/∂w₃ =                            a₂ · s'(z₃) · (a₃ − t)
 # ```
 #
-# What do you see, reading column by column? The tails are the same. Whoever multiplies each line out by itself, as the
-# next cell does, does the right-hand side of the table three times over; with a hundred layers, a hundred times.
+# Read the table column by column: the lines end in the same factors. If you multiply out each line separately, as the
+# next cell does, you compute the right-hand side of the table three times; with a hundred layers, a hundred times.
 
 
 # %%
 def by_product(ws, a, slopes, t):
-    """Every ∂C/∂w_i as a product of its own."""
+    """Every ∂C/∂w_i as a separate product."""
     gradients = []
     for i in range(len(ws)):
         product = a[i] * slopes[i]
@@ -193,19 +193,19 @@ def by_product(ws, a, slopes, t):
 print([f"{g:+.7f}" for g in by_product(ws, a, slopes, t)])
 
 # %% [markdown]
-# So keep the tail. Call it g: **g_i = ∂C/∂z_i**, what the cost feels of neuron i's z. The last one is
-# g₃ = (a₃ − t)·s'(z₃). One neuron further to the left the tail gets two more factors, and each weight's slope
-# is its tail times one number, the neuron's input h_i (h₁ = x, h₂ = a₁, …):
+# So keep this common tail. Call it g: **g_i = ∂C/∂z_i**, the slope of the cost with respect to neuron i's z. The last
+# one is g₃ = (a₃ − t)·s'(z₃). For each neuron further to the left, the tail gets two more factors. The slope of each
+# weight is its tail times one number, the neuron's input h_i (h₁ = x, h₂ = a₁, …):
 #
 # $$g_i = g_{i+1}\cdot w_{i+1}\cdot s'(z_i), \qquad \frac{\partial C}{\partial w_i} = g_i\cdot h_i$$
 #
-# This is back-propagation, all of it (Rumelhart, Hinton & Williams 1986). The rest of this course is about what
-# to do when z is a picture and w a stack of filters; the two formulas stay.
+# This is all of back-propagation (Rumelhart, Hinton & Williams 1986). The rest of this course is about what to do when
+# z is a picture and w is a stack of filters. The two formulas stay the same.
 
 
 # %%
 def by_recursion(ws, a, slopes, t):
-    """The same, from back to front, with g kept."""
+    """The same from back to front, keeping g."""
     gradients = [0.0] * len(ws)
     g = (a[-1] - t) * slopes[-1]
     for i in reversed(range(len(ws))):
@@ -218,8 +218,9 @@ def by_recursion(ws, a, slopes, t):
 print([f"{g:+.7f}" for g in by_recursion(ws, a, slopes, t)])
 
 # %% [markdown]
-# Two multiplications to move one neuron to the left, one to pay out the weight's slope. Mind the indices: the tail
-# moves through the weight *after* neuron i, then through the slope *of* neuron i. Your turn, for any f:
+# It takes two multiplications to move one neuron to the left, and one more for the slope of the weight. Be careful with
+# the indices: the tail is multiplied by the weight *after* neuron i, then by the slope *of* neuron i. Now write it for
+# any f:
 
 
 # %%
@@ -236,8 +237,9 @@ check.g_recursion(g_recursion)
 # %% [markdown]
 # ## How much does it save?
 #
-# Let Python count. `Counted` is a number that notes every multiplication it takes part in; both functions above take
-# it without noticing. Before you run the cell: a chain of 100 neurons, how many multiplications for each?
+# Let Python count. `Counted` is a number that counts the multiplications it takes part in. Both functions above accept
+# it, because it behaves like any other number. Before you run the cell: how many multiplications does each function
+# need for a chain of 100 neurons?
 
 
 # %%
@@ -266,15 +268,15 @@ for n in (3, 10, 100, 1000):
     print(f"{n:8} {multiplications(by_product, n):16,} {multiplications(by_recursion, n):20,}")
 
 # %% [markdown]
-# n² + n against 3n − 1. For three neurons it hardly matters; for a thousand it is a million against three thousand, and
-# so **all slopes together cost about as much as a run forward, however many weights there are.** That is why networks
-# can be trained at all.
+# The counts are n² + n and 3n − 1. For three neurons the difference hardly matters. For a thousand neurons it is a
+# million against three thousand. So **all slopes together cost about as much as one forward pass, however many weights
+# there are.** That is why networks can be trained at all.
 #
-# Why from the back? One could also start at w₁ and carry ∂a_i/∂w₁ forward. But that pass serves w₁ alone; w₂
-# would need another. Going back, everyone shares the tail, because everyone ends in the same C.
+# Why do we start at the back? We could also start at w₁ and carry ∂a_i/∂w₁ forward. But that pass gives the slope of w₁
+# only, and w₂ would need another pass. Going backward, all weights share the tail, because all paths end in the same C.
 #
-# The library has an experiment on this chain, `tinyres lab chain`, with both ways, the ruler, and a fourth way that
-# does no calculus at all:
+# The library has an experiment on this chain, `tinyres lab chain`. It compares both methods, the ruler, and a fourth
+# method that contains no calculus at all:
 
 # %%
 print(inspect.getsource(lab.by_autograd))
@@ -286,16 +288,16 @@ for i, row in enumerate(zip(*by_way, strict=True)):
     print(f"∂C/∂w_{i + 1}" + "".join(f"{gradient:14.4e}" for gradient in row))
 
 # %% [markdown]
-# All four agree. How the fourth can know, by calling `backward()` on the cost, is the subject of the next lesson: it is
-# the recursion, kept going by a machine.
+# All four agree. The fourth only calls `backward()` on the cost. How that works is the subject of the next lesson: it
+# is the same recursion, carried out by a program.
 #
 # ## Step through it
 #
-# The next cell lets the library run our first chain, forward and back, and shows what happened as a page. Go through it
-# with the buttons: up to the cost, then back. On the way back, gy at each of the `Multiply` steps is a g_i: the product
-# of the factors of our table, from its end up to there.
+# In the next cell the library runs our first chain, forward and backward, and shows the steps on a page. Go through
+# them with the buttons: first up to the cost, then back. In the backward pass, gy at each `Multiply` step is one of our
+# g_i: the product of the factors in the table, from the right-hand end up to that point.
 #
-# (Where notebooks are only shown and not run, the page is missing. `tinyres step chain` writes one like it.)
+# (If you only read the notebook and do not run it, the page is missing. `tinyres step chain` writes a similar one.)
 
 # %% tags=["varies"]
 from tinyres import Tensor
@@ -318,8 +320,8 @@ viz.stepper(step, "The chain of three neurons", names)
 # %% [markdown]
 # ## A surprise: the first layers do not learn
 #
-# The method works for any depth. Does the *training* work, too? Take ten neurons, all weights 1 at the start, and let
-# gradient descent bring the output from where it is to t = 0.3. **Which weights do you expect to move most?**
+# The method works for any depth. Does *training* work for any depth too? Take ten neurons whose weights are all 1 at
+# the start, and let gradient descent bring the output to t = 0.3. **Which weights do you expect to move most?**
 
 # %%
 deep = [1.0] * 10
@@ -339,10 +341,10 @@ tidy(axes, "How far each weight has moved in 2000 steps", "neuron, from the inpu
 plt.show()
 
 # %% [markdown]
-# The output is right. But the last neuron has done nearly all of it. Each one further to the front moved a quarter of
-# what its neighbour did, or less, and the first has not moved by a millionth. For all it did, it need not be there.
+# The output is right. But the last neuron has done nearly all of the work. Each neuron nearer to the input moved a
+# quarter as far as its neighbour, or less, and the first has not moved by a millionth. It learnt nothing.
 #
-# The recursion says why. Each step to the left multiplies g by w·s'(z), and s' is at most 1/4. With ten neurons and
+# The recursion explains why. Each step to the left multiplies g by w·s'(z), and s' is at most 1/4. With ten neurons and
 # every weight 1, how large can |∂a₁₀/∂x| be at most?
 
 # %%
@@ -350,8 +352,8 @@ answer = None  # your number
 check.vanishing(answer)
 
 # %% [markdown]
-# This is the **vanishing gradient** (Hochreiter 1991). Then let us make the weights larger! With w = 4 the factor
-# w·s'(z) can be as large as 1. What do you expect of chains of twenty neurons, all with that weight?
+# This is the **vanishing gradient** (Hochreiter 1991). Can we simply make the weights larger? With w = 4 the factor
+# w·s'(z) can be as large as 1. What do you expect for chains of twenty neurons that all have this weight?
 
 # %%
 print("    w    factor w·s'(z), on average    ∂a₂₀/∂x")
@@ -361,15 +363,16 @@ for w in (1, 2, 4, 8, 16):
     print(f"{w:5} {product ** (1 / 20):20.2g} {product:22.0e}")
 
 # %% [markdown]
-# From 2 to 4 it gets *worse*, by eleven orders of magnitude. The 4 is there, but it also stands in z = w·a, and pushes
-# z out to where the sigmoid is flat. Look at the picture of s' again: the peak is at z = 0, but a sigmoid's outputs are
-# around a half and never negative, so a large positive weight never leads there. Weights alone do not win this one.
+# From 2 to 4 the gradient gets *worse*, by eleven orders of magnitude. The factor 4 is there, but w is also part of z =
+# w·a, and it pushes z to where the sigmoid is flat. Look at the picture of s' again: its peak is at z = 0. But the
+# outputs of a sigmoid are around a half and never negative, so a large positive weight never leads there. Larger
+# weights alone do not solve the problem.
 
 # %% [markdown]
-# ## The other cliff
+# ## The opposite problem
 #
 # Replace the sigmoid by ReLU, f(z) = max(z, 0): its slope is 1 wherever z > 0. Now the factor is w itself. Let it be
-# 1.5. By what factor does a gradient grow on its way back through three such layers?
+# 1.5. By what factor does a gradient grow in the backward pass through three such layers?
 
 # %%
 answer = None  # your number
@@ -389,30 +392,32 @@ with np.errstate(over="ignore"):
     print(f"{layers:4} layers: g = {g}")
 
 # %% [markdown]
-# Infinity is not yet the end. Gradient descent subtracts it from a weight, and then the next run forward multiplies:
+# It does not end with infinity. Gradient descent subtracts it from a weight, and the next forward pass multiplies by
+# that weight:
 
 # %%
 with np.errstate(invalid="ignore"):
     w = np.float32(1.5) - np.float32(0.1) * g
     first = np.maximum(w * np.float32(1), 0)  # the first neuron
-    second = first * w  # what the second makes of it
+    second = first * w  # the z of the second neuron
 print(f"the weight after one step: {w}")
 print(f"first neuron's output:     {first}")
 print(f"second neuron's z:         {second}    (0 · ∞ is not a number)")
 
 # %% [markdown]
-# From here on everything is NaN: every sum and product with it, every weight after the next step. If a training run
-# of yours prints `loss nan`, this is the usual story, read from its end. (`tinyres.detect_anomaly()` finds the
-# beginning.) The lab does it with the engine, and with all the layers:
+# From here on everything becomes NaN: every sum and product with it, and every weight after the next step. If your
+# training prints `loss nan`, this is usually what has happened before. (`tinyres.detect_anomaly()` finds where it
+# began.) The lab shows the same with the engine and with all the layers:
 
 # %%
 print(inspect.getsource(lab.explosion))
 print(lab.explosion())
 
 # %% [markdown]
-# ## A tightrope
+# ## A narrow range
 #
-# What reaches the front is a product of as many factors as there are layers. Such a product has hardly any choice:
+# What reaches the first layer is a product with one factor for each layer. Such a product nearly always vanishes or
+# explodes:
 
 # %%
 depths = np.arange(1, 61)
@@ -420,34 +425,34 @@ _, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
 for factor, colour in ((1.5, VERMILION), (1.1, ORANGE), (1.0, GREEN), (0.9, BLUE), (0.25, "black")):
     axes.semilogy(depths, factor**depths, color=colour, linewidth=2, label=f"{factor:g}")
 axes.set_ylim(1e-20, 1e14)
-tidy(axes, "What a gradient of 1 has become", "layers passed on the way back", "size of the gradient")
+tidy(axes, "What a gradient of 1 has become", "layers passed in the backward pass", "size of the gradient")
 axes.legend(title="factor per layer", frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
 # %% [markdown]
-# Only close to 1 does anything usable arrive. Everything that made deep networks possible is a way of keeping
-# these factors near 1:
+# A usable gradient arrives only if the factors are close to 1. Everything that made deep networks possible is a way of
+# keeping these factors near 1:
 #
 # | remedy | what it does to the factor | lesson |
 # |---|---|---|
-# | ReLU | f' is 1 where the gate is open, not 1/4 at best | [04](04_linear_relu_softmax.ipynb) |
-# | He's initialisation | draws weights that keep sizes as they are, on average | [04](04_linear_relu_softmax.ipynb) |
-# | batch norm | brings z back to where f has a slope, in every layer, at every step | [07](07_batch_norm.ipynb) |
+# | ReLU | f' is 1 where z > 0, instead of 1/4 at most | [04](04_linear_relu_softmax.ipynb) |
+# | He's initialisation | draws weights that keep the size of signals, on average | [04](04_linear_relu_softmax.ipynb) |
+# | batch norm | brings z back to where f has a slope, in every layer and at every step | [07](07_batch_norm.ipynb) |
 # | the residual connection | adds 1 to the factor | [09](09_residual_block.ipynb) |
 
 # %% [markdown]
 # ## The w + 1
 #
-# The last one is the subject of this course, and it fits in a line. Let neuron 2 not only weigh its input but *add the
-# input itself* as well:
+# The last one is the subject of this course, and it fits in one line. Let neuron 2 multiply its input by the weight and
+# also *add the input itself*:
 #
 # $$z_2 = w_2 a_1 + a_1 \qquad\Longrightarrow\qquad \frac{\partial z_2}{\partial a_1} = w_2 + 1$$
 #
-# Put that into every neuron, and each w in the product becomes w + 1. When training has not done anything yet, weights
-# are small: a factor of 0.01 becomes one of 1.01.
+# If every neuron does this, each w in the product becomes w + 1. At the start of training, weights are small: a factor
+# of 0.01 becomes one of 1.01.
 #
-# Predict: chains of thirty sigmoid neurons, weights drawn between 0 and 1. By how much will +1 enlarge the gradient
-# of w₁, and will it be enough?
+# Make a prediction: take chains of thirty sigmoid neurons with weights drawn between 0 and 1. By how much will the + 1
+# enlarge the gradient of w₁, and will it be enough?
 
 # %%
 depths = list(range(1, 31))
@@ -456,15 +461,15 @@ inside = lab.medians_by_depth("sigmoid", 1.0, depths, 200, seed=0)
 print(f"w:     {plain[-1]:.0e}\nw + 1: {inside[-1]:.0e}    {inside[-1] / plain[-1]:.0e} times as much")
 
 # %% [markdown]
-# Thirteen orders of magnitude, for one addition. And yet: 10⁻¹⁸ is still nothing. The sigmoid's 1/4 comes on top of
-# each w + 1.
+# One addition gains thirteen orders of magnitude. But 10⁻¹⁸ is still almost 0, because each w + 1 is multiplied by the
+# sigmoid's slope, which is at most 1/4.
 #
-# So move the addition *around the whole neuron*, sigmoid and all: a_i = a_{i−1} + s(w_i·a_{i−1}). In general, for a
-# block y = x + F(x) with anything inside,
+# So move the addition *around the whole neuron*, including the sigmoid: a_i = a_{i−1} + s(w_i·a_{i−1}). In general, for
+# a block y = x + F(x) with any F,
 #
 # $$\frac{\partial C}{\partial x} = \frac{\partial C}{\partial y}\cdot\Bigl(1 + \frac{\partial F}{\partial x}\Bigr)$$
 #
-# Here ∂F/∂x = w·s'(z) may be as small as it likes.
+# Here ∂F/∂x = w·s'(z) can be very small without harm.
 
 
 # %% tags=["picture"]
@@ -491,24 +496,24 @@ plt.show()
 print(f"after 30 neurons: {around[-1]:.2f}")
 
 # %% [markdown]
-# The blue line does not fall at all: no ReLU, no careful initialisation, just an addition. (A chain of single numbers
-# is no network, mind. Here the sums only ever grow, and the later sigmoids all end up flat; what arrives at the front
-# is what the additions carried past them.)
+# The blue line does not fall at all. This takes no ReLU and no careful initialisation, only an addition. (But a chain
+# of single numbers is not a network. Here the sums only grow, and all later sigmoids end up flat. What arrives at the
+# first layer is what the additions carried past them.)
 #
-# Is that why residual networks work? It would make a fine ending, and you will read it in many places. But the paper
-# that introduced them says of its *plain* networks that vanishing gradients are unlikely to be their trouble: they have
-# batch norm, and their gradients are healthy (He et al. 2016a, section 4.1). They are hard to train all the same.
-# What is it then? That is the question of [lesson 08](08_degradation.ipynb) and those after it. First we need an
-# engine that does the bookkeeping for more than a chain.
+# Is that why residual networks work? You will read this explanation in many places. But the paper that introduced
+# residual networks says that vanishing gradients are unlikely to be the problem of its *plain* networks: they have
+# batch norm, and their gradients are healthy (He et al. 2016a, section 4.1). They are hard to train all the same. So
+# what is the reason? That is the question of [lesson 08](08_degradation.ipynb) and of the lessons after it. First we
+# need an engine that does the bookkeeping for more than a chain.
 
 # %% [markdown]
-# ## What to take along
+# ## Summary
 #
-# - The slope for a weight is the product of the local slopes along the way from it to the cost.
-# - g_i = g_{i+1}·w_{i+1}·f'(z_i) and ∂C/∂w_i = g_i·h_i: from back to front, each tail once. All slopes cost about as
-#   much as one run forward.
-# - A product of many factors below 1 vanishes, above 1 explodes; the end of an explosion is NaN. For the sigmoid, s' ≤
-#   1/4.
-# - Adding the input turns the factor w into w + 1, and around a whole block f' into 1 + f'.
+# - The slope for a weight is the product of the local slopes along the path from the weight to the cost.
+# - g_i = g_{i+1}·w_{i+1}·f'(z_i) and ∂C/∂w_i = g_i·h_i: from back to front, computing each tail once. All slopes
+#   together cost about as much as one forward pass.
+# - A product of many factors below 1 vanishes, and one of many factors above 1 explodes; an explosion ends in NaN. For
+#   the sigmoid, s' ≤ 1/4.
+# - Adding the input turns the factor w into w + 1. Adding it around a whole block turns f' into 1 + f'.
 #
 # Next: [02 · the engine in a hundred lines](02_engine.ipynb).

@@ -1,30 +1,30 @@
 # %% [markdown]
 # # 02 · the engine in a hundred lines
 #
-# At the end you have built an engine that finds the gradient of whatever you compute with it; you have seen
-# four obvious versions of it fail; and you can read the library's.
+# At the end you have built an engine that finds the gradient of anything you compute with it. You have seen four
+# obvious versions of it fail, and you can read the engine of the library.
 #
 # *40 minutes. Before it: [01](01_chain_rule.ipynb).*
 
 # %% [markdown]
-# In lesson 01 we knew beforehand what would be computed: neuron after neuron, and back the same way. Real computations
-# branch and join. A residual block, y = F(x) + x, uses x twice. And nobody wants to write a new pass back
-# for every formula. What we want is this:
+# In lesson 01 we knew beforehand what would be computed: neuron after neuron, and back along the same path. Real
+# computations branch and join. A residual block, y = F(x) + x, uses x twice. And we do not want to write a new backward
+# pass for every formula. What we want is this:
 #
 # ```python
 # cost = (w * x + x).sigmoid()      # any formula
 # cost.backward()                   # and the gradient of every input is there
 # ```
 #
-# For this the computation must remember how it came about. It takes one idea for each of three questions: **what to
-# record, in which order to go back, and what to do where ways meet.**
+# For this the computation must remember how it was made. There are three questions, and each needs one idea: **what to
+# record, in which order to go back, and what to do where paths meet.**
 
 # %% [markdown]
 # ## What to record
 #
-# Going back through one step takes what lesson 01 called a link. The cost feels the output y; call that **gy**
-# = ∂C/∂y. What does it feel of the inputs? For a product y = a·b, the answer is one line. Here a and b are arrays,
-# multiplied element by element; that changes nothing.
+# Going back through one step is what lesson 01 called a link. We know the slope of the cost with respect to the output
+# y; call it **gy** = ∂C/∂y. What are its slopes with respect to the inputs? For a product y = a·b, the answer is one
+# line. Here a and b are arrays that are multiplied element by element, which changes nothing.
 
 # %%
 from tinyres.study.course import check
@@ -38,9 +38,9 @@ def multiply_backward(gy, a, b):
 check.multiply_backward(multiply_backward)
 
 # %% [markdown]
-# Whatever your answer: it needed a and b, values from the run forward. So a step of a computation must keep two
-# things until the way back: who its inputs were, and the values it will need. Call such a step an **Op**. The array
-# that it makes is a **Tensor**, and knows the Op that made it.
+# Your answer needed a and b, which are values of the forward pass. So a step of a computation must keep two things
+# until the backward pass: its inputs, and the values that it will need. Call such a step an **Op**. The array that it
+# makes is a **Tensor**, which knows the Op that made it.
 
 # %%
 import inspect
@@ -55,7 +55,7 @@ from tinyres.study.labs.drawing import BLUE, VERMILION, tidy
 
 
 class Tensor:
-    """An array, and the Op that made it; None if it was given."""
+    """An array, and the Op that made it (None for an input)."""
 
     def __init__(self, data, op=None):
         self.data = np.asarray(data, dtype=float)
@@ -73,7 +73,7 @@ class Tensor:
 
 
 class Op:
-    """One step: its inputs, and in `saved` what backward will need."""
+    """One step: it keeps its inputs, and in `saved` what backward will need."""
 
     def __call__(self, *inputs):
         self.inputs = inputs
@@ -108,7 +108,7 @@ class Sigmoid(Op):
 
 
 # %% [markdown]
-# That records everything, without our doing anything about it: `w * x + b` is computed as ever, and leaves a trail.
+# This records everything by itself: `w * x + b` is computed as usual and leaves a trail.
 
 # %%
 w, x, b = Tensor(0.5), Tensor(1.0), Tensor(0.2)
@@ -128,9 +128,9 @@ print_trail(y, {w: "w", x: "x", b: "b"})
 # %% [markdown]
 # ## First try: tell your inputs
 #
-# The way back seems to write itself. A tensor that hears its gradient notes it, asks its Op what that means for the
-# inputs, and tells them; they do the same. If one is told several times, because it was used several times, it
-# adds up: each use is a way by which it moves the cost.
+# The backward pass seems easy to write. A tensor that receives a gradient stores it, asks its Op for the gradients of
+# the inputs, and tells the inputs, which do the same. A tensor that was used several times is told several times and
+# adds up what it receives, because each use is a path along which it changes the cost.
 
 
 # %%
@@ -150,10 +150,10 @@ backward_by_telling(cost)
 print([f"{w.grad:+.7f}" for w in ws])
 
 # %% [markdown]
-# The very numbers of lesson 01 (where t was 0), from five lines that know nothing of chains. Done?
+# These are the numbers of lesson 01 (where t was 0), from five lines that know nothing about chains. Are we done?
 #
 # Try it on residual blocks, one on top of the other: y = w·x + x, then the same with y, and so on. Let us count how
-# often anybody is told anything. **What do you expect for 3 blocks, and for 20?**
+# often a tensor is told something. **What do you expect for 3 blocks, and for 20?**
 
 # %%
 told = 0
@@ -182,19 +182,19 @@ for n in (1, 2, 3, 10, 15):
     print(f"{n:3} blocks: {told:8,} calls")
 
 # %% [markdown]
-# It doubles with every block. Each block has two ways through, the branch and the skip, so n blocks have 2ⁿ ways from
-# the end to the beginning, and our function walks **each of them by itself**, all the way down. The answer is
-# right; ResNet-110 with its 54 blocks would get it in about 10¹⁷ calls. At a million calls a second, that is
-# two thousand years for one step of training.
+# The count doubles with every block. Each block has two paths, the branch and the skip, so n blocks have 2ⁿ paths from
+# the end to the beginning, and our function follows **each of them separately**, all the way down. The answer is right,
+# but ResNet-110 with its 54 blocks would need about 10¹⁷ calls to get it. At a million calls a second, that is two
+# thousand years for one step of training.
 #
-# (The 2ⁿ ways are real, and will be the subject of [lesson 11](11_why_it_works.ipynb). We only must not walk them one
-# by one.)
+# (The 2ⁿ paths are real, and they are the subject of [lesson 11](11_why_it_works.ipynb). We just must not follow them
+# one by one.)
 
 # %% [markdown]
-# ## Second try: everybody once
+# ## Second try: each tensor once
 #
-# The cure is that of lesson 01: share the tail. A tensor should first collect all that reaches it and then
-# hand on the sum, **once**. So keep a list of tensors to visit, in the order in which they were found, and visit each
+# The solution is that of lesson 01: share the tail. A tensor should first collect everything that reaches it and then
+# pass on the sum, **once**. So keep a list of tensors to visit, in the order in which they were found, and visit each
 # once:
 
 
@@ -212,8 +212,8 @@ def backward_as_found(y):
 
 
 # %% [markdown]
-# A test on two blocks. In the second version the two summands have changed places, w·h + h became h + w·h. Addition
-# does not care; do you expect the gradient to?
+# Here is a test on two blocks. In the second version the two summands have changed places: w·h + h became h + w·h. This
+# does not change the sum. Do you expect it to change the gradient?
 
 # %%
 for name, block in (("w·h + h", lambda w, h: w * h + h), ("h + w·h", lambda w, h: h + w * h)):
@@ -225,11 +225,12 @@ ruler = ((1.1 + 1e-6) ** 2 - (1.1 - 1e-6) ** 2) / 2e-6  # y = (w + 1)²·x
 print(f"ruler:    ∂y/∂w = {ruler:.4f}")
 
 # %% [markdown]
-# No error, no warning, a plausible number, and it is wrong. What happened? With h first, h was visited before the
-# product w·h: it handed on what had come over the skip, and when the other half arrived, its turn was over.
+# There is no error and no warning, only a plausible number that is wrong. What happened? With h first, h was visited
+# before the product w·h. It passed on what had come through the skip, and when the other half arrived, its turn was
+# over.
 #
-# So the order matters: **a tensor's turn may come only when all that were computed from it have had theirs.** An order
-# with this property is called topological. Write one that works on graphs given as dictionaries (and do not be
+# So the order matters: **a tensor may be visited only after all tensors that were computed from it.** An order with
+# this property is called topological. Write a function that finds one for a graph given as a dictionary (and do not be
 # discouraged by the last of the tests; we come to it next):
 
 
@@ -237,7 +238,7 @@ print(f"ruler:    ∂y/∂w = {ruler:.4f}")
 def topological_sweep(inputs, root):
     """inputs {node: [the nodes it was computed from]}, root a node -> a list of every node below root, root first.
 
-    Each node stands after *all* that were computed from it, once. A leaf has an empty list in `inputs`.
+    Each node appears once, after *all* nodes that were computed from it. A leaf has an empty list in `inputs`.
     """
     ...  # your code
 
@@ -248,7 +249,7 @@ check.topological_sweep(topological_sweep)
 # ## Third try: the right order
 #
 # There is a short way to find such an order. Write a tensor down only *after* everything below it has been written
-# down; then inputs always stand before what was made from them. Read the list backwards.
+# down. Then inputs always come before what was made from them. Read the list backwards.
 
 
 # %%
@@ -271,7 +272,7 @@ order = outputs_first_by_recursion(blocks(Tensor(1.0), Tensor(0.1), 54))
 print(len(order), "tensors in 54 blocks, each visited once")
 
 # %% [markdown]
-# 110 visits instead of 10¹⁷. Is it good for any depth?
+# We need 110 visits instead of 10¹⁷. Does this work for any depth?
 
 # %%
 deep = blocks(Tensor(1.0), Tensor(0.0), 20_000)
@@ -281,12 +282,12 @@ except RecursionError:
     print("RecursionError")
 
 # %% [markdown]
-# `visit` calls itself once for every step of depth, and Python ends that at a depth of a thousand or a few. That is not
-# as far away as it sounds: ResNet-1202, which the paper trained, has some 6,000 ops one behind the other. Engines for
-# learning are often written like this, and crash there.
+# `visit` calls itself once for every step of depth, and Python stops this at a depth of one thousand or a few thousand.
+# That is less than it sounds: ResNet-1202, which the paper trained, has some 6,000 ops in sequence. Engines written for
+# teaching often use this recursion, and crash there.
 #
-# A recursion keeps its to-do list on Python's stack. Keep it in a list of your own, and nothing can overflow. An entry
-# (tensor, True) means: its inputs are done, write it down.
+# A recursion keeps its to-do list on Python's stack. If we keep it in a list of our own, nothing can overflow. An entry
+# (tensor, True) means that the inputs of the tensor are done and it can be written down.
 
 
 # %%
@@ -306,10 +307,10 @@ def outputs_first(root):
 print(f"{len(outputs_first(deep)):,} tensors in order")
 
 # %% [markdown]
-# ## Where ways meet
+# ## Where paths meet
 #
-# With the order in hand the sweep is easy to say. Before the engine's, write it with dictionaries: `slopes[node]` has
-# ∂node/∂input for each of its inputs.
+# Once we have the order, the sweep is easy to write. Before we write it for the engine, write it with dictionaries:
+# `slopes[node]` has ∂node/∂input for each input of the node.
 
 
 # %%
@@ -324,8 +325,8 @@ def backward_sweep(order, inputs, slopes):
 check.backward_sweep(backward_sweep)
 
 # %% [markdown]
-# And here it is for Tensors. Inner gradients live in a dictionary during the sweep and are dropped once they have been
-# handed on; only leaves, those that no Op made, keep theirs.
+# Here is the sweep for Tensors. Inner gradients are kept in a dictionary during the sweep and dropped once they have
+# been passed on. Only leaves, the tensors that no Op made, keep their gradients.
 
 
 # %%
@@ -346,12 +347,12 @@ for name, block in (("w·h + h", lambda w, h: w * h + h), ("h + w·h", lambda w,
     print(f"{name}:  ∂y/∂x = {x.grad:.4f}   ∂y/∂w = {w.grad:.4f}")
 
 # %% [markdown]
-# Both right. How much work is it? Every Op's backward runs once, and that is all:
+# Both are right. How much work is it? The backward of every Op runs exactly once:
 
 # %% tags=["picture"]
 n = np.arange(1, 61)
 _, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
-axes.semilogy(n, 2.0 ** (n + 2) - 3, color=VERMILION, linewidth=2, label="telling, way by way: 2ⁿ⁺² − 3")
+axes.semilogy(n, 2.0 ** (n + 2) - 3, color=VERMILION, linewidth=2, label="telling, path by path: 2ⁿ⁺² − 3")
 axes.semilogy(n, 2 * n + 2, color=BLUE, linewidth=2, label="in topological order: 2n + 2")
 axes.plot(list(telling), list(telling.values()), "o", color=VERMILION, label="counted above")
 counted = [len(outputs_first(blocks(Tensor(1.0), Tensor(0.1), k))) for k in telling]
@@ -362,7 +363,7 @@ tidy(axes, "Going back through residual blocks", "blocks", "visits of tensors")
 plt.show()
 
 # %% [markdown]
-# The chain of lesson 01 whose gradient did not vanish, a ← a + s(w·a), now with a thousand neurons:
+# Here is the chain of lesson 01 whose gradient did not vanish, a ← a + s(w·a), now with a thousand neurons:
 
 # %%
 w = Tensor(0.5)
@@ -371,14 +372,14 @@ for _ in range(1000):
     a = a + (w * a).sigmoid()
 backward(a)
 print(f"∂a₁₀₀₀/∂x = {x.grad:.4f}    ∂a₁₀₀₀/∂w = {w.grad:.4f}")
-print(f"Ops on the way: {sum(tensor.op is not None for tensor in outputs_first(a)):,}")
+print(f"Ops in the graph: {sum(tensor.op is not None for tensor in outputs_first(a)):,}")
 
 # %% [markdown]
 # ## A trap: saving an array
 #
-# `gradients[x] + gx` makes a new array each time. In real networks these are large, and it is tempting to add in place:
-# `gradients[x] += gx`. Same sum, no new array. Here is a formula in which that could not matter less: q is used once,
-# and added. What is ∂C/∂q for C = p + q + p·w?
+# `gradients[x] + gx` makes a new array each time. In real networks these arrays are large, so it is tempting to add in
+# place: `gradients[x] += gx` gives the same sum without a new array. Here is a formula in which this does not seem to
+# matter, because q is used only once, in a sum. What is ∂C/∂q for C = p + q + p·w?
 
 
 # %%
@@ -402,27 +403,28 @@ for sweep in (backward, backward_in_place):
     print(f"{sweep.__name__:>18}:  ∂C/∂p = {p.grad}   ∂C/∂q = {q.grad}")
 
 # %% [markdown]
-# ∂C/∂q is 1, and the second version says 2, for a tensor that p·w has nothing to do with.
+# ∂C/∂q is 1, but the second version says 2, although q has nothing to do with p·w.
 #
-# Look at `Add.backward`: it returns `gy, gy`, the *same array* twice. p's gradient and q's are then one array under two
-# names, and what is added for p is added for q, too. Every residual block ends in an addition, so every one hands its
-# gradient to both branches in this way. The rule: **never write into an array that may be another's.** The library adds
-# in place only into sums that it made itself.
+# Look at `Add.backward`: it returns `gy, gy`, the *same array* twice. The gradients of p and q are then one array with
+# two names, and what is added for p is added for q too. Every residual block ends in an addition, so every block passes
+# its gradient to both branches in this way. The rule is: **never write into an array that something else may use.** The
+# library adds in place only into sums that it made itself.
 
 # %% [markdown]
 # ## The library's engine
 #
-# Our engine has the three ideas, in less than sixty lines with its three Ops. Here is the library's sweep. You should
-# find everything in it, the order, the dictionary, the `ours` for the trap, and one thing that we have left out:
+# Our engine has the three ideas, in less than sixty lines including its three Ops. Here is the library's sweep. You
+# should recognise everything in it (the order, the dictionary, and `ours`, which avoids the trap), except for one thing
+# that we have left out:
 
 # %%
 print(inspect.getsource(tinyres.Tensor.backward))
 print(inspect.getsource(tinyres.autograd._outputs_first))
 
 # %% [markdown]
-# What is new is `node.op = RELEASED`. The values that Ops have saved are most of what a network needs in memory, and
-# after an Op's backward nobody wants them any more. Forty sigmoids on an array of 2 MB; what is left after the way
-# back?
+# The new part is `node.op = RELEASED`. The values that Ops have saved take most of the memory of a network, and after
+# the backward of an Op they are no longer needed. Take forty sigmoids on an array of 2 MB. How much memory is still in
+# use after the backward pass?
 
 # %% tags=["varies"]
 import tracemalloc
@@ -447,7 +449,7 @@ for retain in (True, False):
     print(f"retain_graph={retain!s:5}  before backward {before:3.0f} MB, after {after:3.0f} MB")
 
 # %% [markdown]
-# The price: a graph serves once.
+# The price is that a graph can be used only once.
 
 # %%
 x = tinyres.Tensor([3.0], requires_grad=True)
@@ -460,18 +462,18 @@ except RuntimeError as error:
     print("\nRuntimeError:", error)
 
 # %% [markdown]
-# Run forward again, then, and back again. What do you expect in `x.grad`? The slope of x² at 3 is still 6.
+# So we run forward and backward again. What do you expect in `x.grad`? The slope of x² at 3 is still 6.
 
 # %%
 (x * x).sum().backward()
 print("x.grad after two:", x.grad)
 
 # %% [markdown]
-# Leaves add up, too, over sweeps: on purpose, so that a batch too large for the memory can be taken in parts. It
-# also makes a common mistake possible: whoever forgets `optimizer.zero_grad()` in a training loop walks along the sum
-# of all gradients so far.
+# Leaves also add up gradients over several sweeps. This is intended: a batch that is too large for the memory can be
+# processed in parts. It also makes a common mistake possible: if you forget `optimizer.zero_grad()` in a training loop,
+# every step follows the sum of all gradients so far.
 #
-# And where no gradient is wanted, as in a test run, nothing need be recorded at all:
+# If no gradient is needed, as when you test a network, nothing has to be recorded at all:
 
 # %%
 with tinyres.no_grad():
@@ -480,15 +482,15 @@ print("made under no_grad:   ", y.op)
 y = x * x
 print("made as usual:        ", y.op.name)
 y = tinyres.Tensor([3.0]) * tinyres.Tensor([3.0])
-print("nobody asks for a grad:", y.op)
+print("no gradient requested:", y.op)
 
 # %% [markdown]
-# The last line: the library's tensors have a gradient only if somebody asked, with `requires_grad=True`. Pictures and
-# labels do not need one, weights do; and what depends on no weight is not recorded.
+# The last line shows that the library's tensors get a gradient only on request, with `requires_grad=True`. Weights need
+# one, pictures and labels do not. What depends on no weight is not recorded.
 #
-# Two more differences you meet when reading. A Tensor there has a *Node*, its place in the graph without its values, so
-# the graph keeps alive only what Ops have saved. And what an Op's backward returns is checked against the input's shape
-# and dtype, so that a mistake is heard of where it was made:
+# You will see two more differences when you read the library. A Tensor has a *Node*, its place in the graph without its
+# values, so the graph keeps alive only what Ops have saved. And the gradients that an Op's backward returns are checked
+# against the inputs' shapes and dtypes, so that a mistake is reported where it was made:
 
 # %%
 print(inspect.getsource(tinyres.Op.sweep))
@@ -496,7 +498,7 @@ print(inspect.getsource(tinyres.Op.sweep))
 # %% [markdown]
 # ## See it
 #
-# A residual block as a graph, drawn before its way back: a diamond, with x at the top.
+# Here is a residual block as a graph, drawn before the backward pass. It is a diamond with x at the top.
 
 # %% tags=["varies"]
 x = tinyres.Tensor(np.array([1.0, -2.0]), requires_grad=True)
@@ -510,9 +512,9 @@ def block():
 viz.graph(block(), {"x": x, "w": w})
 
 # %% [markdown]
-# And step by step. Watch the way back: first Sum and Add, which hands the same gradient to both sides; then Sigmoid and
-# Multiply, and x gets its second part. Where ways meet, the page shows the sum. (It appears where the notebook runs;
-# elsewhere, `tinyres step block` makes the page of a larger block.)
+# Now step by step. Watch the backward pass: first Sum, then Add, which passes the same gradient to both sides; then
+# Sigmoid and Multiply, where x gets the second part of its gradient. Where paths meet, the page shows the sum. (The
+# page appears only where the notebook runs. Elsewhere, `tinyres step block` makes such a page of a larger block.)
 
 # %% tags=["varies"]
 viz.stepper(block, "A diamond", {"x": x, "w": w})
@@ -520,9 +522,9 @@ viz.stepper(block, "A diamond", {"x": x, "w": w})
 # %% [markdown]
 # ## A hidden fork
 #
-# One more place where ways meet, though no name appears twice. A bias b is added to every row of x: y = x + b, with
-# x (N, M) and b (M). NumPy *broadcasts* b, it behaves as if there were N copies. What is the gradient of b, and which
-# shape must it have?
+# There is one more place where paths meet, although no name appears twice. A bias b is added to every row of x: y = x +
+# b, with x (N, M) and b (M). NumPy *broadcasts* b: it behaves as if there were N copies. What is the gradient of b, and
+# which shape must it have?
 
 
 # %%
@@ -534,8 +536,8 @@ def add_bias_backward(gy, x, b):
 check.add_bias_backward(add_bias_backward)
 
 # %% [markdown]
-# What forward repeated, backward sums. Our little engine would have returned gy as it is, in the wrong shape. In the
-# library every elementwise Op calls this:
+# What the forward pass repeats, the backward pass sums. Our small engine would have returned gy unchanged, in the wrong
+# shape. In the library every elementwise Op calls this function:
 
 # %%
 from tinyres.ops.broadcast import sum_to
@@ -545,9 +547,9 @@ print(inspect.getsource(sum_to))
 # %% [markdown]
 # ## An Op of your own
 #
-# The engine never asks what an Op computes. So you can add one: forward, backward, done. Here is *swish*,
-# y = x·s(x) (Ramachandran, Zoph & Le 2017), which later networks use where ours have ReLU. By the product rule
-# its slope is s + x·s·(1 − s).
+# The engine does not need to know what an Op computes. So you can add one by writing its forward and its backward. Here
+# is *swish*, y = x·s(x) (Ramachandran, Zoph & Le 2017), which later networks use where ours have ReLU. By the product
+# rule its slope is s + x·s·(1 − s).
 
 
 # %%
@@ -569,8 +571,8 @@ error = tinyres.gradcheck(lambda x: Swish()(x), [x])
 print("as good as the ruler can tell:", error < 1e-8)
 
 # %% [markdown]
-# `gradcheck` is the ruler of lesson 01 as a tool. Break the backward and see whether it notices; say, by forgetting
-# that x stands in the formula twice:
+# `gradcheck` is the ruler of lesson 01 as a tool. Does it notice if the backward is wrong? Here is one that forgets
+# that x appears in the formula twice:
 
 
 # %% tags=["varies"]
@@ -586,18 +588,18 @@ except AssertionError as error:
     print(error)
 
 # %% [markdown]
-# How it can tell, and how one can fool it, is the subject of the next lesson.
+# The next lesson explains how `gradcheck` can tell, and how it can be fooled.
 #
-# Something to try before: an Op `Square` with y = x². Then one `Clip`, y = min(max(x, −1), 1). What is its slope at
-# x = 1? Does `gradcheck` let you get away with your answer?
+# Before you go on, try to write an Op `Square` with y = x², and then an Op `Clip` with y = min(max(x, −1), 1). What is
+# the slope of `Clip` at x = 1? Does `gradcheck` accept your answer?
 
 # %% [markdown]
-# ## What to take along
+# ## Summary
 #
-# - The graph is recorded on the way forward: a Tensor knows its Op, an Op its inputs and what it has saved.
-# - Back in topological order: a tensor's turn comes when all that were made from it have had theirs. Then each Op's
-#   backward runs once, however many ways there are. By a loop, not a recursion.
-# - Where ways meet, gradients add up: at a fork, over a broadcast axis, in a leaf over several sweeps.
-# - A backward never writes into gy: after an addition it belongs to both branches.
+# - The graph is recorded in the forward pass: a Tensor knows its Op, and an Op knows its inputs and what it has saved.
+# - The backward pass goes through the graph in topological order: a tensor comes after everything that was made from
+#   it. Then each Op's backward runs once, however many paths there are. Use a loop, not a recursion.
+# - Where paths meet, gradients add up: at a fork, over a broadcast axis, in a leaf over several sweeps.
+# - A backward never writes into gy, because after an addition gy belongs to both branches.
 #
 # Next: [03 · gradient checking](03_gradient_checking.ipynb).

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 03 · gradient checking
 #
-# Afterwards you can prove a backward pass of your own in ten lines of NumPy, you know the ways in which such a proof
-# fools people, and you can read what `tinyres.gradcheck` says.
+# At the end you can prove a backward pass of your own in ten lines of NumPy. You know how such a proof can mislead, and
+# you can read what `tinyres.gradcheck` says.
 #
 # *40 minutes. Before it: [02](02_engine.ipynb).*
 
@@ -24,13 +24,14 @@ from tinyres.study.labs.drawing import BLUE, GREEN, GREY, ORANGE, VERMILION, tid
 # ## Four backward passes, one of them right
 #
 # A network with one hidden layer of 16 tanh units learns a wave. Its backward pass is written by hand, in four
-# versions. One is right. In each of the others the gradient that goes back through tanh has a bug:
+# versions. One version is right. In each of the others, the gradient that passes back through tanh has a bug:
 #
 # - the slope of tanh, $1 - h^2$, is multiplied in twice
-# - of the weights $w_2$ only the sign is used
+# - only the sign of the weights $w_2$ is used
 # - the bias never gets a gradient
 #
-# All start from the same weights. What do you expect of the three? An error? NaN? A loss that stays where it is?
+# All start from the same weights. What do you expect from the three wrong ones? An error? NaN? A loss that does not
+# fall?
 
 # %% tags=["sizes"] quick="STEPS = 50"
 STEPS = 3000
@@ -71,18 +72,21 @@ tidy(axes, "Which of them has the right gradient?", "step of gradient descent", 
 plt.show()
 
 # %% [markdown]
-# All four learn. Pick the right one by its curve, before you look it up in the cell above. (The lowest has a bug.)
+# All four learn. Try to pick the right one by its curve before you look it up in the cell above. (The lowest curve has
+# a bug.)
 #
-# Shapes fit, no number is NaN, the loss falls. **A loss that falls proves nothing about a gradient.** What would?
+# The shapes fit, no number is NaN, and the loss falls. **A falling loss proves nothing about a gradient.** What would
+# be a proof?
 #
 # ## Measuring a slope
 #
-# A derivative is a promise about forward: move the input by a little, and the output moves by slope times little. That
-# can be measured with forward alone, and forward is the easy half. The plain way is to take a step $h$ to one side:
+# A derivative makes a statement about forward: if the input moves by a small amount, the output moves by the slope
+# times this amount. We can measure that with forward alone, and forward is the easy half. The simplest way is to take a
+# step $h$ to one side:
 #
 # $$f'(x) \approx \frac{f(x+h) - f(x)}{h}$$
 #
-# A better one steps to both sides. It is yours to write:
+# A better way takes a step to both sides. Write it yourself:
 
 
 # %%
@@ -94,8 +98,8 @@ def central_difference(f, x, h):
 check.central_difference(central_difference)
 
 # %% [markdown]
-# Is it worth a second call of $f$? We take a function whose slope we know, $e^x$ at $x = 1$, and shrink $h$ tenfold
-# from line to line.
+# Is it worth a second call of $f$? We take a function whose slope we know, $e^x$ at $x = 1$, and divide $h$ by ten from
+# line to line.
 
 
 # %%
@@ -104,7 +108,7 @@ def one_sided(f, x, h):
 
 
 def both_sides(f, x, h):
-    return slopes.central(f, [x], 0, 1.0, h)  # the library's; yours will do as well
+    return slopes.central(f, [x], 0, 1.0, h)  # the library's function; yours works as well
 
 
 print("     h   one-sided  both sides      (errors)")
@@ -112,17 +116,17 @@ for h in (1e-1, 1e-2, 1e-3):
     print(f"{h:6g}  {one_sided(np.exp, 1.0, h) - np.e:10.1e}  {both_sides(np.exp, 1.0, h) - np.e:10.1e}")
 
 # %% [markdown]
-# Ten times smaller a step makes the one-sided error ten times smaller, and the other a hundred times. Taylor's series
-# says why:
+# A step that is ten times smaller makes the one-sided error ten times smaller, and the other error a hundred times
+# smaller. Taylor's series explains why:
 #
 # $$f(x \pm h) = f(x) \pm h f' + \tfrac{h^2}{2} f'' \pm \tfrac{h^3}{6} f''' + \dots$$
 #
-# Take $f(x)$ from $f(x+h)$, divide by $h$: what is left over begins with $\tfrac{h}{2} f''$. Take $f(x-h)$ instead,
-# and the even terms cancel; the rest begins with $\tfrac{h^2}{6} f'''$. This part is called *truncation*: the series,
-# cut off.
+# Subtract $f(x)$ from $f(x+h)$ and divide by $h$: the error begins with $\tfrac{h}{2} f''$. If you subtract $f(x-h)$
+# instead and divide by $2h$, the even terms cancel, and the error begins with $\tfrac{h^2}{6} f'''$. This is called the
+# *truncation* error, because the series is cut off.
 #
-# So make $h$ tiny, and all is well? Before you run the next cell, decide: which $h$ would you take, 1e-3, 1e-6, 1e-9 or
-# 1e-15?
+# So should we simply make $h$ tiny? Before you run the next cell, decide which $h$ you would take: 1e-3, 1e-6, 1e-9 or
+# 1e-15.
 
 # %%
 steps = 10.0 ** np.arange(-1, -16, -0.5)
@@ -141,21 +145,21 @@ tidy(axes, "Slope of exp at 1: smaller steps are better, until they are not", "s
 plt.show()
 
 # %% [markdown]
-# A U with two walls. The left one is truncation, a straight line of slope 1 or 2. The right one is the computer. Look
-# at the two numbers that are subtracted when $h$ is 1e-12:
+# The curve is a U with two walls. The left wall is truncation, a straight line of slope 1 or 2. The right wall comes
+# from the computer's arithmetic. Look at the two numbers that are subtracted when $h$ is 1e-12:
 
 # %% tags=["varies"]
 ahead, behind = np.exp(1 + 1e-12), np.exp(1 - 1e-12)
 print(f"f(x + h) = {ahead:.16f}\nf(x - h) = {behind:.16f}")
-print(f"slope    = {(ahead - behind) / 2e-12:.6f}\ntruly      {np.e:.6f}")
+print(f"slope    = {(ahead - behind) / 2e-12:.6f}\ntrue value {np.e:.6f}")
 
 # %% [markdown]
-# A float64 has 16 digits, and these two agree in the first twelve. The subtraction throws those away and leaves four,
-# of which the last is rounding. In general each value of $f$ is off by some $10^{-16}$ (*roundoff*), and the division
-# by $2h$ makes $10^{-16}/h$ of it: the right wall rises as $h$ falls.
+# A float64 has 16 digits, and these two agree in the first twelve. The subtraction removes those and leaves four, of
+# which the last is affected by rounding. In general each value of $f$ has an error of about $10^{-16}$ (*roundoff*),
+# and the division by $2h$ turns it into about $10^{-16}/h$: the right wall rises as $h$ falls.
 #
-# Where the two walls meet is the best step. Take the errors to be about $h^2$ and $10^{-16}/h$, and work out the best
-# $h$ before you look at the picture again:
+# The best step is where the two walls meet. Assume that the errors are about $h^2$ and $10^{-16}/h$, and compute the
+# best $h$ before you look at the picture again:
 
 # %%
 answer = None  # your number
@@ -164,11 +168,11 @@ check.step_size(answer)
 # %% [markdown]
 # ## And in float32?
 #
-# Networks train in float32, which has 7 digits. Would you trust a gradient check in it? Predict: how many digits of the
-# slope are right at the best step?
+# Networks train in float32, which has 7 digits. Would you trust a gradient check in float32? Make a prediction: how
+# many digits of the slope are right at the best step?
 #
-# There is also a trick that gets rid of the right wall altogether. Step not along the line, but off it, along the
-# imaginary axis. If $f$ is a formula that also holds for complex numbers, Taylor says
+# There is also a trick that removes the right wall completely. Do not step along the real line, but along the imaginary
+# axis. If $f$ is a formula that also holds for complex numbers, Taylor's series says
 #
 # $$f(x + ih) = f(x) + ih f' - \tfrac{h^2}{2} f'' - \dots \qquad\text{so}\qquad
 # f'(x) \approx \mathrm{Im}\, f(x + ih) / h$$
@@ -205,25 +209,25 @@ axes.legend(frameon=False, ncols=4, loc="upper center", fontsize="small")
 plt.show()
 
 # %% [markdown]
-# - **float32**: five digits or so at best, at a step near 0.01, and two at most at 1e-6. The best step is another one
-#   for every function, and beside it the noise soon reaches 1 %. A backward that is wrong by a factor of 1.001 hides
-#   in that. So we check in float64, even what will run in float32.
-# - **central, float64**: ten digits at the best step. gradcheck's 1e-6 lies a little to the right of the valley, on
-#   the safe side: for a curve that bends more, the left wall moves to the right.
-# - **complex step**: all sixteen, for any small step. It has a trap of its own, though:
+# - **float32**: about five digits at best, at a step near 0.01, and two at most at 1e-6. The best step is different for
+#   every function, and away from it the noise soon reaches 1 %. A backward that is wrong by a factor of 1.001 is hidden
+#   by this noise. So we check in float64, even if the code will run in float32.
+# - **central, float64**: ten digits at the best step. gradcheck's step of 1e-6 is a little to the right of the minimum,
+#   which is the safe side: for a curve that bends more, the left wall moves to the right.
+# - **complex step**: all sixteen digits, for any small step. But it has a trap of its own:
 
 # %%
 print("slope of |x| at 1, central:      ", both_sides(np.abs, 1.0, 1e-6).round(6))
 print("slope of |x| at 1, complex step: ", complex_step(np.abs, 1.0, 1e-30))
 
 # %% [markdown]
-# Of a complex number, `np.abs` is the length, a real number, and its imaginary part is 0. No error is raised. The
-# formula must be one that *holds* for complex numbers, not one that merely accepts them.
+# `np.abs` of a complex number is its length, a real number whose imaginary part is 0. No error is raised. The formula
+# must *hold* for complex numbers; it is not enough that it accepts them.
 #
 # ## From a number to an array
 #
-# A layer's input has many numbers. The definition still works: move one element, all others stay. It is slow and hard
-# to get wrong, which is what one wants of a judge.
+# The input of a layer has many numbers. The definition still works: move one element and leave all others unchanged.
+# This is slow and hard to get wrong, which is what we want from a reference.
 
 
 # %%
@@ -235,14 +239,14 @@ def numerical_gradient(f, x):
 check.numerical_gradient(numerical_gradient)
 
 # %% [markdown]
-# How slow? Two calls of forward for each element. For the 269,722 weights of the paper's smallest network, ResNet-20,
-# that makes half a million forward passes.
+# How slow is it? It takes two calls of forward for each element. For the 269,722 weights of the paper's smallest
+# network, ResNet-20, that is half a million forward passes.
 #
-# And that is for a loss that is a single number. A layer has many outputs, and each depends on each input: a table of
-# slopes, the *Jacobian* $J$, with a row for each output and a column for each input. For a row of five scores that
-# softmax turns into five probabilities it is 5 × 5, small enough to look at.
+# And that is for a loss, which is a single number. A layer has many outputs, and each depends on each input. The slopes
+# form a table, the *Jacobian* $J$, with a row for each output and a column for each input. For a row of five scores
+# that softmax turns into five probabilities, the table is 5 × 5, small enough to look at.
 #
-# Here is softmax with its backward, and beside it a tempting one: take $y(1-y)$, as for a sigmoid.
+# Here is softmax with its backward, and a tempting wrong one, which takes $y(1-y)$ as for a sigmoid.
 
 
 # %%
@@ -276,18 +280,18 @@ plt.show()
 # %% [markdown]
 # The diagonal is right. Everything else is missing: if one score rises, the other probabilities must fall.
 #
-# `gradcheck(..., full=True)` makes exactly this table. But for a convolution it would have millions of entries. Is
-# there a cheaper question that the wrong backward fails, too?
+# `gradcheck(..., full=True)` computes exactly this table. But for a convolution it would have millions of entries. Is
+# there a cheaper check that the wrong backward also fails?
 #
 # ## One number instead of a table
 #
-# Backward is handed a weight $g_y$ for each output and returns $g_x = J^{\mathsf T} g_y$. Move the input along any
-# direction $d$: the outputs change by $J d$. Now weigh these changes with $g_y$, and shift the brackets:
+# Backward receives a weight $g_y$ for each output and returns $g_x = J^{\mathsf T} g_y$. If the input moves along a
+# direction $d$, the outputs change by $J d$. Weight these changes with $g_y$, and move the matrix to the other side:
 #
 # $$\langle g_y,\; J d\rangle \;=\; \langle J^{\mathsf T} g_y,\; d\rangle \;=\; \langle g_x,\; d\rangle$$
 #
-# On the left stands what forward does, in two calls. On the right stands what backward claims, in one. One number each,
-# for five inputs or for five million.
+# The left side is what forward does, measured in two calls. The right side is what backward claims, computed in one
+# call. Each side is one number, for five inputs or for five million.
 
 
 # %%
@@ -302,12 +306,12 @@ def directional_check(forward, backward, x, gy, d, h):
 check.directional_check(directional_check)
 
 # %% [markdown]
-# With that we try the two backward passes of above on softmax, for four rows of five scores:
+# With this we test the two backward passes from above on softmax, for four rows of five scores:
 
 
 # %%
 def one_number(forward, backward, x, gy, d, h=1e-6):
-    """What backward claims, and what forward really does, along d and weighed with gy."""
+    """What backward claims, and what forward really does, along d and weighted with gy."""
     measured = np.vdot(gy, (forward(x + h * d) - forward(x - h * d)) / (2 * h))
     return np.vdot(backward(gy, x), d), measured
 
@@ -319,13 +323,13 @@ for backward in (right, diagonal):
     print(f"{backward.__name__:9} claims {claim:.6f}   forward says {truth:.6f}")
 
 # %% [markdown]
-# That is the whole of gradient checking: five lines. The rest of this lesson is about how it goes wrong.
+# That is all of gradient checking, in five lines. The rest of this lesson is about how it can go wrong.
 #
 # ## Trap 1: a seed of ones
 #
-# Someone finds the random $g_y$ odd. A loss is a number, so why not check `softmax(x).sum()`? Its gradient arrives at
-# softmax as ones. And for comparison we add the laziest backward there is, `zeros`. Which of the three will pass with
-# $g_y = 1$, and which with a random one? Say it before you run this.
+# A random $g_y$ may look strange. A loss is a number, so why not check `softmax(x).sum()`? Its gradient arrives at
+# softmax as ones. For comparison we add the laziest possible backward, `zeros`. Which of the three will pass with $g_y
+# = 1$, and which with a random $g_y$? Decide before you run the cell.
 
 
 # %%
@@ -343,11 +347,11 @@ for backward in (right, diagonal, zeros):
     print(f"{backward.__name__:9} ", *(passes(softmax, backward, x, g, d).ljust(9) for g in (np.ones_like(gy), gy)))
 
 # %% [markdown]
-# A backward that does *nothing* passes. So the check asked nothing: each row of a softmax sums to 1 whatever $x$ is, so
-# `softmax(x).sum()` is the number of rows, a constant, and the gradient of a constant *is* zero.
+# A backward that returns only zeros passes, so this check tests nothing. Each row of a softmax sums to 1 for any $x$,
+# so `softmax(x).sum()` is the number of rows. This is a constant, and the gradient of a constant *is* zero.
 #
-# This is not a curiosity of softmax. Batch norm, which sits behind every convolution of a ResNet, has it too. Here it
-# is with the gradient for x thrown away:
+# This does not only happen with softmax. It also happens with batch norm, which follows every convolution of a ResNet.
+# Here is batch norm with the gradient for x set to zero:
 
 # %%
 from tinyres.ops.batch_norm import BatchNorm
@@ -360,11 +364,11 @@ class LazyBatchNorm(BatchNorm):
 
 
 def verdict(fn, *inputs, check=gradcheck, **settings):
-    """What the checker says, as text."""
+    """Print what the checker says."""
     try:
         check(fn, inputs, **settings)
     except (AssertionError, TypeError, ValueError) as complaint:
-        text = re.sub(r"\d+\.\d{5,}", lambda number: f"{float(number[0]):.4g}", str(complaint))  # four digits will do
+        text = re.sub(r"\d+\.\d{5,}", lambda number: f"{float(number[0]):.4g}", str(complaint))  # four digits suffice
         print(f"{type(complaint).__name__}: {text}")
     else:
         print("passes")
@@ -381,8 +385,8 @@ print("\nof the output itself, with a random gy:")
 verdict(lambda x, gamma, beta: LazyBatchNorm(1e-5)(x, gamma, beta), x, gamma, beta)
 
 # %% [markdown]
-# The first check ran inside `tinyres.gradcheck`, and was fooled all the same: whoever writes `.sum()` has built the
-# seed of ones into the function. Give gradcheck the output itself, and let it draw $g_y$.
+# The first check used `tinyres.gradcheck` and still passed, because `.sum()` builds the seed of ones into the function.
+# Give gradcheck the output itself, and let it draw $g_y$.
 
 # %%
 answer = None  # "a", "b", "c" or "d"
@@ -391,8 +395,8 @@ check.blind_check(answer)
 # %% [markdown]
 # ## Trap 2: a direction of ones
 #
-# The same thing on the other side. With $d = 1$ the check compares $\sum g_x$, and a gradient whose elements stand in
-# the wrong places has the same sum. We reverse each row of a right gradient:
+# The same can happen on the other side. With $d = 1$ the check compares $\sum g_x$, and a gradient whose elements are
+# in the wrong places has the same sum. We reverse each row of a right gradient:
 
 
 # %%
@@ -405,10 +409,10 @@ for name, direction in (("d = 1", np.ones_like(x)), ("d random", d)):
     print(f"{name:9} {passes(np.square, reversed_rows, x, gy, direction)}")
 
 # %% [markdown]
-# Random numbers are no sloppiness here. A wrong gradient passes only if its error happens to be at right angles to
-# $d$, and for a random $d$ that has probability zero. (Nearly: of a million elements a single one that is off by a
-# thousandth changes the number by a share of about 0.001/√1,000,000, one part in a million, which is just the
-# tolerance.)
+# Random numbers do not make the check less reliable. A wrong gradient passes only if its error is exactly at right
+# angles to $d$, and for a random $d$ this has probability zero. (There is one limit: if a single element among a
+# million is wrong by a thousandth, the number changes by a fraction of about 0.001/√1,000,000, one part in a million,
+# which equals the tolerance.)
 #
 # ## Trap 3: kinks
 #
@@ -429,11 +433,12 @@ claim, truth = one_number(relu, lambda gy, x: gy * (x > 0), x, gy, d)
 print(f"\na right backward, at x = -1, 0, 2: claims {claim:.2f}, forward says {truth:.2f}")
 
 # %% [markdown]
-# One half, for every step, and no backward says one half: it says 0 (here and in torch) or 1. So a right backward
-# *fails* wherever an input lies on a kink. Then, which is worse, the tolerance is raised until it passes.
+# The central difference is one half for every step, but a backward returns 0 (here and in torch) or 1, never one half.
+# So a right backward *fails* wherever an input lies on a kink. It is even worse if someone then raises the tolerance
+# until the check passes.
 #
-# Exact zeros are not rare: black pixels, padding, a bias that starts at 0. Nor are ties in a max-pool. And with a
-# step of $10^{-6}$, whatever lies within $10^{-6}$ of the kink counts as well.
+# Exact zeros are not rare: black pixels, padding, a bias that starts at 0. Ties in max pooling are not rare either. And
+# with a step of $10^{-6}$, every input within $10^{-6}$ of the kink is affected too.
 
 # %%
 h = 0.4
@@ -449,15 +454,15 @@ tidy(axes, "A central difference across a kink (h drawn large)", "x", "y")
 plt.show()
 
 # %% [markdown]
-# How can a checker know that it stands on a kink, if all it has is forward? It measures twice, with $h$ and with
-# $h/2$. On a smooth curve the two one-sided slopes approach each other as $h$ shrinks. At a kink they stay apart:
+# How can a checker that has only forward notice a kink? It measures twice, with $h$ and with $h/2$. On a smooth curve
+# the two one-sided slopes approach each other as $h$ shrinks. At a kink they stay apart:
 
 # %%
 print(inspect.getsource(slopes.smooth_outputs))
 
 # %% [markdown]
-# Outputs on kinks are left out of the comparison. If most are on kinks, `gradcheck` moves on to a point close by. So
-# this passes, with an input that is zero everywhere, and so does a ReLU whose gate stands open at 0:
+# Outputs on kinks are left out of the comparison. If most outputs are on kinks, `gradcheck` moves to a point nearby. So
+# ReLU passes with an input that is zero everywhere, and so does a ReLU that passes the gradient at 0:
 
 
 # %%
@@ -476,20 +481,20 @@ verdict(lambda x: F.relu(x), zero)
 verdict(lambda x: OpenAtZero()(x), zero)
 
 # %% [markdown]
-# Which of the two is right at 0, no measurement can tell. It is a convention, and needs a test of its own.
+# No measurement can tell which of the two is right at 0. It is a convention, and needs a test of its own.
 #
 # ## The checker
 #
-# Now to the real thing. First, find a bug with your own eyes. Run the cell, and give it the number of the wrong line:
+# Now we use the real checker. First, find a bug yourself. Run the cell, and enter the number of the wrong line:
 
 # %%
 answer = None  # the number of a line
 check.tanh_bug(answer)
 
 # %% [markdown]
-# `tinyres.gradcheck` takes any function of tensors, draws $g_y$ and $d$, and compares. When the numbers differ it
-# goes on: it checks every op on its own, finds the worst element, and tries to say what the mistake *is*. Here is the
-# softmax with the diagonal only, as an op:
+# `tinyres.gradcheck` takes any function of tensors, draws $g_y$ and $d$, and compares. If the numbers differ, it checks
+# every op separately, finds the worst element, and tries to say what the mistake *is*. Here is the softmax with the
+# diagonal only, as an op:
 
 
 # %%
@@ -506,10 +511,12 @@ class DiagonalSoftmax(Op):
 verdict(lambda x: DiagonalSoftmax()(x), drawn(4, 5))
 
 # %% [markdown]
-# Three parts. What was wrong: the one number. Where: *guilty*, the op, its input, the worst element. And a *diagnosis*,
-# where one explains everything that was seen; it comes from trying on a long list of usual mistakes.
+# The message has three parts. It says what was wrong: the one number. It says where: *guilty* names the op, its input
+# and the worst element. And it gives a *diagnosis* if one explains everything that was measured; to find it, gradcheck
+# tries a long list of common mistakes.
 #
-# It finds the guilty one in a whole network, too. This ReLU forgot its gate, and sits between two linear layers:
+# gradcheck also finds the guilty op in a whole network. This ReLU passes every gradient, and it is between two linear
+# layers:
 
 
 # %%
@@ -525,7 +532,7 @@ x, w1, w2 = drawn(5, 4), drawn(8, 4), drawn(3, 8)
 verdict(lambda x, w1, w2: F.log_softmax(F.linear(OpenReLU()(F.linear(x, w1)), w2), dim=1), x, w1, w2)
 
 # %% [markdown]
-# Some mistakes are not in a formula. Can you say what is wrong here, before gradcheck does?
+# Some mistakes are not in the formula. Can you say what is wrong here before gradcheck does?
 
 
 # %%
@@ -545,19 +552,18 @@ class Cube(Op):
 verdict(lambda x: Cube()(x), drawn(3, 4))
 
 # %% [markdown]
-# The numbers are right. But `gy *= …` writes into an array that belongs to another: at a residual addition both
-# branches are handed the *same* `gy` (lesson [02](02_engine.ipynb)), and the second would get
-# it spoilt. A check that only compares numbers, on a chain, sees nothing. gradcheck runs everything twice and watches
-# for writes.
+# The numbers are right. But `gy *= …` writes into an array that something else uses: at a residual addition both
+# branches receive the *same* `gy` (lesson [02](02_engine.ipynb)), and the second branch would get the changed values. A
+# check that only compares numbers, on a chain, does not notice this. gradcheck runs everything twice and looks for
+# writes.
 #
-# Your turn to be the saboteur. `Mine` is right as it stands; spoil its backward in any way you like and read what
-# comes. (Worth trying: a sign, a forgotten 2, `.sum(1)` for `.sum(0)`, the wrong one of `a` and `b`, `None`, a
-# shape.)
+# Now break something yourself. `Mine` is right. Change its backward in any way you like and read the message. (Try a
+# wrong sign, a forgotten 2, `.sum(1)` instead of `.sum(0)`, `a` and `b` exchanged, `None`, a wrong shape.)
 
 
 # %%
 class Mine(Op):
-    """y = a² · b, b a row that is used for every row of a.        a (N, K)  b (K)"""
+    """y = a² · b, where the row b is used for every row of a.        a (N, K)  b (K)"""
 
     def forward(self, a, b):
         self.saved = a, b
@@ -571,8 +577,8 @@ class Mine(Op):
 verdict(lambda a, b: Mine()(a, b), drawn(4, 3), drawn(3))
 
 # %% [markdown]
-# There are three ways to ask. What they cost you know: one direction takes two forwards, the full table two for every
-# element; and what a complex step gains, too.
+# gradcheck has three methods. You know what they cost: one direction takes two calls of forward, and the full table
+# takes two for every element. You also know what a complex step gains.
 
 # %% tags=["varies"]
 x, gamma, beta = drawn(6, 3), drawn(3), drawn(3, seed=1)
@@ -585,17 +591,17 @@ for settings in ({}, {"full": True}, {"method": "complex"}):
 # %% [markdown]
 # ## No step at all: the adjoint
 #
-# For one kind of op, all the trouble with steps is needless. If forward is *linear*, $y = A x$, its change along $u$ is
-# $A u$, exactly, whatever the size of $u$. Backward must be the transposed map, so
+# For one kind of op we do not need a step at all. If forward is *linear*, $y = A x$, its change along $u$ is exactly $A
+# u$ for any size of $u$. Backward must be the transposed map, so
 #
 # $$\langle A u,\; g_y\rangle = \langle u,\; A^{\mathsf T} g_y\rangle$$
 #
-# with no step and no truncation. Only rounding is left, and that is relative to the numbers themselves, not to $1/h$.
-# So it works in float32, in the very kernels that training uses. Linear layers, convolutions, sums, average pooling,
-# the residual addition: all linear.
+# with no step and no truncation. Only rounding remains, and it is relative to the numbers themselves, not to $1/h$. So
+# this works in float32, with the same kernels that training uses. Linear layers, convolutions, sums, average pooling
+# and the residual addition are all linear.
 #
-# A linear layer in float32 with a backward that is 0.1 % too large. A central difference with the step of 1e-6, and the
-# adjoint identity:
+# Here is a linear layer in float32 with a backward that is 0.1 % too large. We try a central difference with a step of
+# 1e-6, and the adjoint identity:
 
 # %% tags=["varies"]
 rng = np.random.default_rng(0)
@@ -608,10 +614,11 @@ for name, gx in (("right", gy @ w), ("× 1.001", np.float32(1.001) * (gy @ w))):
     print(f"adjoint off by {abs(there - back) / size:.0e}")
 
 # %% [markdown]
-# The difference is far off, whether backward is right or not. The adjoint identity tells them apart. (It *is* a central
-# difference, with a step of 1: of a straight line any step is right, so take one that costs no digits.)
+# The central difference is far off, whether backward is right or not. The adjoint identity tells the two apart. (It
+# *is* a central difference with a step of 1: for a straight line every step is right, so take one that costs no
+# digits.)
 #
-# `adjoint_check` is this as a function, and it refuses what is not linear:
+# `adjoint_check` does this as a function, and it rejects an op that is not linear:
 
 # %%
 print("a mean:")
@@ -624,8 +631,8 @@ verdict(lambda x: x.mean(1), Tensor(x, requires_grad=True))
 # %% [markdown]
 # ## What no gradient check can see
 #
-# A gradient check holds backward against forward. So ask yourself: what does it say of a *forward* that is wrong, if
-# backward is wrong in just the same way?
+# A gradient check compares backward with forward. What does it say about a *forward* that is wrong, if backward is
+# wrong in the same way?
 #
 # Batch norm divides by $\sqrt{\mathrm{var} + \varepsilon}$. This one puts $\varepsilon$ outside the root, and its
 # backward is the true derivative of that:
@@ -646,16 +653,17 @@ class EpsOutside(Op):
 
 
 verdict(lambda x: EpsOutside()(x), drawn(6, 3))
-x = drawn(6, 1).numpy() * 0.003  # a channel that hardly varies
+x = drawn(6, 1).numpy() * 0.003  # a channel with little variance
 print(f"largest output {abs(EpsOutside()(Tensor(x)).numpy()).max():.3f}, should be", end=" ")
 print(f"{abs((x - x.mean(0)) / np.sqrt(x.var(0) + 1e-5)).max():.3f}")
 
 # %% [markdown]
-# It passes, and on a quiet channel it is wrong. **A gradient check knows nothing of what you meant.** Values need a
-# check of their own: numbers worked out by hand, or another implementation.
+# It passes, although it is wrong on a channel with little variance. **A gradient check does not know what you meant to
+# compute.** Values need a check of their own: numbers computed by hand, or another implementation.
 #
-# The second limit: it sees what happens at *these* inputs. This mean is divided by the wrong axis, and is checked at a
-# 3 × 3 matrix. And this square flattens its arrays in the order in which they lie in memory:
+# The second limit is that a gradient check sees only what happens for *these* inputs. The mean below is divided by the
+# length of the wrong axis, and it is checked with a 3 × 3 matrix. And the square below flattens its arrays in the order
+# in which they are stored in memory:
 
 
 # %%
@@ -689,15 +697,17 @@ print("\nsquare of a transposed view: ", end="")
 verdict(lambda x: Square()(x.transpose(0, 1)), drawn(3, 4))
 
 # %% [markdown]
-# So check shapes whose sizes all differ; strides of 1 and of 2; with and without bias; arrays that do not lie in a
-# row. The library does: `tinyres gradcheck`, in a terminal, proves each op in several settings. (With `--sweep
-# steps.png` it draws the U of four ops.)
+# So check shapes whose sizes all differ, strides of 1 and of 2, with and without bias, and arrays that are not
+# contiguous in memory. The library does this: `tinyres gradcheck`, in a terminal, proves each op in several settings.
+# (With `--sweep steps.png` it draws the U of four ops.)
 #
-# (Look at the last answer once more. It says that no op is guilty. To blame one, gradcheck calls each op on its own,
-# with a fresh $g_y$ that lies in memory as usual, and then it is right. The check found the bug, the blame did not.)
+# (Look at the last answer once more. It says that no op is guilty. To find the guilty op, gradcheck calls each op
+# separately, with a new $g_y$ in the usual memory order, and then the op is right. The check found that something is
+# wrong, but not where.)
 #
-# The third limit: it sees one quiet call, not what others do in between. Most ops save their inputs, and save no
-# copy. What becomes of the gradient of $x^2$ if somebody writes into $x$ between forward and backward?
+# The third limit is that a gradient check sees one call, and not what the rest of a program does between forward and
+# backward. Most ops save their inputs without copying them. What happens to the gradient of $x^2$ if a program writes
+# into $x$ between forward and backward?
 
 # %%
 x = Tensor(np.array([1.0, 2.0, 3.0]), requires_grad=True)
@@ -718,9 +728,10 @@ except AnomalyError as error:
     print("detect_anomaly:", str(error).splitlines()[0])
 
 # %% [markdown]
-# The op is right, its gradient is not. That takes a watch on the saved arrays; `tinyres.detect_anomaly` keeps one.
+# The op is right, but the gradient is not. To notice this, something must watch the saved arrays.
+# `tinyres.detect_anomaly` does.
 #
-# Now you know enough for this one:
+# Now you know enough to answer this question:
 
 # %%
 answer = None  # "a", "b", "c" or "d"
@@ -729,7 +740,7 @@ check.unseen_bug(answer)
 # %% [markdown]
 # ## A table of traps
 #
-# Let us put it all together: ten bugs, and five ways to check. Each bug is a forward, a backward and an input.
+# Let us put everything together: ten bugs, and five kinds of check. Each bug is a forward, a backward and an input.
 
 
 # %%
@@ -765,9 +776,9 @@ bugs = {
 }
 
 # %% [markdown]
-# The ways to check: with one number, where $g_y$ or $d$ may be ones, or everything float32 (a step of 1e-3, and a
-# tolerance of 1 %, since that step will not suit every function); and gradcheck. Which columns will be full, and
-# which rows empty?
+# The first four checks compare one number: with $g_y$ of ones, with $d$ of ones, with everything in float32 (a step of
+# 1e-3 and a tolerance of 1 %, since this step does not suit every function), and with everything random. The fifth is
+# gradcheck. Which columns do you expect to be full, and which rows empty?
 
 
 # %%
@@ -826,13 +837,14 @@ axes.spines[:].set_visible(False)
 plt.show()
 
 # %% [markdown]
-# Read it by columns: each of the first three is blind in a place of its own. (Why does `zeros` slip past $d = 1$ as
-# well? To add the same number to all scores of a row changes no probability.) Two bugs leave the numbers right, or
-# nearly so, and gradcheck sees them by other means. And in the last four rows no column helps. Add a bug of your own
+# Read the table by columns: each of the first three checks misses different bugs. (Why does `zeros` also pass with $d =
+# 1$? Because adding the same number to all scores of a row changes no probability.) Two bugs leave the numbers right,
+# or nearly right, and gradcheck finds them by other means. In the last four rows no check helps. Add a bug of your own
 # to `bugs`, and predict its row.
 #
-# The library has been put to the same test. [docs/mutants.md](../docs/mutants.md) plants more than two hundred bugs in
-# tinyres itself and lets its tests look at each. These are the bugs in ops' pages that the gradient checks let pass:
+# The library has been tested in the same way. For [docs/mutants.md](../docs/mutants.md) more than two hundred bugs were
+# planted in tinyres itself, one after another, and its tests were run on each. These are the bugs in ops' pages that
+# the gradient checks did not find:
 
 # %% tags=["varies"]
 page = Path("../docs/mutants.md")
@@ -847,19 +859,20 @@ else:
     print("\n".join(missed))
 
 # %% [markdown]
-# Most of them you have met: overflow at large values, a forward that is wrong in itself, a dtype, float32 alone, the
-# one setting that was not tried; and work that nobody needs. Each was caught by another kind of test, with stored
-# values, against torch, in other dtypes. That is why a library needs several kinds.
+# You have met most of them: overflow at large values, a wrong forward, a wrong dtype, a bug in float32 only, a setting
+# that was not tried, and work that is not needed. Each was found by another kind of test: with stored values, against
+# torch, or in other dtypes. That is why a library needs several kinds of tests.
 
 # %% [markdown]
-# ## What to take along
+# ## Summary
 #
-# - Backward is a claim about forward, and forward can be asked: $\langle g_y, J d\rangle = \langle g_x, d\rangle$,
-#   two calls and one number.
-# - Draw $g_y$ and $d$ at random. Ones are blind: a backward of zeros passes for softmax and batch norm.
-# - float64, central, $h$ = 1e-6: truncation grows with $h^2$, roundoff with $10^{-16}/h$. A complex step has no
-#   roundoff, so it may be tiny. The adjoint identity of a linear op needs no step at all, and holds in float32.
-# - On a kink there is no slope. Leave it out; do not raise the tolerance.
+# - Backward is a claim about forward, and forward can test it: $\langle g_y, J d\rangle = \langle g_x, d\rangle$, two
+#   calls and one number.
+# - Draw $g_y$ and $d$ at random. Ones miss errors: with them, a backward of zeros passes for softmax and batch norm.
+# - Use float64, central differences and $h$ = 1e-6: truncation grows with $h^2$, roundoff with $10^{-16}/h$. A complex
+#   step has no roundoff, so it may be tiny. The adjoint identity of a linear op needs no step at all, and holds in
+#   float32.
+# - On a kink there is no slope. Leave such outputs out; do not raise the tolerance.
 # - A check sees one point, one shape, one memory order, and never whether forward is what you meant.
 #
 # Next: [04 · linear, ReLU, softmax and cross-entropy](04_linear_relu_softmax.ipynb), where you write a network's

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 04 · linear, ReLU, softmax and cross-entropy
 #
-# Afterwards you can derive the backward pass of a layer from its indices, and you will have written, proved and trained
-# a classifier in plain NumPy, about thirty lines with every gradient by hand.
+# At the end you can derive the backward pass of a layer from its indices. You have written, proved and trained a
+# classifier in plain NumPy, in about thirty lines with every gradient by hand.
 #
 # *40 minutes. Before it: [03](03_gradient_checking.ipynb).*
 
@@ -24,13 +24,13 @@ from tinyres.study.labs.drawing import BLUE, GREEN, GREY, ORANGE, VERMILION, tid
 # %% [markdown]
 # ## Three arms
 #
-# Here are 300 points on three arms of a spiral. Given a point, say which arm it lies on. A person sees it at once,
-# and no straight line separates any arm from the others.
+# Here are 300 points on three arms of a spiral. The task is to say which arm a given point lies on. A person sees it at
+# once, but no straight line separates any arm from the others.
 
 
 # %%
 def spirals(n=100):
-    """3·n points (N, 2), and which arm each is on (N)."""
+    """3·n points (N, 2), and the arm of each point (N)."""
     rng = np.random.default_rng(0)
     radius = np.tile(np.linspace(0.15, 1, n), 3)
     labels = np.repeat(np.arange(3), n)
@@ -51,8 +51,8 @@ scatter(axes)
 plt.show()
 
 # %% [markdown]
-# Four operations will do: a linear layer, ReLU, another linear layer, and softmax with cross-entropy at the end. All of
-# them are in every ResNet. We take them one at a time, forward and back.
+# Four operations are enough: a linear layer, ReLU, another linear layer, and softmax with cross-entropy at the end.
+# Every ResNet contains all of them. We take them one at a time, forward and backward.
 #
 # ## The linear layer
 #
@@ -60,16 +60,15 @@ plt.show()
 #
 # $$y_{no} = \sum_i x_{ni}\, w_{oi} + b_o \qquad x\,(N,I)\quad w\,(O,I)\quad b\,(O)\quad y\,(N,O)$$
 #
-# The loss $L$ depends on $y$, and backward is handed $g_{no} = \partial L/\partial y_{no}$. For everything it wants
-# to know there is one rule: **to find how the loss depends on a number, sum over all the outputs that this number
-# reaches.**
+# The loss $L$ depends on $y$, and backward receives $g_{no} = \partial L/\partial y_{no}$. One rule gives all
+# gradients: **to find how the loss depends on a number, sum over all the outputs that this number reaches.**
 #
-# Whom does $x_{ni}$ reach? In the formula it stands in $y_{no}$, for the same $n$ and *every* $o$, with the factor
-# $w_{oi}$:
+# Which outputs does $x_{ni}$ reach? In the formula it appears in $y_{no}$ for the same $n$ and *every* $o$, with the
+# factor $w_{oi}$:
 #
 # $$\frac{\partial L}{\partial x_{ni}} = \sum_o g_{no}\, w_{oi}$$
 #
-# Now do $w_{oi}$ and $b_o$ yourself, on paper, before you read on. Whom do they reach?
+# Now do the same for $w_{oi}$ and $b_o$ on paper, before you read on. Which outputs do they reach?
 
 # %% [markdown]
 # The weight $w_{oi}$ is used in every row of the batch, so it reaches $y_{no}$ for every $n$, with the factor
@@ -78,7 +77,8 @@ plt.show()
 # $$\frac{\partial L}{\partial w_{oi}} = \sum_n g_{no}\, x_{ni} \qquad
 # \frac{\partial L}{\partial b_o} = \sum_n g_{no}$$
 #
-# The index that is summed is always the one that is missing on the left. `np.einsum` takes such formulas as they stand:
+# The index that is summed is always the one that is missing on the left. `np.einsum` can compute such formulas
+# directly:
 
 # %%
 rng = np.random.default_rng(0)
@@ -91,8 +91,8 @@ gb = np.einsum("no->o", gy)
 print("gx", gx.shape, "  gw", gw.shape, "  gb", gb.shape)
 
 # %% [markdown]
-# As matrix products they are faster, and shorter. Here shapes are a guide: each gradient must have the shape of its
-# own, and the index that is summed must be where the two factors meet.
+# As matrix products they are faster and shorter. The shapes help to find them: each gradient must have the shape of the
+# array that it belongs to, and the index that is summed must be where the two factors meet.
 
 
 # %%
@@ -121,7 +121,8 @@ product(panels[2], "back to w", ("?", "O", "N"), ("?", "N", "I"), ("gw", "O", "I
 plt.show()
 
 # %% [markdown]
-# The letter in red is summed and disappears: the inputs, the outputs, the batch. What are the question marks?
+# The letter in red is summed and disappears: first the inputs, then the outputs, then the batch. What are the question
+# marks?
 
 
 # %%
@@ -133,16 +134,16 @@ def linear_backward(gy, x, w, b):
 check.linear_backward(linear_backward)
 
 # %% [markdown]
-# The bias is where most people slip. What is wrong here?
+# The bias is where most people make a mistake. What is wrong here?
 
 # %%
 answer = None  # the number of a line
 check.linear_bug(answer)
 
 # %% [markdown]
-# Shapes are a guide, not a proof. Suppose that batch, inputs and outputs are all 4. Then every product of two
-# matrices has the right shape. Which of these is the gradient of x? Lesson 03 has the judge: $\langle g_y, J d\rangle
-# = \langle g_x, d \rangle$.
+# Shapes are a guide, not a proof. Suppose that batch, inputs and outputs are all 4. Then every product of two matrices
+# has the right shape. Which of these is the gradient of x? Lesson 03 has the test that decides: $\langle g_y, J
+# d\rangle = \langle g_x, d \rangle$.
 
 # %%
 x, w, gy, d = rng.standard_normal((4, 4, 4))
@@ -151,7 +152,7 @@ for name, candidate in (("gy @ w", gy @ w), ("gy @ w.T", gy @ w.T), ("gy.T @ w",
     print(f"{name:9} {candidate.shape}   claims {np.vdot(candidate, d):7.3f}   forward says {measured:.3f}")
 
 # %% [markdown]
-# So never test with a square. The library's page for this op has nothing that you have not derived, nor have the
+# So never test with square matrices. The library's page for this op contains only what you have derived, and so do the
 # kernels that it calls:
 
 # %%
@@ -159,10 +160,11 @@ print(inspect.getsource(Linear))
 print(inspect.getsource(import_module("tinyres_kernels.array.linear")))
 
 # %% [markdown]
-# ## ReLU, or why there must be a bend
+# ## ReLU, or why a network needs a bend
 #
-# One linear layer draws straight borders. Two in a row, with 64 hidden units between them, have 387 numbers to choose.
-# Will they separate the arms? Predict. Then compare the two layers with a single one, whose weights are `w2 @ w1`:
+# One linear layer draws straight borders. Two of them in sequence, with 64 hidden units between them, have 387
+# learnable numbers. Will they separate the arms? Make a prediction. Then compare the two layers with a single layer
+# whose weights are `w2 @ w1`:
 
 # %%
 w1, b1, w2, b2 = (rng.standard_normal(shape) for shape in ((64, 2), 64, (3, 64), 3))
@@ -171,14 +173,14 @@ one_layer = points @ (w2 @ w1).T + (w2 @ b1 + b2)
 print("largest difference:", f"{abs(two_layers - one_layer).max():.6f}")
 
 # %% [markdown]
-# None. A linear map of a linear map is a linear map: the two layers are one layer, with nine numbers. Something
-# must bend in between, and the simplest bend is
+# There is no difference. A linear map of a linear map is a linear map: the two layers are one layer, with nine numbers.
+# Something between them must bend, and the simplest bend is
 #
 # $$y = \max(x, 0) \qquad\qquad g_x = g_y \text{ where } x > 0, \text{ else } 0$$
 #
-# By the rule: $x$ reaches its own $y$ only, with the factor 1 or 0. ReLU is a gate, not a factor. That matters in
-# deep nets: a sigmoid multiplies the gradient by 1/4 at most (lesson [01](01_chain_rule.ipynb)), an open gate by 1.
-# At exactly 0 there is no slope; like torch we take 0.
+# This follows from the rule: $x$ reaches only its own $y$, with the factor 1 or 0. ReLU works like a gate. That matters
+# in deep networks: a sigmoid multiplies the gradient by 1/4 at most (lesson [01](01_chain_rule.ipynb)), an open gate
+# multiplies it by 1. At exactly 0 there is no slope; like torch we take 0.
 
 
 # %%
@@ -192,11 +194,12 @@ check.relu_backward(relu_backward)
 # %% [markdown]
 # ## Softmax: scores become probabilities
 #
-# The last layer gives each class a score, any number. Softmax makes them positive and lets them sum to 1:
+# The last layer gives each class a score, which can be any number. Softmax turns the scores into positive numbers that
+# sum to 1:
 #
 # $$p_k = \frac{e^{x_k}}{\sum_j e^{x_j}}$$
 #
-# In NumPy that is one line. What will it say of these two rows? The second is the first, plus 1000.
+# In NumPy this is one line. What will it give for these two rows? The second row is the first plus 1000.
 
 
 # %%
@@ -210,11 +213,11 @@ with np.errstate(all="ignore"):
     print(naive_softmax(scores).round(4))
 
 # %% [markdown]
-# $e^{1001}$ is more than a float64 can hold (the limit is $e^{709}$; in float32 already $e^{88}$), and infinity over
-# infinity is no number. Scores of that size do occur, when a learning rate is too high.
+# $e^{1001}$ is larger than a float64 can hold (the limit is $e^{709}$; in float32 it is $e^{88}$), and infinity divided
+# by infinity is not a number. Scores of that size do occur, for example when a learning rate is too high.
 #
-# But the two rows ought to give the same! Add $c$ to every score: above and below the line everything is multiplied by
-# $e^c$, which cancels. So we may subtract what we like. What would be a good choice?
+# But the two rows should give the same result. If we add $c$ to every score, numerator and denominator are both
+# multiplied by $e^c$, which cancels. So we may subtract any number. What would be a good choice?
 
 
 # %%
@@ -226,20 +229,20 @@ def softmax(x):
 check.softmax(softmax)
 
 # %% [markdown]
-# Its backward. Whom does the score $x_k$ reach? Every probability of its row, since it stands in the sum below the
-# line. The quotient rule gives, for a row,
+# Now its backward. Which outputs does the score $x_k$ reach? It reaches every probability of its row, because it is
+# part of the sum in the denominator. For one row the quotient rule gives
 #
 # $$\frac{\partial p_j}{\partial x_k} = p_j\,(\delta_{jk} - p_k) \qquad
 # \delta_{jk} = 1 \text{ if } j = k, \text{ else } 0$$
 #
-# (For $j = k$: $p_k - p_k^2$. Otherwise the numerator does not move, and the denominator does: $-p_j p_k$.) Sum over
-# all that it reaches:
+# (For $j = k$ this is $p_k - p_k^2$. Otherwise only the denominator changes, which gives $-p_j p_k$.) Now sum over all
+# outputs that $x_k$ reaches:
 #
 # $$g_{x,k} = \sum_j g_j\, p_j\,(\delta_{jk} - p_k) = p_k\,\Bigl(g_k - \sum_j g_j\, p_j\Bigr)$$
 #
-# The sum is the mean of $g$, weighted with $p$. Only what differs from that mean counts: raise all probabilities'
-# weights by the same, and nothing should happen, because they sum to 1 anyhow. (That is why a seed of ones was
-# blind.)
+# The sum is the mean of $g$, weighted with $p$. Only the differences from this mean count: if the weights of all
+# probabilities rise by the same amount, nothing should happen, because the probabilities always sum to 1. (That is why
+# a seed of ones could not find the error.)
 
 
 # %%
@@ -251,13 +254,14 @@ def softmax_backward(gy, x):
 check.softmax_backward(softmax_backward)
 
 # %% [markdown]
-# ## Cross-entropy: how surprised one is
+# ## Cross-entropy: a measure of surprise
 #
-# The network says $p$; the right answer is class $c$. The loss is $-\ln p_c$: zero if it was certain and right, 2.3
-# if it gave 10 %, and without limit if it was certain and wrong. Over a batch we take the mean.
+# The network predicts $p$; the right answer is class $c$. The loss is $-\ln p_c$. It is zero if the network was certain
+# and right, 2.3 if it gave the right class 10 %, and arbitrarily large if it was certain and wrong. Over a batch we
+# take the mean.
 #
-# Its gradient is $-1/p_c$ for class $c$, and then comes softmax's. Let us do the two in a row, in float32, for a
-# network that is very sure of class 0, while the answer is class 1.
+# Its gradient is $-1/p_c$ for class $c$, and then comes that of softmax. Let us compute the two one after the other, in
+# float32, for a network that is very sure of class 0 when the answer is class 1.
 
 # %%
 scores = np.array([[200.0, 0.0, 1.0]], dtype=np.float32)
@@ -270,19 +274,20 @@ with np.errstate(all="ignore"):
     print("gradient", (p * (gp - (gp * p).sum(axis=1, keepdims=True)))[0])
 
 # %% [markdown]
-# The shift did its work, and yet: the probability is $e^{-200}$, which float32 rounds to 0, and the rest is $-\ln 0$
-# and $0\cdot\infty$. This net could never learn that it was wrong, just when it was most wrong.
+# The shift prevented the overflow, but the probability is $e^{-200}$, which float32 rounds to 0, and the rest is $-\ln
+# 0$ and $0\cdot\infty$. This network could not learn from its mistake exactly when it is most wrong.
 #
 # Take the two operations together, on paper. The logarithm undoes the exponential:
 #
 # $$L = -\ln \frac{e^{x_c}}{\sum_j e^{x_j}} = -x_c + \ln \sum_j e^{x_j}$$
 #
-# And what is the slope with respect to $x_k$? Of the first term $-1$ if $k = c$, else 0. Of the second, $e^{x_k}/\sum_j
-# e^{x_j}$, which is $p_k$. So
+# What is the slope with respect to $x_k$? For the first term it is $-1$ if $k = c$, else 0. For the second it is
+# $e^{x_k}/\sum_j e^{x_j}$, which is $p_k$. So
 #
 # $$\boxed{\;\frac{\partial L}{\partial x_k} = p_k - t_k\;} \qquad t_k = 1 \text{ if } k = c, \text{ else } 0$$
 #
-# What was said, minus what is right. No division is left that could overflow: for the row above it is $(1, -1, 0)$.
+# The gradient is the prediction minus the truth. It contains no division that could overflow: for the row above it is
+# $(1, -1, 0)$.
 
 # %%
 scores = np.array([1.0, 3.0, 0.5, 2.0])
@@ -302,8 +307,8 @@ for axes, values, color, title in zip(
 plt.show()
 
 # %% [markdown]
-# A step *against* this gradient raises the right class's score, and lowers the others', each in proportion to how
-# much it was believed. The bars of $p - t$ sum to 0, so the scores' sum stays where it is.
+# A step *against* this gradient raises the score of the right class and lowers the others, each in proportion to its
+# probability. The bars of $p - t$ sum to 0, so the sum of the scores does not change.
 
 
 # %%
@@ -315,7 +320,7 @@ def cross_entropy_backward(gy, x, labels):
 check.cross_entropy_backward(cross_entropy_backward)
 
 # %% [markdown]
-# In the library the two are one op, as they are in torch. These are its kernels:
+# In the library the two are one op, as in torch. These are its kernels:
 
 # %%
 print(inspect.getsource(import_module("tinyres_kernels.array.cross_entropy")))
@@ -323,16 +328,16 @@ print(inspect.getsource(import_module("tinyres_kernels.array.cross_entropy")))
 # %% [markdown]
 # ## What should the first loss be?
 #
-# Before anything is learnt, you know already what the loss must be. With ten classes:
+# Before the network has learnt anything, you already know what the loss must be. What is it for ten classes?
 
 # %%
 answer = None  # your number
 check.first_loss(answer)
 
 # %% [markdown]
-# That is a test which costs nothing, and it catches a lot: a mean that was forgotten, another logarithm, an eleventh
-# class, weights that are too large. Here are scores of a net that knows nothing, at three sizes.
-# Which of the three first losses is the one you predicted?
+# This is a test that costs nothing and finds many mistakes: a forgotten mean, another logarithm, an eleventh class,
+# weights that are too large. Here are scores of a network that knows nothing, at three sizes. Which of the three first
+# losses is the one you predicted?
 
 
 # %%
@@ -348,12 +353,12 @@ for size in (0.01, 1, 10):
     print(f"scores of size {size:5}: first loss {mean_loss(size * noise, random_labels):.2f}")
 
 # %% [markdown]
-# If the scores are large, the net is *sure* of what it does not know, and pays for it. The first steps of training
-# then do nothing but unlearn that.
+# If the scores are large, the network is *sure* of what it does not know, and its loss is high. The first steps of
+# training then only undo this.
 #
 # ## The network, by hand
 #
-# Everything together. If you like, go first:
+# Now we put everything together. If you like, try it yourself first:
 
 
 # %%
@@ -367,8 +372,8 @@ def network_backward(gy, x, w1, b1, w2, b2, labels):
 check.network_backward(network_backward)
 
 # %% [markdown]
-# And this is ours. `forward` keeps what backward will need; backward goes through the same lines from bottom to top,
-# each with the formula from above:
+# This is our version. `forward` keeps what backward will need. `gradients` goes through the same lines from bottom to
+# top, each with its formula from above:
 
 
 # %%
@@ -397,8 +402,8 @@ def gradients(scores, saved, labels, parameters):
 
 
 # %% [markdown]
-# It looks right. Lesson 03 says what that is worth. A random direction in each of the four parameters, two calls of
-# forward:
+# It looks right, but lesson 03 showed that this proves nothing. So we check it with a random direction in each of the
+# four parameters, and two calls of forward:
 
 
 # %%
@@ -421,12 +426,13 @@ for k, name in enumerate(("w1", "b1", "w2", "b2")):
     print(f"{name}: backward claims {np.vdot(grads[k], d):9.6f}   forward says {(ahead - behind) / 2e-6:9.6f}")
 
 # %% [markdown]
-# All four agree. (The loss is a number, so there is no $g_y$ to draw. No seed of ones hides here: the loss is not a
-# constant.)
+# All four agree. (The loss is a number, so there is no $g_y$ to draw. This is not the trap of the seed of ones, because
+# the loss is not a constant.)
 #
 # ## Training
 #
-# Step against the gradient, again and again. All 300 points at once; we look in after 0, 30 and 1000 steps.
+# We step against the gradient, again and again, with all 300 points at once. We look at the result after 0, 30 and 1000
+# steps.
 
 # %% tags=["sizes"] quick="LOOKS = (0, 10, 20); PICTURES, EPOCHS = (500, 200), 1"
 LOOKS = (0, 30, 1000)  # steps
@@ -441,7 +447,7 @@ pale = ListedColormap(["#b8d6ea", "#f3cdb3", "#b3dfd2"])
 
 
 def look(axes, parameters, title):
-    """Which class each point of the plane is given; and in grey where each hidden unit's gate opens."""
+    """Draw the predicted class of each point of the plane, and in grey where each hidden unit's gate opens."""
     winner = forward(grid.reshape(-1, 2), parameters)[0].argmax(axis=1).reshape(200, 200)
     axes.imshow(winner, origin="lower", extent=(-1.2, 1.2, -1.2, 1.2), cmap=pale, vmin=0, vmax=2)
     for w, b in zip(parameters[0], parameters[1], strict=True):
@@ -463,22 +469,22 @@ for step in range(LOOKS[-1] + 1):
 plt.show()
 
 # %% [markdown]
-# Each grey line is one hidden unit: on one side its gate is open, on the other shut. Between the lines the network is
-# linear, and its borders are straight; they bend where they cross a line. The biases start at 0, so at first all
-# lines run through the middle. Training moves them to where bends are needed.
+# Each grey line belongs to one hidden unit: its gate is open on one side of the line and closed on the other. Between
+# the lines the network is linear, and its borders are straight; they bend where they cross a line. The biases start at
+# 0, so at first all lines pass through the middle. Training moves them to where bends are needed.
 #
-# Try it: how few hidden units will do? Set `HIDDEN` to 12, 8, 6 or 4, and predict first.
+# How few hidden units are enough? Make a prediction, then set `HIDDEN` to 12, 8, 6 or 4.
 #
 # ## Where √2 comes from
 #
-# `start` drew the weights with a standard deviation of $\sqrt{2/I}$. Does it matter? For two layers hardly. So let us
-# stack thirty, of 256 units each, and watch the size of the numbers on their way up. Four choices of the standard
-# deviation: 0.03, $\sqrt{1/256} = 0.0625$, $\sqrt{2/256} = 0.088$ and 0.12. What do you expect after thirty layers?
+# `start` drew the weights with a standard deviation of $\sqrt{2/I}$. Does it matter? For two layers it hardly does. So
+# let us stack thirty layers of 256 units each and watch the size of the numbers. We try four standard deviations: 0.03,
+# $\sqrt{1/256} = 0.0625$, $\sqrt{2/256} = 0.088$ and 0.12. What do you expect after thirty layers?
 
 
 # %% tags=["varies"]
 def sizes(std, depth=30, width=256):
-    """The root mean square of what leaves each layer, forward; and of the gradient that reaches it, backward."""
+    """The root mean square of each layer's output (forward), and of the gradient that reaches it (backward)."""
     rng = np.random.default_rng(0)
     h, layers, up = rng.standard_normal((128, width)), [], []
     for _ in range(depth):
@@ -509,27 +515,28 @@ panels[0].get_legend().remove()
 plt.show()
 
 # %% [markdown]
-# From 0.088 to 0.12 is not far, and yet after thirty layers the numbers are ten thousand times as large. Every layer
-# multiplies, so depth makes huge errors of small ones, in both directions. Only one choice stays level. Why that one?
+# 0.12 is not much larger than 0.088, but after thirty layers the numbers are ten thousand times as large. Every layer
+# multiplies, so depth turns small errors into huge ones, in both directions. Only one choice keeps the size constant.
+# Why that one?
 #
 # One output is a sum of $n$ products. If the weights have mean 0 and are independent of the inputs, the variances add:
 #
 # $$E(z^2) = n \cdot \mathrm{Var}(w) \cdot E(x^2)$$
 #
-# To stay level we want $n \cdot \mathrm{Var}(w) = 1$. But then comes ReLU and sets half of the values to 0. How much of
-# $E(z^2)$ is left?
+# To keep the size constant we want $n \cdot \mathrm{Var}(w) = 1$. But then ReLU sets half of the values to 0. How much
+# of $E(z^2)$ is left?
 
 # %%
 z = np.random.default_rng(0).standard_normal(1_000_000)
 print(f"E(relu(z)²) / E(z²) = {(np.maximum(z, 0) ** 2).mean() / (z**2).mean():.2f}")
 
 # %% [markdown]
-# Half: $z$ is as often positive as negative, and squares do not mind the sign. So each layer loses a factor of 2, and
-# the weights must make up for it: $n \cdot \mathrm{Var}(w) = 2$, a standard deviation of $\sqrt{2/n}$ (He et al.
-# 2015, eq. 10). Without the 2, each layer shrinks the numbers by $\sqrt 2$: over thirty layers by $2^{15}$, the green
-# line. In the library this is `nn.init.kaiming_normal_`.
+# Half of it is left, because $z$ is positive as often as negative, and squares do not depend on the sign. So each layer
+# loses a factor of 2, and the weights must make up for it: $n \cdot \mathrm{Var}(w) = 2$, a standard deviation of
+# $\sqrt{2/n}$ (He et al. 2015, eq. 10). Without the 2, each layer shrinks the numbers by $\sqrt 2$: over thirty layers
+# by $2^{15}$, the green line. In the library this is `nn.init.kaiming_normal_`.
 #
-# For a convolution, $n$ counts all that one output sees:
+# For a convolution, $n$ counts all the inputs of one output:
 
 # %%
 answer = None  # your number
@@ -538,8 +545,9 @@ check.he_std(answer)
 # %% [markdown]
 # ## Pictures
 #
-# Now to something larger: Shapes, pictures of 32 × 32 pixels in three colours, ten classes. We lay the 3072 numbers
-# of a picture in a row. The network is the same, with 128 hidden units; the points become batches of 100.
+# Now we take something larger: Shapes, with pictures of 32 × 32 pixels in three colours and ten classes. We write the
+# 3072 numbers of a picture in one row. The network is the same, with 128 hidden units, and we use batches of 100
+# pictures.
 
 # %%
 train, test = data.shapes(*PICTURES)
@@ -563,8 +571,8 @@ for (row, label), axes in np.ndenumerate(panels):
 plt.show()
 
 # %% [markdown]
-# Guessing gets 10 % right, a small ResNet will get more than 95 %. What do you expect of this one? On the pictures
-# that it is trained on, and on others?
+# Guessing gets 10 % right, and a small ResNet gets more than 95 %. What do you expect from this network, on the
+# pictures that it is trained on and on others?
 
 
 # %% tags=["varies"]
@@ -596,18 +604,19 @@ plt.show()
 print(f"first loss {losses[0]:.2f}, last loss {losses[-1]:.2f}; right {on_train[-1]:.0f} % and {on_test[-1]:.0f} %")
 
 # %% [markdown]
-# Training works, the gradients are right, the loss falls, and it is of no use: the network knows
-# its 4000 pictures by heart, and of others it gets one in five. With 400,000 weights it can afford to. (The first
-# loss is not ln 10, by the way, but what we had for scores of size 1.)
+# Training works, the gradients are right and the loss falls, but the result is useless: the network has memorised its
+# 4000 pictures, and of the others it gets one in five right. It has 400,000 weights, which is enough for that. (By the
+# way, the first loss is not ln 10, but the value that we saw for scores of size 1.)
 #
-# It was asked the wrong thing. To a linear layer pixel 17 and pixel 18 are two inputs among 3072, no nearer to each
-# other than to any third. A star that moves by one pixel is a new picture altogether. What is needed is a layer that
-# sees neighbours, and the same thing in every place. That is the next lesson.
+# The network has the wrong structure for pictures. To a linear layer pixel 17 and pixel 18 are two of 3072 inputs, no
+# closer to each other than to any third. A star that moves by one pixel is a completely new picture. We need a layer
+# that knows which pixels are neighbours, and that sees the same thing in every place. That is the subject of the next
+# lesson.
 #
 # ## The same in tinyres.nn
 #
-# Here is the network again, from the library's parts. We give it the weights that we have just trained, and ask both
-# for the loss of a batch and its gradients:
+# Here is the network again, built from the library's parts. We give it the weights that we have just trained, and
+# compare the loss of a batch and its gradients:
 
 # %%
 net = nn.Sequential(nn.Linear(3072, 128), nn.ReLU(), nn.Linear(128, 10))
@@ -622,8 +631,8 @@ for (name, parameter), g in zip(net.named_parameters(), grads, strict=True):
     print(f"gradient of {name:9} the same:", np.allclose(parameter.grad, g, rtol=1e-3, atol=1e-6))
 
 # %% [markdown]
-# The thirty lines have shrunk to two, and the engine has written backward for us. It calls the very formulas that you
-# derived. A whole training, from fresh weights (`nn.Linear` draws them as torch does):
+# The thirty lines have become two, and the engine does the backward pass for us. It calls the same formulas that you
+# derived. Here is a whole training from new weights (`nn.Linear` draws them as torch does):
 
 # %% tags=["varies"]
 tinyres.manual_seed(0)
@@ -638,14 +647,14 @@ for epoch in range(min(EPOCHS, 3)):
     print(f"epoch {epoch + 1}: loss of the last batch {loss.item():.2f}")
 
 # %% [markdown]
-# ## What to take along
+# ## Summary
 #
-# - A backward from indices: sum over all the outputs that a number reaches. The index that is missing on the left is
-#   the one that is summed; hence the sum over the batch for $b$.
-# - Shapes guide, and prove nothing: never test with a square.
+# - To derive a backward from indices, sum over all the outputs that a number reaches. The index that is missing on the
+#   left is the one that is summed; hence the sum over the batch for $b$.
+# - Shapes help to find a formula, but they prove nothing: never test with square matrices.
 # - Softmax is shifted by its largest score. Softmax and cross-entropy are one op, and its gradient is $p - t$.
-# - The first loss of $K$ classes is $\ln K$. Look at it, always.
-# - ReLU keeps half of the mean square, so weights have a standard deviation of $\sqrt{2/n}$. Without batch norm
-#   anything else explodes or vanishes in a deep net.
+# - The first loss for $K$ classes is $\ln K$. Always look at it.
+# - ReLU keeps half of the mean square, so weights have a standard deviation of $\sqrt{2/n}$. Without batch norm, any
+#   other size explodes or vanishes in a deep network.
 #
 # Next: [05 · convolution](05_convolution.ipynb), the layer that sees neighbours.

@@ -2,7 +2,7 @@
 # # 05 · convolution
 #
 # At the end you know what a convolution sees, how six loops become one matrix product, and how both of its gradients
-# follow from a single line of the forward pass. You will have written all of it.
+# follow from a single line of the forward pass. You have written all of it yourself.
 #
 # *40 minutes. Before it: [04](04_linear_relu_softmax.ipynb).*
 
@@ -28,12 +28,12 @@ from tinyres_kernels.reference.conv2d import places
 # %% [markdown]
 # ## What a filter sees
 #
-# Lesson 4 ended badly: a network of linear layers knew its pictures by heart, and of others it got one in five. A
-# shape may stand anywhere, so no pixel means anything by itself. What means something is how a pixel differs from its
-# neighbours.
+# Lesson 4 ended badly: a network of linear layers had memorised its pictures, and of others it got only one in five
+# right. A shape can be anywhere, so a single pixel means nothing by itself. What matters is how a pixel differs from
+# its neighbours.
 #
-# So let us look at small windows, and ask the same question everywhere. The question is nine numbers, a **kernel**;
-# the answer is the window times the kernel, summed.
+# So let us look at small windows and ask the same question everywhere. The question consists of nine numbers, the
+# **kernel**. The answer is the sum of the window's values, each multiplied by its number in the kernel.
 
 
 # %%
@@ -50,8 +50,8 @@ right_minus_left = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 4  # Sobel's
 print(right_minus_left)
 
 # %% [markdown]
-# Before you go on, predict. Where is the answer 0? Where is it large, and where large and negative? What will the
-# transposed kernel see?
+# Before you go on, make a prediction. Where is the answer 0? Where is it large and positive, and where large and
+# negative? What will the transposed kernel see?
 
 # %% tags=["picture"]
 train, _ = shapes(60, 1)
@@ -72,8 +72,9 @@ figure.colorbar(shown, ax=panels, shrink=0.8, label="answers a and b")
 plt.show()
 
 # %% [markdown]
-# On an even ground, plus and minus cancel. Red in the second picture: it gets lighter from left to right; blue:
-# darker. Each filter sees its own kind of edge and hardly the other. Nobody had to say where the frame is.
+# Where the picture is even, plus and minus cancel. Red in the second picture means that it gets lighter from left to
+# right, blue means darker. Each filter sees its own kind of edge and hardly the other. It works without knowing where
+# the frame is.
 #
 # What if the picture moves? Shift it three pixels to the right and slide again.
 
@@ -87,11 +88,11 @@ print(f"weights of a linear layer from {inputs} pixels to {outputs} outputs: {ou
 print("weights of the kernel:", right_minus_left.size)
 
 # %% [markdown]
-# These are the two ideas of convolution: **look nearby**, and **use the same weights everywhere**. A linear layer
-# would have to learn the edge anew for each place.
+# These are the two ideas of convolution: **look nearby**, and **use the same weights everywhere**. A linear layer would
+# have to learn the edge again for each place.
 #
-# It is still a linear layer, though: each output is a weighted sum of inputs. We can make its matrix visible. Column
-# k is what comes out if pixel k is 1 and all others are 0.
+# But a convolution is still a linear layer: each output is a weighted sum of inputs. We can make its matrix visible.
+# Column k is the output if pixel k is 1 and all others are 0.
 
 
 # %%
@@ -101,7 +102,7 @@ def matrix_of(kernel, size):
     return np.stack([slide(pixel, kernel).ravel() for pixel in pixels], axis=1)
 
 
-nine = np.arange(1.0, 10).reshape(3, 3)  # nine numbers that can be told apart
+nine = np.arange(1.0, 10).reshape(3, 3)  # nine different numbers
 A = matrix_of(nine, 6)
 
 figure, axes = plt.subplots(figsize=(8, 4))
@@ -116,14 +117,15 @@ smooth = np.random.default_rng(0).standard_normal((6, 6))
 print("A @ x is the convolution:", np.allclose(A @ smooth.ravel(), slide(smooth, nine).ravel()))
 
 # %% [markdown]
-# Mostly zeros (grey), and the same nine weights in each row, further and further to the right. Keep this picture in
-# mind. For a matrix you know the backward pass already, from lesson 4: it is the transpose.
+# The matrix is mostly zeros (grey). Each row has the same nine weights, further and further to the right. Keep this
+# picture in mind. You already know the backward pass of a matrix from lesson 4: it is the transpose.
 
 # %% [markdown]
 # ## How many places: stride and padding
 #
-# 6×6 became 4×4. After fifteen such layers a 32×32 picture would be 2×2, only because windows must not hang over the
-# edge. **Padding** puts zeros around. **Stride** takes only every second place, where a smaller map is wanted.
+# 6×6 became 4×4. After fifteen such layers a 32×32 picture would be 2×2, only because windows must not extend past the
+# edge. **Padding** puts zeros around the picture. **Stride** makes the map smaller: with a stride of 2, only every
+# second place is used.
 
 
 # %%
@@ -151,8 +153,8 @@ figure.suptitle("Where a kernel of 3 fits (blue: values, white: padding)")
 plt.show()
 
 # %% [markdown]
-# Look at length 6 with stride 2 and no padding: its last value is seen by no window. A window that does not fit as a
-# whole is left out. Now find the formula.
+# Look at length 6 with stride 2 and no padding: no window sees its last value. A window that does not fit completely is
+# left out. Now find the formula.
 
 
 # %%
@@ -166,15 +168,15 @@ check.output_size(output_size)
 # %% [markdown]
 # ## Six loops
 #
-# Pictures have three colours, and we want many filters. So a kernel gets a slice for each input channel, all their
-# answers are added up, and each **output channel** has such a kernel of its own:
+# Pictures have three colours, and we want many filters. So a kernel has a slice for each input channel, the answers of
+# all slices are added up, and each **output channel** has its own kernel:
 #
 #     x (N, C, H, W)    w (O, C, KH, KW)    y (N, O, P, Q)
 #
 #     y[n,o,p,q] = Σ_{c,i,j} x[n,c, p·s+i−pad, q·s+j−pad] · w[o,c,i,j]
 #
 # with stride s, and x = 0 outside. Mathematicians turn the kernel around, w[−i,−j], and call what we do a
-# cross-correlation. Every framework calls it convolution. (The turned kernel will come back by itself, soon.)
+# cross-correlation. Every framework calls it convolution. (The turned kernel will soon come back by itself.)
 
 
 # %%
@@ -186,8 +188,8 @@ def conv2d_loops(x, w, stride, padding):
 check.conv2d_loops(conv2d_loops)
 
 # %% [markdown]
-# The library has it as well: its slow kernels are the definition that all fast ones are tested against. For each
-# picture n there are six loops: o; then p, q, i and j, which `places` walks through; then c.
+# The library has these loops too: its slow kernels are the definition that all fast kernels are compared with. For each
+# picture n there are six loops: o; then p, q, i and j, which `places` goes through; then c.
 
 # %%
 print(inspect.getsource(loops.conv2d))
@@ -215,7 +217,7 @@ print(f"one pass of ResNet-20 over the 50,000 pictures of CIFAR-10 would take {d
 # ## im2col: the windows, written out
 #
 # Processors are very good at one thing: matrix products. So write every window as a row, one below the other, and the
-# kernel as a column. Then all outputs come from a single product. The trick is called **im2col**.
+# kernel as a column. Then a single product computes all outputs. The trick is called **im2col**.
 #
 # Here is a picture of 4×4 pixels with two channels (blue: 1 to 16, orange: 17 to 32), and a 3×3 kernel: four windows.
 
@@ -252,9 +254,9 @@ panels[2].tick_params(length=0)
 plt.show()
 
 # %% [markdown]
-# Framed: the window of y[0,1], and its row. Dark: one pixel of each channel, which appears in all four rows, each
-# time at another place of the kernel. That is the price of im2col: inside a large picture each value is written down
-# nine times.
+# The frames show the window of y[0,1] and its row. The dark cells show one pixel of each channel, which appears in all
+# four rows, each time at another place of the kernel. This is the price of im2col: inside a large picture each value is
+# written nine times.
 
 
 # %%
@@ -269,12 +271,12 @@ def im2col(x, k):
 check.im2col(im2col)
 
 # %% [markdown]
-# Here are stride and padding with it, in a few lines that the rest of the lesson uses.
+# Here is im2col with stride and padding, in a few lines that the rest of the lesson uses.
 
 
 # %%
 def rows_of(x, k, stride, padding):
-    """x (N, C, H, W) -> (N, P, Q, C·k·k), for each output pixel what it sees"""
+    """x (N, C, H, W) -> (N, P, Q, C·k·k): the window that each output pixel sees"""
     padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (k, k), axis=(2, 3))
     windows = windows[:, :, ::stride, ::stride]  # (N, C, P, Q, k, k)
@@ -304,17 +306,18 @@ for name, run in ways.items():
     print(f"{name:18} {seconds / per_picture:8,.0f} times as fast as the loops")
 
 # %% [markdown]
-# `kernels/tinyres_kernels/array/conv2d.py` is the library's im2col, for processors and graphics cards alike. What is
-# compiled goes further and never writes the rows out; that is lesson 13.
+# `kernels/tinyres_kernels/array/conv2d.py` is the library's im2col, for processors and graphics cards alike. The
+# compiled kernels go further and never write the rows; see lesson 13.
 #
 # ## Two gradients, one line
 #
-# In all of convolution there is one line that computes anything:
+# Only one line of a convolution computes anything:
 #
 #     y[n,o,p,q] += x[n,c,row,column] * w[o,c,i,j]
 #
-# A product, added to something. Both rules are old friends: if x there changes by dx, then y changes by w·dx, and the
-# loss by gy·w·dx. If w changes by dw, the loss changes by gy·x·dw. And what is used in several places adds up. So:
+# It is a product that is added to something. You know both rules: if x changes by dx, then y changes by w·dx, and the
+# loss by gy·w·dx. If w changes by dw, the loss changes by gy·x·dw. And a value that is used in several places adds up
+# its gradients. So:
 #
 # > **wherever forward multiplies x[…] by w[…] for y[…], backward adds gy[…]·w[…] to gx[…] and gy[…]·x[…] to gw[…].**
 #
@@ -339,16 +342,16 @@ def conv2d_grad_w(gy, x, w, stride, padding):
 check.conv2d_grad_w(conv2d_grad_w)
 
 # %% [markdown]
-# The library's definition of all three: the same places, three times.
+# Here is the library's definition of all three. They go through the same places.
 
 # %%
 for function in (loops.conv2d, loops.conv2d_grad_x, loops.conv2d_grad_w):
     print(inspect.getsource(function))
 
 # %% [markdown]
-# (A bias adds one number to all of an output channel, so its gradient is the sum: gb[o] = Σ gy[n,o,p,q].)
+# (A bias adds one number to a whole output channel, so its gradient is the sum: gb[o] = Σ gy[n,o,p,q].)
 #
-# Here is somebody else's gradient of w, with one line wrong:
+# Here is a gradient of w in which one line is wrong:
 
 # %%
 answer = None  # the number of the wrong line
@@ -357,13 +360,13 @@ check.conv_bug(answer)
 # %% [markdown]
 # ## The gradient of x is a convolution, too
 #
-# Loops work, but we wanted matrix products. Take a kernel of three on a line of five, by hand:
+# Loops work, but we want matrix products. Take a kernel of three on a line of five, by hand:
 #
 #     y0 = x0·w0 + x1·w1 + x2·w2
 #     y1 =         x1·w0 + x2·w1 + x3·w2
 #     y2 =                 x2·w0 + x3·w1 + x4·w2
 #
-# Read it by columns to see who used what. Everybody used x2:
+# Read it by columns to see which outputs used which input. All of them used x2:
 #
 #     gx0 = gy0·w0
 #     gx1 = gy0·w1 + gy1·w0
@@ -371,8 +374,8 @@ check.conv_bug(answer)
 #     gx3 =          gy1·w2 + gy2·w1
 #     gx4 =                   gy2·w2
 #
-# The gy stand in order, the weights backwards: w2, w1, w0. So **turn the kernel around and slide it over gy**, with
-# two zeros on either side of gy, so that it may hang over (a "full" convolution).
+# The gy are in order, and the weights are in reverse order: w2, w1, w0. So **turn the kernel around and slide it over
+# gy**, with two zeros on either side of gy, so that the kernel can extend past its ends (a "full" convolution).
 
 # %%
 x1, w1, gy1 = np.array([3.0, 1, 4, 1, 5]), np.array([1.0, 2, 3]), np.array([1.0, 10, 100])
@@ -392,17 +395,16 @@ print("gw, x slid over with gy as a kernel:", [float(x1[i : i + 3] @ gy1) for i 
 # %% [markdown]
 # And gw0 = gy0·x0 + gy1·x1 + gy2·x2: there gy is the kernel, slid over x. All three are convolutions.
 #
-# With channels there is one more turn: forward, w leads from C channels to O; backward it must lead from O to C, so
-# its first two axes change places. And the zeros of the padding get a gradient that nobody wants: cut it off at the
-# end.
+# With channels there is one more change: forward, w maps C channels to O; backward it must map O to C, so its first two
+# axes change places. The zeros of the padding also get a gradient, which is not needed: cut it off at the end.
 #
 # What if the stride is 2? Then every second output is left out, and the last of the three is called y1:
 #
 #     y0 = x0·w0 + x1·w1 + x2·w2
 #     y1 =                 x2·w0 + x3·w1 + x4·w2
 #
-# For the x it is as if there were an output between the two whose gy is 0. So put it there: **spread gy out, with
-# zeros between**, and go on as before.
+# For x it is as if there were an output between the two whose gy is 0. So insert it: **spread gy out, with zeros
+# between**, and continue as before.
 
 
 # %%
@@ -437,8 +439,8 @@ for stride, padding in ((1, 0), (1, 1), (2, 0), (2, 1), (3, 1)):
     print(f"stride {stride}, padding {padding}: same as the loops: {same}")
 
 # %% [markdown]
-# Here it is to look at, for a map of 7×7, a kernel of 3×3 and stride 2. Framed: where the turned kernel stands for
-# the gradient of one pixel, and that pixel.
+# Here is an example with a map of 7×7, a kernel of 3×3 and stride 2. The frames show the position of the turned kernel
+# for the gradient of one pixel, and that pixel.
 
 # %%
 gy9, kernel = np.arange(1.0, 10).reshape(1, 1, 3, 3), np.ones((1, 1, 3, 3))
@@ -460,10 +462,10 @@ panels[2].add_patch(plt.Rectangle((1.5, 3.5), 1, 1, fill=False, edgecolor=VERMIL
 plt.show()
 
 # %% [markdown]
-# ## Who was seen how often
+# ## How often each pixel is seen
 #
-# Let every weight be 1 and every gy be 1. Then gx just counts: in how many windows did this pixel stand? What do you
-# expect for stride 1, and for stride 2?
+# Let every weight be 1 and every gy be 1. Then gx counts in how many windows each pixel was. What do you expect for
+# stride 1, and for stride 2?
 
 # %%
 figure, panels = plt.subplots(1, 4, figsize=(9, 3), layout="constrained")
@@ -482,21 +484,20 @@ figure.suptitle("How many windows saw each pixel")
 plt.show()
 
 # %% [markdown]
-# With stride 1, nine windows saw each pixel, and fewer at the border, which padding mends in part. With stride 2
-# comes a surprise: a **chequerboard**. Some pixels are seen four times, their neighbours once or twice, so the
-# gradient of a strided convolution is uneven by nature (Odena, Dumoulin & Olah 2016). And a 1×1 kernel with stride 2
-# never looks at three pixels in four: their gradient is 0. (Such a layer stands in the shortcuts of some ResNets:
-# option B, lesson 9.)
+# With stride 1, nine windows see each pixel, and fewer at the border, which padding partly corrects. Stride 2 brings a
+# surprise: a **chequerboard**. Some pixels are seen four times and their neighbours once or twice, so the gradient of a
+# strided convolution is always uneven (Odena, Dumoulin & Olah 2016). And a 1×1 kernel with stride 2 never sees three
+# pixels in four: their gradient is 0. (Some ResNets have such a layer in their shortcuts: option B, lesson 9.)
 #
 # ## A proof without a step size
 #
-# Convolution is linear, so the proof without steps from lesson 3 fits. Remember the matrix A: y = A x, and gx = Aᵀ
-# gy. Whatever x and gy are,
+# Convolution is linear, so we can use the proof without steps from lesson 3. Remember the matrix A: y = A x, and gx =
+# Aᵀ gy. For any x and gy,
 #
 #     ⟨A x, gy⟩ = ⟨x, Aᵀ gy⟩
 #
-# Run forward, multiply by gy; run backward, multiply by x; the numbers must be equal. This is the **adjoint
-# identity**. For w the same holds, as y is linear in w as well.
+# Run forward and multiply by gy; run backward and multiply by x. The two numbers must be equal. This is the **adjoint
+# identity**. The same holds for w, because y is also linear in w.
 
 # %%
 g16 = rng.standard_normal(16)
@@ -511,8 +512,9 @@ print(f"⟨x, gx⟩ = {(a * gx).sum():.8f}")
 print(f"⟨w, gw⟩ = {(b * gw).sum():.8f}")
 
 # %% [markdown]
-# Three numbers from three different programs, equal to the last digit shown. There is no step to be chosen, so it
-# works in float32 too, in the very kernels that training runs. `adjoint_check` does it for any linear function.
+# These are three numbers from three different programs, and they are equal to the last digit shown. There is no step to
+# choose, so this works in float32 too, with the same kernels that training uses. `adjoint_check` does it for any linear
+# function.
 #
 # Does it notice a kernel that was not turned around? Here is the library's op with this mistake.
 
@@ -541,8 +543,8 @@ except GradientError as found:
 # %% [markdown]
 # ## The gradient at work: find the filter
 #
-# Somebody has filtered a picture and kept the kernel secret. We have the picture and the result. Can we get the
-# kernel back? Begin with zeros, and let gw show the way.
+# Suppose that we have some pictures and the result of filtering them, but not the kernel. Can we find the kernel? We
+# begin with zeros and follow the gradient gw.
 
 # %%
 secret = right_minus_left[None, None]
@@ -571,15 +573,15 @@ plt.show()
 print(f"mean squared error: {losses[0]:.4f} at first, below 1e-9 at the end: {losses[-1] < 1e-9}")
 
 # %% [markdown]
-# Nobody told it what an edge is. A network's first layer finds such filters in the same way, only that what its
-# outputs should be is itself worked out backwards, from the labels.
+# The program was not told what an edge is. The first layer of a network finds such filters in the same way. The only
+# difference is that its wanted outputs are not given: their gradient comes back from the labels.
 #
 # ## 1×1: a convolution that looks at one pixel
 #
 # What does a 1×1 convolution do? On a picture of 6×6×1 it multiplies each pixel by one number, which seems pointless.
 # But on 6×6×32, the 32 channels of a pixel are a vector, and sixteen 1×1 kernels are a 16×32 matrix. So it is a
-# **linear layer, applied at each of the 36 positions** with the same weights (Lin, Chen & Yan 2014, section 3.1).
-# Here is the slow way to say it, position by position:
+# **linear layer, applied at each of the 36 positions** with the same weights (Lin, Chen & Yan 2014, section 3.1). Here
+# is the slow version, position by position:
 
 # %%
 print(inspect.getsource(lab.as_linear_layers))
@@ -602,7 +604,7 @@ lab.draw({"differences": differences, "example": example}, plt.figure(figsize=(9
 plt.show()
 
 # %% [markdown]
-# (The same as `tinyres lab one-by-one`.) Without loops it is one line; `np.einsum`, or a transpose and `@`.
+# (`tinyres lab one-by-one` shows the same.) Without loops it is one line, with `np.einsum` or with a transpose and `@`.
 
 
 # %%
@@ -614,21 +616,23 @@ def one_by_one(x, w):
 check.one_by_one(one_by_one)
 
 # %% [markdown]
-# Residual networks use it where the number of channels must change and nothing else: in bottleneck blocks and in
-# shortcuts (lesson 9).
+# Residual networks use it where only the number of channels must change: in bottleneck blocks and in shortcuts (lesson
+# 9).
 #
 # ## What it costs
 #
-# Two prices, and they are not the same. **Parameters**: one kernel for each pair of an input and an output channel.
+# There are two kinds of cost, and they are not the same. The first is **parameters**: one kernel for each pair of an
+# input and an output channel.
 
 # %%
 answer = None  # your number
 check.conv_parameters(answer)
 
 # %% [markdown]
-# **Multiply-adds**: each parameter is used once for each output pixel, so parameters times P·Q. Now think of a
-# network that halves the map's height and width and doubles the channels. What becomes of a layer's parameters, and
-# of its multiply-adds? Decide, then look at the nineteen convolutions of ResNet-20, which does so twice.
+# The second is **multiply-adds**: each parameter is used once for each output pixel, so there are parameters times P·Q
+# of them. Now think of a network that halves the map's height and width and doubles the channels. What happens to a
+# layer's parameters, and to its multiply-adds? Decide, then look at the nineteen convolutions of ResNet-20, which does
+# this twice.
 
 # %%
 every = layers(models.build("resnet20"), (3, 32, 32))
@@ -651,19 +655,20 @@ for axes in panels:
 plt.show()
 
 # %% [markdown]
-# Twice the channels in and out: four times the parameters. A quarter of the pixels: the same multiply-adds. That is
-# the ResNet paper's design rule (section 3.3): **half the size, twice the width, equal cost per layer**. Where the
-# change happens a layer costs half, for its input is still narrow; the first layer sees only three colours.
+# Twice the channels in and out give four times the parameters. With a quarter of the pixels, the multiply-adds stay the
+# same. This is the ResNet paper's design rule (section 3.3): **half the size, twice the width, equal cost per layer**.
+# The layer in which the size changes costs half as much, because its input still has the smaller number of channels.
+# The first layer sees only three colours.
 
 # %% [markdown]
-# ## What to take along
+# ## Summary
 #
-# - A convolution asks the same question of every window: few weights, and what moves in the picture moves in the
-#   answer.
+# - A convolution asks the same question of every window. It has few weights, and if something moves in the picture, the
+#   answer moves with it.
 # - It is a linear layer with a special matrix. im2col turns it into one matrix product.
 # - Wherever forward multiplies x by w, backward adds gy·w to gx and gy·x to gw. So gx is a convolution of gy with the
 #   kernel turned around, and stride spreads gy out with zeros between.
-# - The adjoint identity ⟨A x, gy⟩ = ⟨x, Aᵀ gy⟩ proves all of it with no step size.
+# - The adjoint identity ⟨A x, gy⟩ = ⟨x, Aᵀ gy⟩ proves all of this without a step size.
 # - 1×1 is a linear layer at each pixel. Parameters: O·C·k². Multiply-adds: that times P·Q.
 #
 # Next: [06 · pooling](06_pooling.ipynb)

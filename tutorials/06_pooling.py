@@ -26,14 +26,15 @@ from tinyres_kernels import reference
 # %% [markdown]
 # ## The winner takes all
 #
-# In lesson 5 a filter found the edges of a frame wherever the frame stood. But when the frame moved, the answers
-# moved along, and the label "frame" must not. Somewhere on the way to the label the *where* has to go.
+# In lesson 5 a filter found the edges of a frame wherever the frame was. When the frame moved, the answers moved with
+# it. But the label "frame" must not change. Somewhere on the way to the label, the information *where* has to
+# disappear.
 #
-# **Max pooling** makes a start: of each window, keep the largest value. Was there an edge hereabouts? Yes, this
-# strong; never mind where exactly.
+# **Max pooling** is a first step: it keeps the largest value of each window. This value says whether there was an edge
+# in the window, and how strong it was, but not exactly where.
 #
-# Here are sixteen values and four windows. The gradient that comes back is 1, 2, 3 and 4. Predict gx before you run
-# the cell: which elements are not 0?
+# Here are sixteen values and four windows. The gradient that arrives from above is 1, 2, 3 and 4. Predict gx before you
+# run the cell: which elements are not 0?
 
 # %%
 x = Tensor([[[[3.0, 1, 2, 8], [6, 0, 5, 4], [1, 7, 2, 2], [4, 5, 9, 3]]]], requires_grad=True)
@@ -64,9 +65,9 @@ draw_map(panels[3], x.grad[0, 0], "gx", x.grad[0, 0] != 0, 2)
 plt.show()
 
 # %% [markdown]
-# Change the 5 beside the 8 by a little: y stays the same, so its slope is 0. Change the 8, and y changes just as
-# much: its slope is 1. So **the winner gets the whole gradient and the others nothing.** All that backward must
-# remember is who won.
+# If we change the 5 next to the 8 a little, y stays the same, so its slope is 0. If we change the 8, y changes by the
+# same amount, so its slope is 1. So **the winner gets the whole gradient and the others get nothing.** Backward only
+# has to remember which element won.
 
 # %%
 answer = None  # your number
@@ -84,7 +85,7 @@ F.max_pool2d(x, 3, stride=1).backward(np.ones((1, 1, 3, 3), "float32"))
 print(x.grad[0, 0].astype(int))
 
 # %% [markdown]
-# It won nine times, and what is used in several places adds up, as ever.
+# It won nine times, and a value that is used in several places adds up its gradients, as always.
 
 
 # %%
@@ -100,17 +101,17 @@ answer = None  # the number of the wrong line
 check.pool_bug(answer)
 
 # %% [markdown]
-# The library's loops. Forward has kept, for each window, the place of its maximum: `argmax`.
+# Here are the library's loops. Forward has saved the place of each window's maximum in `argmax`.
 
 # %%
 print(inspect.getsource(reference.max_pool2d_grad_x))
 
 # %% [markdown]
-# ## A draw
+# ## Ties
 #
-# And if two are equally large? It sounds like a rare accident. It is not: after a ReLU very many values are exactly
-# 0. Let us filter a few pictures, pass the answers through a ReLU, and count the windows without a single winner.
-#    What share do you expect?
+# What if two values are equally large? This seems rare, but it is not: after a ReLU very many values are exactly zero.
+# Let us filter a few pictures, pass the answers through a ReLU, and count the windows without a single winner. What
+# fraction do you expect?
 
 # %%
 train, _ = shapes(60, 1)
@@ -121,7 +122,7 @@ kernels = np.stack(four)[:, None]  # (4, 1, 3, 3)
 
 
 def edges(pictures):
-    """(N, 1, 32, 32) -> (N, 4, 32, 32): edges of four directions; beyond a border comes the opposite one"""
+    """(N, 1, 32, 32) -> (N, 4, 32, 32): edges in four directions; each border continues at the opposite one"""
     around = np.pad(pictures, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="wrap")
     return F.relu(F.conv2d(Tensor(around), Tensor(kernels))).numpy()
 
@@ -132,12 +133,13 @@ largest = windows.max((3, 5), keepdims=True)
 draw = (windows == largest).sum((3, 5)) > 1
 of_zeros = draw & (largest.squeeze((3, 5)) == 0)
 print(f"values that are 0: {(maps == 0).mean():.0%}")
-print(f"windows of 2×2 that end in a draw: {draw.mean():.0%}")
-print(f"draws between zeros: {of_zeros.sum() / draw.sum():.0%}")
+print(f"windows of 2×2 with a tie: {draw.mean():.0%}")
+print(f"ties between zeros: {of_zeros.sum() / draw.sum():.0%}")
 
 # %% [markdown]
-# One in five. On a draw there is no slope at all: raise one of them and y goes up with it, lower it and y stays. It
-# is a kink, like ReLU's at 0, and somebody has to decide. The library does as torch does: the first wins.
+# It is one window in five. At a tie there is no slope: if one of the values rises, y rises with it; if it falls, y
+# stays the same. This is a kink, like that of ReLU at 0, and we need a convention. The library follows torch: the first
+# value wins.
 
 # %%
 x = Tensor(np.zeros((1, 1, 2, 2), "float32"), requires_grad=True)
@@ -149,13 +151,13 @@ F.max_pool2d(F.relu(x), 2).backward(np.ones((1, 1, 1, 1), "float32"))
 print("ReLU, then pool:\n", x.grad[0, 0].astype(int))
 
 # %% [markdown]
-# And it hardly matters: the draws are between zeros that a ReLU let out, and its gate is shut for them. Whoever gets
-# the gradient, it dies one step later.
+# The choice hardly matters, because the ties are between zeros that a ReLU produced, and its gate is closed for them.
+# Whichever value gets the gradient, the ReLU sets it to 0 one step later.
 #
 # ## The mean
 #
-# **Average pooling** takes the mean of each window. Nobody wins; each value has the same part in y. So what does each
-# of the k² values get?
+# **Average pooling** takes the mean of each window. There is no winner; each value contributes equally to y. So what
+# gradient does each of the k² values get?
 
 
 # %%
@@ -167,8 +169,8 @@ def avg_pool_backward(gy, x, k):
 check.avg_pool_backward(avg_pool_backward)
 
 # %% [markdown]
-# You have met this op before: it is a convolution, stride k, in which all weights are 1/k² and which nobody trains.
-# So it is linear, and the adjoint identity must hold. For max pooling, though?
+# You have met this op before: it is a convolution with stride k whose weights are all 1/k² and are not trained. So it
+# is linear, and the adjoint identity must hold. Does it also hold for max pooling?
 
 # %%
 rng = np.random.default_rng(0)
@@ -184,10 +186,10 @@ except ValueError as error:
     print("max pooling:", error)
 
 # %% [markdown]
-# The maximum of a sum is not the sum of the maxima. So max pooling is proved by small steps, as in lesson 3.
+# The maximum of a sum is not the sum of the maxima. So max pooling is proved with small steps, as in lesson 3.
 #
-# Make the window as large as the map, and there is one number left for each channel: **global average pooling**. It
-# is how residual networks end (and Network in Network before them: Lin, Chen & Yan 2014, section 3.2).
+# If the window is as large as the map, one number is left for each channel. This is **global average pooling**.
+# Residual networks end with it (and so did Network in Network before them: Lin, Chen & Yan 2014, section 3.2).
 
 
 # %%
@@ -199,7 +201,7 @@ def global_avg_pool_backward(gy, x):
 check.global_avg_pool_backward(global_avg_pool_backward)
 
 # %% [markdown]
-# What does it save? Compare the linear layer behind it with one that gets all the pixels.
+# What does it save? Compare the linear layer that follows it with one that gets all the pixels.
 
 # %%
 channels, side, classes = 64, 8, 10  # the end of ResNet-20
@@ -213,8 +215,9 @@ print(f"VGG-16's three linear layers: {weights / 1e6:.0f} of its 138 million par
 # %% [markdown]
 # ## What pooling throws away
 #
-# Pooling is said to make a network blind for *where*. How blind? Take our edge maps, pool them, move the pictures by
-# a few pixels (what leaves on the right comes in on the left), and see how much the pooled maps change. First by eye.
+# People say that pooling makes a network insensitive to *where*. How insensitive? Take our edge maps, pool them, move
+# the pictures by a few pixels (what leaves on the right comes back on the left), and see how much the pooled maps
+# change. First we look at the maps.
 
 # %%
 frame = edges(pictures[18:19])
@@ -229,16 +232,16 @@ for axes in panels:
 plt.show()
 
 # %% [markdown]
-# Now in numbers: how far are the maps of the moved picture from those of the picture itself? At 1 the difference is
-# as large as the maps are. Sketch the curves before you look: without pooling, with 2×2, with 8×8, and for the global
-# mean.
+# Now in numbers: how different are the maps of the moved picture from those of the original? At 1 the difference is as
+# large as the maps themselves. Sketch the curves before you look: without pooling, with 2×2, with 8×8, and for the
+# global mean.
 
 # %% tags=["picture"]
 SHIFTS = np.arange(9)
 
 
 def pooled(maps, k):
-    """k×k max pooling, k apart; or for k = 32, the mean of all."""
+    """k×k max pooling with stride k; for k = 32 the mean of all values."""
     pool = F.avg_pool2d if k == 32 else F.max_pool2d
     return pool(Tensor(maps), k).numpy()
 
@@ -265,7 +268,7 @@ for k, (label, colour, marker) in styles.items():
     if k < 32:
         best = []
         for s in SHIFTS:
-            places = s // k, -(-s // k)  # s in whole places of the pooled map, rounded down and up
+            places = s // k, -(-s // k)  # the shift in places of the pooled map, rounded down and up
             best.append(min(distance(pooled(moved[s], k), np.roll(here, place, 3)) for place in places))
         along.plot(SHIFTS, best, marker=marker, markersize=5, color=colour)
 tidy(still, "moved picture against picture", "picture moved by (pixels)", "difference of the maps")
@@ -276,15 +279,16 @@ still.set_ylim(-0.05, 1.4)
 plt.show()
 
 # %% [markdown]
-# On the left, what one hopes for: the larger the windows, the less a small move matters; the global mean does not
-# notice it at all.
+# The left plot shows what we hoped for: the larger the windows, the less a small move matters. The global mean does not
+# change at all.
 #
-# The right side may surprise you. A convolution's answers move along exactly (grey: 0 everywhere). A pooled map does
-# so only if the picture moves by a multiple of the stride. In between, other values win, and the map is *another*
-# one, wherever you put it. **A stride breaks what convolution had promised** (Zhang 2019, "Making convolutional
-# networks shift-invariant again"). That is true of every stride, of a convolution's too.
+# The right plot may surprise you. The answers of a convolution move exactly with the picture (grey: 0 everywhere). A
+# pooled map does so only if the picture moves by a multiple of the stride. In between, other values win, and the map is
+# *different*, however you move it. **A stride breaks this property of convolution** (Zhang 2019, "Making convolutional
+# networks shift-invariant again"). This is true of every stride, also of a convolution's.
 #
-# And the price of blindness? Let us scramble the edge map of the frame: all values stay, each goes anywhere.
+# What do we lose when we ignore *where*? Let us scramble the edge map of the frame: all values stay the same, but each
+# moves to a random place.
 
 # %%
 order = np.random.default_rng(0).permutation(32 * 32)
@@ -299,19 +303,19 @@ for axes, (title, values) in zip(panels, {"a frame": frame, "confetti": scramble
 plt.show()
 
 # %% [markdown]
-# To the global mean they are the same. So a network may take it only at its end, when a channel no longer means
-# "edge" but "corner of a frame": the layers before must have used the *where*.
+# For the global mean they are the same. So a network should use it only at its end, when a channel no longer means
+# "edge" but "corner of a frame". The layers before must already have used the information *where*.
 #
 # ## Stride instead
 #
-# A map must get smaller on the way, or the cost explodes. To halve it, one can pool behind a convolution, or before
-# it, or convolve with stride 2; a network can do with the last alone (Springenberg et al. 2015). What does each cost,
-# and who gets a gradient?
+# The maps must get smaller from layer to layer, or the cost becomes too large. To halve a map, we can pool after a
+# convolution, or before it, or use a convolution with stride 2. A network can work with the last alone (Springenberg et
+# al. 2015). What does each cost, and which inputs get a gradient?
 
 
 # %%
 def measure(halve):
-    """The multiply-adds of a way to halve a map, and the share of its inputs that get a gradient."""
+    """The multiply-adds of one way to halve a map, and the fraction of its inputs that get a gradient."""
     x = Tensor(rng.standard_normal((1, 16, 32, 32)), requires_grad=True)
     w = Tensor(rng.standard_normal((32, 16, 3, 3)))
     counter = MultiplyAdds()
@@ -332,9 +336,9 @@ for name, halve in ways.items():
     print(f"{name}: {multiply_adds / 1e6:4.1f} M multiply-adds, {share:4.0%} of x gets a gradient")
 
 # %% [markdown]
-# Convolving everywhere and throwing three answers of four away costs four times as much. Pooling first is cheap, but
-# then three inputs of four have no say. With stride 2 a 3×3 kernel is cheap, and each input is heard. So residual
-# networks halve by stride. Where is their pooling, then?
+# It costs four times as much to convolve everywhere and discard three of four answers. Pooling first is cheap, but then
+# three of four inputs have no influence. A 3×3 kernel with stride 2 is cheap, and every input has an influence. So
+# residual networks halve their maps with a stride. Where do they use pooling, then?
 
 
 # %%
@@ -357,16 +361,18 @@ print()
 print(dedent(inspect.getsource(ResNet.forward)))
 
 # %% [markdown]
-# In ResNet-20 one is left, at the very end: `adaptive_avg_pool2d(x, 1)`, which is an AvgPool2d over the whole map.
+# ResNet-20 has only one, at the very end: `adaptive_avg_pool2d(x, 1)`, which is an AvgPool2d over the whole map.
 # (ResNets for large pictures have one more, a 3×3 max pooling with stride 2 after the first convolution: Table 1.)
 
 # %% [markdown]
-# ## What to take along
+# ## Summary
 #
-# - Max pooling: the winner takes the whole gradient; overlapping windows add; on a draw, a kink, the first wins.
-# - Average pooling: gy/k² for everybody. It is a convolution that nobody trains.
-# - Pooling makes small moves matter less. But with any stride a map moves along only by multiples of the stride.
-# - The global mean forgets *where* entirely, and saves the largest layer: fit for the end, and only there.
-# - Residual networks halve by stride 2: a quarter of the cost.
+# - Max pooling: the winner gets the whole gradient; overlapping windows add up; at a tie, which is a kink, the first
+#   value wins.
+# - Average pooling: every value gets gy/k². It is a convolution with fixed weights.
+# - Pooling makes small moves matter less. But with any stride, a map follows the picture only for moves by multiples of
+#   the stride.
+# - The global mean forgets *where* completely and makes the largest layer unnecessary. Use it only at the end.
+# - Residual networks halve their maps with stride 2, for a quarter of the cost.
 #
 # Next: [07 · batch norm](07_batch_norm.ipynb)

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 07 · batch norm
 #
-# At the end you can derive the whole backward pass of batch norm on a sheet of paper, know what each of its terms is
-# good for, and what batch norm does to the weights before it and to a picture that comes alone.
+# At the end you can derive the whole backward pass of batch norm on a sheet of paper, and you know what each of its
+# terms does. You also know what batch norm does to the weights before it, and to a single picture.
 #
 # *40 minutes. Before it: [06](06_pooling.ipynb).*
 
@@ -29,10 +29,10 @@ rng = np.random.default_rng(0)
 # %% [markdown]
 # ## Thirty layers
 #
-# Lesson 4 ended with a rule: weights with a standard deviation of √(2/n), He's, or else in a deep net everything
-# explodes or vanishes. But a rule for the *start* binds nobody afterwards; training moves the weights. Take thirty
-# linear layers, each with a ReLU behind it. What if the weights have become 20 % too small, or 20 % too large? Guess
-# the size of what comes out, if what goes in has size 1.
+# Lesson 4 ended with a rule: weights need He's standard deviation of √(2/n), or everything explodes or vanishes in a
+# deep network. But this rule is only about the *start*; training moves the weights. Take thirty linear layers, each
+# followed by a ReLU. What if the weights have become 20 % too small, or 20 % too large? Guess the size of the output if
+# the input has size 1.
 
 
 # %%
@@ -59,27 +59,27 @@ tidy(panels[1], "with batch norm", "layer")
 plt.show()
 
 # %% [markdown]
-# 0.8³⁰ is a thousandth, and 1.2³⁰ is 237: a small mistake in each layer becomes a large one in all of them. After the
-# first, the output hardly depends on the input any more; after the second, the softmax is sure of itself before it
-# has learned anything.
+# 0.8³⁰ is a thousandth, and 1.2³⁰ is 237: a small error in each layer becomes a large one in all layers together. In
+# the first case the output hardly depends on the input any more. In the second case the softmax is sure of its answers
+# before it has learnt anything.
 #
-# **Batch norm** (Ioffe & Szegedy 2015) mends this by force: after each layer, subtract the mean and divide by the
-# standard deviation, over the batch. On the right, the three curves lie on one another.
+# **Batch norm** (Ioffe & Szegedy 2015) corrects this directly: after each layer it subtracts the mean and divides by
+# the standard deviation, both taken over the batch. In the plot on the right, the three curves coincide.
 #
-# (The authors called the drift "internal covariate shift", and thought that to be the reason why batch norm helps.
-# Whether it is has been doubted since: Santurkar et al. 2018 add such a shift behind batch norm, and it helps all the
-# same. That training becomes faster and bears larger steps is not in doubt.)
+# (The authors called the drift "internal covariate shift" and believed that this is why batch norm helps. This has been
+# doubted since: Santurkar et al. 2018 add such a shift after batch norm, and it still helps. But there is no doubt that
+# training becomes faster and tolerates larger steps.)
 #
 # ## Forward
 #
-# For a convolution's output (N, C, H, W), which mean, over which axes? A channel is one feature, the same at each
-# pixel of each picture. So each **channel** gets one mean and one variance, over all M = N·H·W values.
+# The output of a convolution has the shape (N, C, H, W). Over which axes do we take the mean? A channel is one feature,
+# the same at each pixel of each picture. So each **channel** gets one mean and one variance, over all M = N·H·W values.
 #
 # $$\mu = \frac1M \sum x \qquad v = \frac1M \sum (x - \mu)^2 \qquad r = \frac{1}{\sqrt{v + \varepsilon}} \qquad
 # \hat x = (x - \mu)\,r \qquad y = \gamma\,\hat x + \beta$$
 #
-# ε = 1e-5 keeps a constant channel from a division by 0. γ and β are learned: should the layer want another size or
-# mean, it can have it.
+# ε = 1e-5 avoids a division by 0 in a constant channel. γ and β are learnt: if another size or mean is better for the
+# layer, it can learn it.
 
 
 # %%
@@ -111,12 +111,12 @@ panels[1].get_legend().remove()
 plt.show()
 
 # %% [markdown]
-# The distributions keep their shape; only place and width are normalised.
+# The distributions keep their shape; only their position and width are normalised.
 #
 # ## Backward: a first try
 #
-# x̂ = (x − μ)·r looks like a factor and a shift. Then gx = γ·r·gy, and we are done? Let us ask the checker.
-# `FirstTry` is the library's op with a backward of our own.
+# x̂ = (x − μ)·r looks like a factor and a shift. Is the gradient then simply gx = γ·r·gy? Let us ask the checker.
+# `FirstTry` is the library's op with our own backward.
 
 
 # %%
@@ -133,7 +133,7 @@ gamma, beta = (Tensor(rng.standard_normal(3), requires_grad=True) for _ in range
 
 
 def examine(norm):
-    """What the gradient checker says of norm(), an op that is batch norm with some backward."""
+    """What the gradient checker says about norm(), a batch norm with some backward."""
     try:
         gradcheck(lambda *inputs: norm()(*inputs), [x, gamma, beta])
         return "right"
@@ -144,8 +144,8 @@ def examine(norm):
 print(examine(lambda: FirstTry(1e-5)))
 
 # %% [markdown]
-# It is wrong, and the checker knows why: we have treated μ and r as constants. They are not. **Nudge one value of a
-# channel, and all of y moves.** Here are eight values; the fifth is raised by 0.1.
+# It is wrong, and the checker knows why: we have treated μ and r as constants, but they are not. **If one value of a
+# channel changes, all of y changes.** Here are eight values; the fifth is raised by 0.1.
 
 
 # %%
@@ -167,12 +167,12 @@ tidy(axes, "x[4] is raised by 0.1: how much y changes", "element, and its x befo
 plt.show()
 
 # %% [markdown]
-# The mean went up, which pushes all the others down. And the variance went up, which pulls the far ones towards the
-# middle: what is far below, such as element 0, even rises.
+# The mean went up, which pushes all the others down. The variance also went up, which pulls distant values towards the
+# middle: a value far below the mean, such as element 0, even rises.
 #
-# ## Three ways
+# ## Three paths
 #
-# Let the engine draw it. Written with single ops, batch norm looks like this:
+# Let the library draw the graph. Written with single ops, batch norm looks like this:
 
 # %%
 mean = x.mean((0, 2, 3), keepdim=True)
@@ -182,11 +182,11 @@ xhat = centred / (variance + 1e-5).sqrt()
 viz.graph(xhat, {"x": x})
 
 # %% [markdown]
-# From x down to the result there are three kinds of ways: **directly** (Subtract, Divide), **through the mean**, and
-# **through the variance**. The chain rule wants the sum over all of them.
+# From x down to the result there are three kinds of paths: **directly** (Subtract, Divide), **through the mean**, and
+# **through the variance**. By the chain rule we need the sum over all of them.
 #
-# The engine can do that by itself, as it knows the backward of each small op. We shall hold our own derivation
-# against it.
+# The engine can compute this by itself, because it knows the backward of each small op. We will compare our own
+# derivation with its result.
 
 # %%
 gy = rng.standard_normal(x.shape)
@@ -197,10 +197,10 @@ engine = {"x": x.grad, "gamma": gamma.grad, "beta": beta.grad}
 # %% [markdown]
 # ## The derivation
 #
-# One channel, M values; $g_y$ is given (`gy` in the code), and $g_{x_i}$ is the gradient of the loss with respect to
-# $x_i$, and so on.
+# We look at one channel with M values. $g_y$ is given (`gy` in the code), $g_{x_i}$ is the gradient of the loss with
+# respect to $x_i$, and so on.
 #
-# **γ, β and x̂.** From $y_j = \gamma \hat x_j + \beta$. Both γ and β are used M times, so their gradients add up:
+# **γ, β and x̂.** In $y_j = \gamma \hat x_j + \beta$ both γ and β are used M times, so their gradients add up:
 #
 # $$g_{\beta} = \sum_j g_{y_j} \qquad g_{\gamma} = \sum_j g_{y_j}\,\hat x_j \qquad
 # g_{\hat x_j} = \gamma\,g_{y_j}$$
@@ -218,11 +218,12 @@ print("gbeta as the engine's: ", np.allclose(gy.sum(axes), engine["beta"]))
 print("ggamma as the engine's:", np.allclose((gy * xhat).sum(axes), engine["gamma"]))
 
 # %% [markdown]
-# **1. Directly.** Hold μ and r still. From $\hat x_i = (x_i - \mu)\,r$ the value $x_i$ gets
+# **1. Directly.** Keep μ and r fixed. From $\hat x_i = (x_i - \mu)\,r$ the value $x_i$ gets
 #
 # $$r\,g_{\hat x_i}$$
 #
-# **2. Through the variance.** Three steps back: to r, to v, to $x_i$. Every $\hat x_j = (x_j - \mu)\,r$ has used r:
+# **2. Through the variance.** We go back in three steps: to r, to v, to $x_i$. Every $\hat x_j = (x_j - \mu)\,r$ uses
+# r:
 #
 # $$g_{r} = \sum_j g_{\hat x_j}\,(x_j - \mu) = \frac1r \sum_j g_{\hat x_j}\,\hat x_j$$
 #
@@ -235,7 +236,7 @@ print("ggamma as the engine's:", np.allclose((gy * xhat).sum(axes), engine["gamm
 #
 # $$g_{v} \cdot \frac{2}{Mr}\,\hat x_i = -r\,\hat x_i \cdot \frac1M \sum_j g_{\hat x_j}\,\hat x_j$$
 #
-# The ½ has met the 2, and all powers of r but one are gone.
+# The ½ cancels the 2, and only one power of r is left.
 
 # %%
 directly = r * gxhat
@@ -244,12 +245,12 @@ gv = -0.5 * r**3 * gr
 through_variance = gv * 2 / M * (values - mu)
 
 # %% [markdown]
-# **3. Through the mean.** Every $\hat x_j$ has used μ, with the slope $-r$:
+# **3. Through the mean.** Every $\hat x_j$ uses μ, with the slope $-r$:
 #
 # $$g_{\mu} = -r \sum_j g_{\hat x_j}$$
 #
-# v has used μ, too! But with the slope $-\frac2M \sum_j (x_j - \mu)$, and deviations from the mean sum to 0. Nothing
-# comes that way. μ contains $x_i$ with the slope $\frac1M$, so $x_i$ gets
+# v also uses μ, but with the slope $-\frac2M \sum_j (x_j - \mu)$, and deviations from the mean sum to 0. So nothing
+# comes along this path. μ contains $x_i$ with the slope $\frac1M$, so $x_i$ gets
 #
 # $$-r \cdot \frac1M \sum_j g_{\hat x_j}$$
 #
@@ -270,7 +271,7 @@ print("step by step, as the engine's:", np.allclose(step_by_step, engine["x"]))
 print("two lines, as the engine's:   ", np.allclose(two_lines, engine["x"]))
 
 # %% [markdown]
-# Eleven ops of the engine, each with values of its own to keep, have become two lines that keep x and two numbers for
+# Eleven ops of the engine, each of which saves values of its own, have become two lines that save x and two numbers for
 # each channel. That is why libraries have an op for batch norm.
 #
 # We can look at the three terms. With γ = 1, gx = J·gy (J is symmetric), and the matrix J/r is a sum of three.
@@ -301,8 +302,9 @@ measured = [(normalise(twelve + d) - normalise(twelve - d)) / (2 * step) for d i
 print("the slopes of forward are r times that:", np.allclose(measured, r12 * terms["all three"]))
 
 # %% [markdown]
-# An identity; a constant, because each value moves the mean alike; and a saddle, because the values far out move the
-# variance most. The bars above were such a column, of the last matrix. Now you.
+# The first term is the identity. The second is constant, because each value moves the mean equally. The third is a
+# saddle, because the values far from the mean move the variance most. The bars above were such a column of the last
+# matrix. Now write it yourself.
 
 
 # %%
@@ -314,15 +316,15 @@ def batch_norm_backward(gy, x, gamma, beta):
 check.batch_norm_backward(batch_norm_backward)
 
 # %% [markdown]
-# And somebody else:
+# Here is a version in which one line is wrong:
 
 # %%
 answer = None  # the number of the wrong line
 check.norm_bug(answer)
 
 # %% [markdown]
-# The library's page. (`needs` says which gradients anyone wants; the two sums come first, for gx needs them as well.
-# `batch` matters where several processes share one batch, and does nothing otherwise.)
+# Here is the library's page. (`needs` says which gradients are needed. The two sums come first, because gx needs them
+# too.)
 
 # %%
 print(inspect.getsource(BatchNorm))
@@ -330,12 +332,12 @@ print(inspect.getsource(BatchNorm))
 # %% [markdown]
 # ## Leave one out
 #
-# A term that nobody misses is a term too many. What does the checker say if one is left out?
+# Are all three terms necessary? What does the checker say if one is left out?
 
 
 # %%
 class Parts(BatchNorm):
-    """Batch norm whose backward goes some of the ways only"""
+    """Batch norm whose backward uses only some of the paths"""
 
     def __init__(self, *ways):
         super().__init__(eps=1e-5)
@@ -362,22 +364,23 @@ for k, missing in enumerate(every):
     print(examine(lambda rest=rest: Parts(*rest)))
 
 # %% [markdown]
-# It finds each by name. How? It tries the formulas that people write by mistake, and sees which of them gives the
+# It names each missing term. How? It tries the formulas that people write by mistake, and looks for one that gives the
 # same wrong numbers (`tinyres/check/diagnosis/`).
 #
 # ## What gx can never contain
 #
-# A prediction without any calculation: think what happens to y if the same number is added to all x of a channel.
+# Make a prediction without any calculation: what happens to y if the same number is added to all x of a channel?
 
 # %%
 answer = None  # your number
 check.norm_gradient_sum(answer)
 
 # %% [markdown]
-# There is a second such direction. Stretch a channel, x → x + t·x̂: its variance grows, batch norm divides it away,
-# and y stays (nearly: eps does not grow along). So the slope in that direction, Σ gx·x̂, must be 0 as well. Look
-# again at the formula: the second term takes the mean out of gy, the third takes out whatever looks like x̂. **gx is
-# what is left of gy when a shift and a stretch, which could do nothing anyway, have been removed.**
+# There is a second such direction. If a channel is stretched, x → x + t·x̂, its variance grows, batch norm divides by
+# it, and y stays the same (nearly, because eps does not grow). So the slope in this direction, Σ gx·x̂, must be 0 as
+# well. Look again at the formula: the second term removes the mean from gy, and the third removes the part that is
+# proportional to x̂. **gx is what is left of gy after a shift and a stretch, which have no effect anyway, have been
+# removed.**
 
 # %%
 for eps in (1e-5, 1e-1):
@@ -388,7 +391,7 @@ for eps in (1e-5, 1e-1):
     print(f"eps {eps:g}: sum of gx {abs(channel.sum()):.4f}, cosine of gx and x̂ {abs(cosine):.4f}")
 
 # %% [markdown]
-# M values, and two directions are gone. What if a channel has only **two** values in its batch?
+# Of M directions, two are removed. What if a channel has only **two** values in its batch?
 
 # %%
 answer = None  # your number
@@ -402,12 +405,12 @@ print("y:   ", y.numpy().ravel().round(3))
 print("|gx|:", abs(pair.grad).ravel().round(4))
 
 # %% [markdown]
-# Two numbers become −1 and 1, whatever they were, and gx is 0 (up to eps). Of two values, batch norm keeps nothing
-# but which is the larger one; of few, little. It wants a batch of some size.
+# Any two numbers become −1 and 1, and gx is 0 (up to eps). From two values, batch norm keeps only the information which
+# is larger; from a few values, it keeps little. It needs a batch that is not too small.
 #
 # ## A checker can be fooled
 #
-# Here is a batch norm whose backward says that nothing matters. Test it with a loss: the sum of y.
+# Here is a batch norm whose backward returns zeros. We test it with a loss, the sum of y.
 
 
 # %%
@@ -427,14 +430,14 @@ except GradientError as error:
     print("gradcheck, with a random gy:    wrong, in the gradient of", error.name)
 
 # %% [markdown]
-# You know this trap from lesson 3, where it caught softmax. y sums to M·β, whatever x and γ are. So for this loss the
-# zeros are *right*, and a test that begins with `y.sum().backward()` finds nothing: gy = 1 is one of the two
-# directions in which batch norm is blind. (Which is the other?) Draw gy at random, and no luck will hide a mistake.
+# You know this trap from lesson 3, where it affected softmax. y sums to M·β for any x and γ. So for this loss the zeros
+# are *right*, and a test that begins with `y.sum().backward()` finds nothing: gy = 1 is one of the two directions that
+# batch norm removes. (Which is the other?) If gy is drawn at random, the mistake cannot hide.
 #
 # ## The weights before it
 #
-# A convolution or a linear layer stands before batch norm. If all its weights become ten times as large, so do its
-# outputs, and batch norm takes it away again. What does that mean for gw?
+# Before batch norm there is a convolution or a linear layer. If all its weights become ten times as large, so do its
+# outputs, and batch norm divides by the factor again. What does this mean for gw?
 
 # %%
 small = F.avg_pool2d(Tensor(pictures), 4).numpy().mean(1).reshape(200, 64)  # 8×8 pixels, grey
@@ -457,11 +460,11 @@ for factor in (1, 10):
     print(f"weights × {factor:2}: loss {loss.item():.3f}, |gw| {size:.4f}; cosine of both {abs(cosine):.4f}")
 
 # %% [markdown]
-# The same loss. Ten times the weights, a **tenth** of the gradient. And gw stands at right angles to w, as along w
-# nothing changes.
+# The loss is the same. With ten times the weights, the gradient is a **tenth**. And gw is at right angles to w, because
+# nothing changes along w.
 #
-# Then every step of gradient descent goes off at a right angle, and by Pythagoras |w|² grows by |step|². It can only
-# grow! Let us train for a while and compare |w|² with what Pythagoras says.
+# So every step of gradient descent is at right angles to w, and by Pythagoras' theorem |w|² grows by |step|². It can
+# only grow. Let us train for a while and compare |w|² with this prediction.
 
 # %% tags=["sizes"] quick="STEPS = 40"
 STEPS = 200
@@ -487,16 +490,17 @@ tidy(panels[1], "and the weights grow", "step")
 plt.show()
 
 # %% [markdown]
-# So batch norm lowers the learning rate on its own: what counts is how far a step turns w, and that shrinks as w
-# grows. Weight decay works against it. It does not make such a layer "simpler", for its function does not change; it
-# keeps the steps effective (van Laarhoven 2017).
+# So batch norm lowers the learning rate by itself: what matters is how far a step turns w, and this angle shrinks as w
+# grows. Weight decay works against it. It does not make such a layer "simpler", because its function does not change;
+# it keeps the steps effective (van Laarhoven 2017).
 #
-# Another consequence: **a bias before batch norm is useless**. It shifts a channel, and the mean takes it away. That
-# is why every convolution in `models/resnet.py` says `bias=False`.
+# Another consequence: **a bias before batch norm is useless**. It shifts a channel, and subtracting the mean removes
+# the shift. That is why every convolution in `models/resnet.py` has `bias=False`.
 #
-# ## A picture that comes alone
+# ## A single picture
 #
-# In training, what batch norm makes of a picture depends on the others in the batch. Same picture, two batches:
+# In training, the result of batch norm for a picture depends on the other pictures in the batch. Here is the same
+# picture in two batches:
 
 # %%
 norm = nn.BatchNorm2d(3).double()
@@ -511,14 +515,14 @@ for mode in (norm.train, norm.eval):
         print(f"{mode.__name__:6}{name:12}", *(f"{pixel:6.2f}" for pixel in pixels))
 
 # %% [markdown]
-# When the network is used, that will not do: the answer for a picture should not depend on who else is asking. So
-# while training, the layer keeps **running statistics**, and uses them in evaluation:
+# When the network is used, this is not acceptable: the answer for a picture should not depend on other pictures. So
+# during training the layer keeps **running statistics**, and in evaluation it uses them:
 
 # %%
 print(inspect.getsource(F.batch_norm))
 
 # %% [markdown]
-# Each batch moves them a little: `momentum` is the share of the new.
+# Each batch moves them a little: `momentum` is the weight of the new value.
 
 
 # %%
@@ -530,8 +534,8 @@ def running_mean(running, batch, momentum):
 check.running_mean(running_mean)
 
 # %% [markdown]
-# What is a good momentum? Let us watch, for the red channel of our pictures and batches of 16. Which of the curves
-# comes from 0.01, which from 0.5?
+# What is a good momentum? Let us watch the red channel of our pictures in batches of 16. Which of the curves belongs to
+# 0.01, and which to 0.5?
 
 # %%
 red = pictures[:, 0]
@@ -552,14 +556,14 @@ axes.legend(frameon=False, ncols=2, loc="lower right")
 plt.show()
 
 # %% [markdown]
-# 0.5 believes the last two batches and is noisy; 0.01 is still on its way from its start, 0, after eighty. torch's
-# 0.1 is a compromise: after 80 batches its start counts for 0.9⁸⁰, 0.02 %.
+# With 0.5 the running mean mostly follows the last two batches and is noisy. With 0.01 it is still moving away from its
+# start, 0, after eighty batches. torch's 0.1 is a compromise: after 80 batches the start has a weight of 0.9⁸⁰, which
+# is 0.02 %.
 #
-# In evaluation batch norm is only a factor and a shift, with constants. Then, and only then, is gx = γ·r·gy, our
-# first try, right.
+# In evaluation, batch norm is only a factor and a shift with constants. Only then is our first try, gx = γ·r·gy, right.
 #
-# A **batch of one** is the extreme case. With a map there are still H·W values in a channel. With a single value
-# there are none to compare it with: x − μ is 0, y is β whatever comes in, and the library refuses.
+# A **batch of one** is the extreme case. If the input is a map, a channel still has H·W values. A single value has
+# nothing to be compared with: x − μ is 0, and y is β for any input. So the library raises an error.
 
 # %%
 norm.train()
@@ -573,15 +577,15 @@ except ValueError as error:
 # %% [markdown]
 # ## Two ops in one
 #
-# In a network batch norm is nearly always followed by a ReLU. Done in one go, the values in between need never be
-# written to memory and read again. The gradient is the same formula with a gate before it: g is gy where y > 0.
+# In a network, batch norm is nearly always followed by a ReLU. If both are done together, the values between them need
+# not be written to memory and read again. The gradient is the same formula with a gate before it: g is gy where y > 0.
 
 # %%
 print(inspect.getsource(BatchNormReLU))
 
 # %% [markdown]
-# "Where the gate was shut gx is not 0." Is that so? A plain ReLU would block there. And is the fused op the same as
-# the two?
+# "Where the gate was shut gx is not 0." Is this true? A ReLU by itself would block the gradient there. And does the
+# fused op give the same result as the two ops?
 
 # %%
 inputs, again = (Tensor(values, requires_grad=True) for _ in range(2))
@@ -599,7 +603,7 @@ print(f"gates shut: {shut.mean():.0%}; of these, gx is not 0: {not_zero.mean():.
 # %% tags=["varies"]
 kernels = Tensor(rng.standard_normal((32, 3, 3, 3)).astype("float32"))
 some = Tensor(pictures[:64].astype("float32"))
-large = F.conv2d(some, kernels, padding=1).numpy()  # as a network hands it to batch norm
+large = F.conv2d(some, kernels, padding=1).numpy()  # as batch norm gets it in a network
 ways = {
     "two ops": lambda x: F.relu(F.batch_norm(x, None, None, training=True)),
     "one op": lambda x: F.batch_norm_relu(x, None, None, training=True),
@@ -615,22 +619,23 @@ for name in ways:
     print(f"{name}: {min(times[name]):.1f} ms, forward and backward")
 
 # %% [markdown]
-# (The times are of this machine, and of this minute.) What is saved is in the docstring: as two ops 13 trips of an
-# activation to or from memory, as one op 8. Lesson 13 is about such things.
+# (The times depend on the machine and change from minute to minute.) The docstring says what is saved: two ops move an
+# activation to or from memory 13 times, one op 8 times. Lesson 13 is about such things.
 #
-# With batch norm, signals keep their size at any depth, and gradients do not vanish on their way back. (In a plain
-# net of 44 layers they even grow, a thousandfold: `tinyres lab gradient-flow`.) A deeper network could copy a shallow
-# one and do nothing in its other layers. So it should be at least as good. Is it?
+# With batch norm, signals keep their size at any depth, and gradients do not vanish in the backward pass. (In a plain
+# network of 44 layers they even grow by a factor of a thousand: `tinyres lab gradient-flow`.) A deeper network could
+# copy a shallow one and do nothing in its other layers. So it should be at least as good. Is it?
 
 # %% [markdown]
-# ## What to take along
+# ## Summary
 #
-# - x reaches the loss along three ways, so gx = γ·r·(gy − mean(gy) − x̂·mean(gy·x̂)): directly, through the mean,
-#   through the variance.
-# - The corrections take a shift and a stretch out of gy: gx sums to 0 and is at right angles to x̂, but for eps.
-# - With gy = 1 everything about batch norm's gx is 0. Check with a random gy.
-# - Weights before batch norm have no size that counts: gw ⟂ w, so |w| grows and steps shrink; a bias there is
-#   useless.
-# - Training uses the batch's statistics, evaluation the running ones. One value alone cannot be normalised.
+# - x reaches the loss along three paths: directly, through the mean and through the variance. So gx = γ·r·(gy −
+#   mean(gy) − x̂·mean(gy·x̂)).
+# - The corrections remove a shift and a stretch from gy: gx sums to 0 and is at right angles to x̂, except for the
+#   effect of eps.
+# - With gy = 1, the gx of batch norm is 0. Check with a random gy.
+# - The size of the weights before batch norm does not matter: gw ⟂ w, so |w| grows and the steps shrink. A bias there
+#   is useless.
+# - Training uses the statistics of the batch, evaluation uses the running ones. A single value cannot be normalised.
 #
 # Next: [08 · degradation](08_degradation.ipynb)

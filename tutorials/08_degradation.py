@@ -1,18 +1,18 @@
 # %% [markdown]
 # # 08 · degradation
 #
-# At the end you can tell a net that has learnt too much by heart from one that cannot learn at all, you have seen the
-# second get worse with every layer, and you know which explanations of that survive a measurement.
+# At the end you can tell a network that over-fits from one that cannot learn at all. You have seen the second kind get
+# worse with every layer, and you know which explanations of this survive a measurement.
 #
 # *35 minutes. Before it: [07](07_batch_norm.ipynb).*
 
 # %% [markdown]
-# Up to here every layer was a gain. In the years before 2015 the best nets of the ImageNet competition went from 8
-# layers (AlexNet) to 19 (VGG) and 22 (GoogLeNet), and they became better with it. So the question suggests itself:
-# **can we simply go on stacking?**
+# So far every additional layer was an improvement. In the years before 2015 the best networks of the ImageNet
+# competition went from 8 layers (AlexNet) to 19 (VGG) and 22 (GoogLeNet), and they became better each time. So there is
+# an obvious question: **can we simply add more and more layers?**
 #
-# He, Zhang, Ren and Sun tried it, on plain stacks of convolutions as we now have them: 3×3, batch norm, ReLU, He's
-# initial weights. For CIFAR-10 they used a family of nets that differ in nothing but depth, and so shall we.
+# He, Zhang, Ren and Sun tried it with plain stacks of the convolutions that we now know: 3×3, batch norm, ReLU, He's
+# initial weights. For CIFAR-10 they used a family of networks that differ only in depth, and we will do the same.
 
 # %%
 import inspect
@@ -38,19 +38,19 @@ print(inspect.getsource(PlainBlock.forward))
 print(inspect.getsource(cifar_plain))
 
 # %% [markdown]
-# How many layers have these nets? The error message gives the formula away; say where each of its parts comes from,
-# and do the paper's deep one.
+# How many layers do these networks have? The error message contains the formula. Find out where each of its parts comes
+# from, and compute the depth of the paper's deep network.
 
 # %%
 answer = None  # your number
 check.cifar_depth(answer)
 
 # %% [markdown]
-# ## A task that any net should manage
+# ## A task that any network should manage
 #
-# To learn something *useful* takes thousands of pictures and patience. We ask for far less: **learn 128 pictures by
-# heart.** No new picture has to be recognised. A net only has to have room for 128 answers, and room is what a deep
-# net has:
+# Learning something *useful* takes thousands of pictures and patience. We ask for much less: **memorise 128 pictures.**
+# No new picture has to be recognised. A network only needs enough parameters for 128 answers, and a deep network has
+# many:
 
 # %% tags=["sizes"] quick="IMAGES, EPOCHS, DEPTHS = 48, 1, (8, 14)"
 IMAGES, EPOCHS, DEPTHS = 128, 20, (8, 20, 32)
@@ -68,15 +68,15 @@ for panel, image, label in zip(axes, train.images, train.labels, strict=False):
 plt.show()
 
 # %% [markdown]
-# What do you expect? The usual fear is that many parameters learn *too much* by heart. Here that is the task, so the
-# largest net should have the least trouble. Write down a guess: the error on those 128 pictures, after 20 times
-# through, of each of the three nets. (`fit` is the labs' training loop, the same for every net: gradient descent with
-# momentum, and a learning rate that rises and falls once. Lesson [10](10_train_resnet20.ipynb) takes it apart.)
+# What do you expect? Usually we worry that a network with many parameters memorises *too much*. Here this is the task,
+# so the largest network should find it easiest. Write down a guess: the error of each of the three networks on those
+# 128 pictures after 20 epochs. (`fit` is the labs' training loop, the same for every network: gradient descent with
+# momentum, and a learning rate that rises and falls once. Lesson [10](10_train_resnet20.ipynb) explains it.)
 
 
 # %%
 def learn(model, lr=0.1):
-    """Trained on the pictures as they are; one line of losses and errors for every epoch."""
+    """Train on the unchanged pictures; return a line of losses and errors for every epoch."""
     return fit(model, train, test, epochs=EPOCHS, batch_size=16, lr=lr, augment=False)
 
 
@@ -104,16 +104,17 @@ draw(axes, "plain", runs["plain"], PLAIN)
 plt.show()
 
 # %% [markdown]
-# The smallest net knows all the pictures. The next one is half-way. The largest, with six times the parameters of
-# the first, has learnt next to nothing.
+# The smallest network knows all the pictures. The next one is half-way. The largest, with six times the parameters of
+# the first, has learnt almost nothing.
 #
-# This is **degradation**: deeper, and worse. (The numbers wobble with the seed and the machine; the order did not, in
-# what we tried. Try your own: another depth, another `seed`, and since it is the first thing to doubt, another `lr`.)
+# This is **degradation**: the deeper network is worse. (The numbers change with the seed and the machine, but in all
+# our trials the order stayed the same. Try it yourself with another depth, another `seed`, and another `lr`, which is
+# the first thing to doubt.)
 #
 # ## Suspect one: over-fitting
 #
-# "Too many parameters, so it over-fits" is what one hears first. Over-fitting has a signature: *low* error on what was
-# learnt, *high* error on what was not. Look for it.
+# "Too many parameters, so it over-fits" is usually the first explanation. Over-fitting has a clear sign: the error is
+# *low* on the training pictures and *high* on others. Look for it.
 
 # %% tags=["varies"]
 print("               training error   test error")
@@ -122,21 +123,22 @@ for depth in DEPTHS:
     print(f"plain-{depth:<3}           {100 * last['train_error']:5.0f} %      {100 * last['test_error']:5.0f} %")
 
 # %% [markdown]
-# Plain-8 is the one that over-fits, as was asked of it: 128 pictures are too few to learn anything general. The deep
-# net has hardly a gap. It is bad on both sides, and of the three it is the worst *on the pictures it was trained on*.
-# The paper makes this point in its first figure: plain-56 is above plain-20 on the training set, too.
+# Plain-8 over-fits, as it was meant to: 128 pictures are too few to learn anything general. The deep network has almost
+# no gap between the two errors. It is bad on both, and of the three it is the worst *on the pictures it was trained
+# on*. The paper makes this point in its first figure: plain-56 has a higher error than plain-20 on the training set
+# too.
 #
-# So this is no over-fitting, and its cures, more data and more regularisation, are not what is wanted here.
+# So this is not over-fitting, and the remedies for over-fitting, more data and more regularisation, do not help here.
 #
-# ## Suspect two: the deep net cannot express it
+# ## Suspect two: the deep network cannot express the solution
 #
-# Could it be that 32 layers in a row are a worse *kind* of function? The paper answers by a construction (section 1):
-# take the trained shallow net, and put layers in between that do nothing. Such layers exist. In a plain block,
+# Could it be that 32 layers in sequence are a worse *kind* of function? The paper answers with a construction (section
+# 1): take the trained shallow network, and insert layers that do nothing. Such layers exist. In a plain block,
 #
 # $$y = \mathrm{relu}(\mathrm{bn}_2(\mathrm{conv}_2(\mathrm{relu}(\mathrm{bn}_1(\mathrm{conv}_1(x))))))$$
 #
-# let each batch norm use mean 0 and variance 1, which leaves everything as it is. Then it takes kernels that leave
-# everything as it is, too. Which are they?
+# let each batch norm use mean 0 and variance 1, which changes nothing. Then we need kernels that change nothing either.
+# Which kernels are these?
 
 
 # %%
@@ -150,8 +152,8 @@ def identity_kernels(channels):
 check.identity_kernels(identity_kernels)
 
 # %% [markdown]
-# With them y = relu(relu(x)), and that is x, for x came out of a ReLU. Let us do it to ours: keep the trained blocks,
-# put such blocks in between.
+# With them y = relu(relu(x)), which is x, because x came out of a ReLU. Let us do this with our network: keep the
+# trained blocks, and insert such blocks between them.
 
 
 # %%
@@ -194,24 +196,25 @@ for name, found in (("built", scores), ("trained", trained(Tensor(images)).numpy
     print(f"plain-{DEPTHS[-1]}, {name:<8} {100 * (found.argmax(1) != labels).mean():.0f} % of the pictures wrong")
 
 # %% [markdown]
-# There it is: a plain net of 32 layers that knows every picture the 8-layer one knows. The deep family contains all
-# that the shallow one can do. The solution *exists*, and training did not find it, nor one as good.
+# We have a plain network of 32 layers that knows every picture that the 8-layer network knows. The deep networks can do
+# everything that the shallow ones can do. The solution *exists*, but training found neither it nor one that is equally
+# good.
 #
 # ## Suspect three: vanishing gradients
 #
-# Lesson [01](01_chain_rule.ipynb) has shown how a product of many small factors dies on its way back. The deeper the
-# net, the longer the product. It fits so well that it is what most texts will tell you.
+# Lesson [01](01_chain_rule.ipynb) showed how a product of many small factors vanishes in the backward pass. The deeper
+# the network, the longer the product. This explanation fits so well that most texts give it.
 #
-# It can be measured. The function below collects, in one backward pass, the size of the gradient that arrives at the
-# output of every convolution.
+# We can measure it. In one backward pass, the function below collects the size of the gradient at the output of every
+# convolution.
 
 # %%
 print(inspect.getsource(gradient_flow.norms))
 
 # %% [markdown]
-# First without batch norm, for three ways to begin: weights that are simply small ("bad"), Xavier's, He's. Then the
-# same with batch norm, as in the nets that failed above. If gradients vanish in those, we must see it fall from right
-# to left.
+# First we measure without batch norm, for three kinds of initial weights: weights that are simply small ("bad"),
+# Xavier's, and He's. Then we measure the same with batch norm, as in the networks that failed above. If gradients
+# vanish there, the curve must fall from right to left.
 
 # %%
 images64, labels64 = next(Loader(train, 32, mean=mean, std=std, dtype="float64").epoch(0))
@@ -238,15 +241,16 @@ for (norm, weights), sizes in flow.items():
     print(f"  {norm:<20} {weights:<7} {(sizes[0] / sizes[-1]) ** (1 / (len(sizes) - 1)):.2f}")
 
 # %% [markdown]
-# Without batch norm the suspicion holds for badly chosen weights: a factor of about a tenth per layer, and after 31 of
-# them nothing is left. He's weights alone mend that.
+# Without batch norm the suspicion is right for badly chosen weights: the factor is about a tenth per layer, and after
+# 31 layers nothing is left. He's weights alone solve this.
 #
-# With batch norm **nothing vanishes, for any of the three.** If anything it errs to the other side: the gradient
-# *grows* on its way back, by a factor near 1.2 a layer at the start. (That is known: Yang et al. 2019, "A mean field
-# theory of batch normalization", find that batch norm itself makes it grow, and that the spread shrinks with the
-# first steps of training.)
+# With batch norm **nothing vanishes, for any of the three.** On the contrary, the gradient *grows* in the backward
+# pass, by a factor near 1.2 per layer at the start. (This is known: Yang et al. 2019, "A mean field theory of batch
+# normalization", find that batch norm itself makes it grow, and that the spread shrinks with the first steps of
+# training.)
 #
-# But that is the start. The deep net had 20 epochs to get into trouble. Here is what it has now, where it is stuck:
+# But this is the start of training, and something may have gone wrong during the 20 epochs. Here are the gradients of
+# the networks after training, where the deep one is stuck:
 
 # %% tags=["varies"]
 for depth in DEPTHS:
@@ -258,11 +262,12 @@ for depth in DEPTHS:
     )
 
 # %% [markdown]
-# A factor of ten apart, or so; nothing like what killed the net with bad weights. And the gradients of the nets that
-# are stuck are no smaller than those of the one that has finished. They arrive, and yet they do not help.
+# They differ by a factor of about ten, which is nothing compared with the network with bad weights. And the gradients
+# of the networks that are stuck are no smaller than those of the one that has finished. They arrive, but they do not
+# help.
 #
-# One test more. He's weights *without* batch norm had the most level gradient of all. If that were what is missing,
-# such a net should learn, be it shallow or deep. Should it?
+# We do one more test. With He's weights and *without* batch norm, the gradient had nearly the same size in all layers.
+# If this is what is missing, such a network should learn at any depth. Does it?
 
 # %% tags=["varies"]
 for depth in (DEPTHS[0], DEPTHS[-1]):
@@ -270,24 +275,26 @@ for depth in (DEPTHS[0], DEPTHS[-1]):
     print(f"plain-{depth:<3} without batch norm: training error {100 * errors[-1]:.0f} %")
 
 # %% [markdown]
-# The shallow one is on its way (batch norm is the faster one), the deep one is not. A level gradient alone is not
-# enough.
+# The shallow network is learning (with batch norm it is faster), the deep one is not. A gradient of constant size alone
+# is not enough.
 #
-# The paper comes to the same end by another way: degradation is "unlikely to be caused by vanishing gradients", since
-# its plain nets use batch norm and their gradients were verified to have healthy norms (section 4.1). The authors could
-# not name the cause; they "conjecture that the deep plain nets may have exponentially low convergence rates".
+# The paper comes to the same conclusion in another way: degradation is "unlikely to be caused by vanishing gradients",
+# because its plain networks use batch norm and their gradients were verified to have healthy norms (section 4.1). The
+# authors could not name the cause; they "conjecture that the deep plain nets may have exponentially low convergence
+# rates".
 #
-# Two remarks, so that you do not take this for more than it is.
+# Two remarks show the limits of this result.
 #
-# - **"Healthy" depends on the threshold.** Our [longer measurement](../docs/labs.md#gradient-flow) had set one in
-#   advance, the first layer's gradient within a factor of 100 of the last one's, and the deep plain net with batch
-#   norm *missed* it, by growing. So: not vanished, but not level either.
-# - **Others see it differently.** DenseNet's authors (Huang et al. 2017, section 1) hold that gradients and inputs can
-#   "wash out" over many layers, and that what ResNets, Highway nets and stochastic depth have in common is the short
-#   path from early layers to the loss. A size says nothing about whether the direction is still of use: lesson
+# - **"Healthy" depends on the threshold.** Our [longer measurement](../docs/labs.md#gradient-flow) set a threshold in
+#   advance: the gradient of the first layer must be within a factor of 100 of that of the last layer. The deep plain
+#   network with batch norm *missed* it, because its gradient grew. So the gradient has not vanished, but its size is
+#   not constant either.
+# - **Others see it differently.** DenseNet's authors (Huang et al. 2017, section 1) argue that gradients and inputs can
+#   "wash out" over many layers, and that ResNets, Highway networks and stochastic depth share a short path from early
+#   layers to the loss. The size of a gradient does not say whether its direction is still useful; lesson
 #   [11](11_why_it_works.ipynb) measures that.
 #
-# You have the evidence for a verdict now.
+# Now you have the evidence to decide.
 
 # %%
 answer = None  # your letter
@@ -296,23 +303,23 @@ check.degradation_cause(answer)
 # %% [markdown]
 # ## What is so hard about doing nothing?
 #
-# If 24 layers that do nothing would be good enough, then a solver that cannot find them has trouble with *doing
-# nothing*. Let us watch a layer trying.
+# If 24 layers that do nothing would be good enough, then an optimiser that cannot find them has trouble with *doing
+# nothing*. Let us watch a layer that tries.
 #
-# Weights begin small and random. So does a layer's output. Say the input was [2, 1], the best the layer could do is to
-# hand it on, and what comes out is [0.6, 0.6]. Is the layer nearer to its aim, or to plain zero?
+# At the start, weights are small and random, and so is the output of a layer. Say the input is [2, 1], the best output
+# would be the input itself, and the actual output is [0.6, 0.6]. Is the output closer to this aim, or to zero?
 
 # %%
 answer = None  # your number
 check.identity_distance(answer)
 
 # %% [markdown]
-# One example proves nothing; a random two-layer stack on random inputs is as easily asked. `size` scales its initial
-# weights, 1 being He's.
+# One example proves nothing, so we also try a random two-layer stack on random inputs. `size` scales its initial
+# weights; 1 means He's.
 
 # %%
 rng = np.random.default_rng(0)
-x = np.abs(rng.standard_normal((1000, 16)))  # non-negative, as behind a ReLU
+x = np.abs(rng.standard_normal((1000, 16)))  # non-negative, as after a ReLU
 w1, w2 = rng.standard_normal((2, 16, 16)) * np.sqrt(2 / 16)
 print("size   distance to 0   distance to x")
 for size in (0.25, 0.5, 0.75, 1.0):
@@ -321,20 +328,20 @@ for size in (0.25, 0.5, 0.75, 1.0):
     print(f"{size:4}   {to_zero:13.2f}   {to_x:13.2f}")
 
 # %% [markdown]
-# It is nearer to zero every time, and the smaller the weights, the more so. Shrinking all weights alike *brings* it to
-# zero, which weight decay does unasked; no such lever leads to the identity.
+# The output is closer to zero every time, and the smaller the weights, the closer. Shrinking all weights by the same
+# factor *brings* it to zero, and weight decay does exactly this. Nothing similar leads to the identity.
 #
-# That suggests a trick. **Do not ask the layers for x. Ask them for the difference to x, and add x yourself**:
+# This suggests a trick. **Do not let the layers produce x. Let them produce the difference to x, and add x to it**:
 #
 # $$\text{plain:}\quad y = \mathrm{relu}(F(x)) \qquad\qquad \text{residual:}\quad y = \mathrm{relu}(F(x) + x)$$
 #
-# To do nothing, the plain stack must learn F(x) = x, the residual one F(x) = 0. Here both learn it, with the same
-# optimiser. Which do you think needs how many steps?
+# To do nothing, the plain stack must learn F(x) = x, and the residual stack must learn F(x) = 0. Here both try it with
+# the same optimiser. How many steps do you think each of them needs?
 
 
 # %% tags=["varies"]
 def learn_identity(skip, steps=400):
-    """The error at every step, as a share of the variance of x; and the outputs that are 0 for every input."""
+    """The error at every step, as a fraction of the variance of x, and how many outputs are 0 for every input."""
     manual_seed(0)
     stack = identity.TwoLayers(skip, size=1.0)
     optimizer = Adam(stack.parameters(), lr=0.01)
@@ -355,23 +362,24 @@ _, axes = plt.subplots(figsize=(7, 3.4))
 for skip, name, colour, style in ((False, "plain", PLAIN, "--"), (True, "residual", RESIDUAL, "-")):
     errors, dead = learn_identity(skip)
     axes.loglog(np.arange(1, len(errors) + 1), errors, style, color=colour, linewidth=2, label=name)
-    print(f"{name}: {dead} of {identity.FEATURES} outputs are 0 whatever comes in")
+    print(f"{name}: {dead} of {identity.FEATURES} outputs are 0 for every input")
 axes.set_ylim(1e-5, 5)
-tidy(axes, "Learning to do nothing", "step of Adam", "error, as a share of the variance of x")
+tidy(axes, "Learning to do nothing", "step of Adam", "error, as a fraction of the variance of x")
 plt.show()
 
 # %% [markdown]
-# The residual stack is there before the plain one has got anywhere. And the plain one does not just need longer. A
-# single output that is 0 for every input costs 0.17 on this scale (a sixteenth of the mean square of x, over its
-# variance), and for good: its ReLU is shut and hands back no gradient. In the residual stack x itself holds the ReLU
-# open. (Over several depths, learning rates and seeds: [docs/labs.md](../docs/labs.md#identity).)
+# The residual stack is finished before the plain one has made any progress. And the plain stack does not simply need
+# more time. A single output that is 0 for every input costs 0.17 on this scale (a sixteenth of the mean square of x,
+# divided by its variance), and it stays 0, because its ReLU is closed and passes no gradient back. In the residual
+# stack, x itself keeps the ReLU open. (For several depths, learning rates and seeds see
+# [docs/labs.md](../docs/labs.md#identity).)
 #
 # ## The twins
 #
-# Back to the pictures. The twin of a plain net has the same layers and the same initial weights, and sees the same
-# pictures in the same order; around every two layers goes an addition, and it costs not one parameter.
+# Now we return to the pictures. The twin of a plain network has the same layers and the same initial weights, and sees
+# the same pictures in the same order. Around every two layers there is an addition, which needs no parameters.
 #
-# Say what you expect for 32 layers before you run it.
+# Before you run the cell, decide what you expect for 32 layers.
 
 # %%
 for depth in DEPTHS:
@@ -386,9 +394,9 @@ panels[1].set_ylabel("")
 plt.show()
 
 # %% [markdown]
-# The 32 layers that learnt next to nothing are all still there, and now they know nearly all the pictures.
+# The 32 layers that learnt almost nothing before now know nearly all the pictures.
 #
-# And their gradients? The same ruler as before, the same initial weights, without and with additions:
+# What about their gradients? We measure them as before, with the same initial weights, without and with additions:
 
 # %%
 for kind in KINDS:
@@ -398,51 +406,53 @@ for kind in KINDS:
         print(f"{kind:<9} {norm:<19} {weights:<4} times {(sizes[0] / sizes[-1]) ** (1 / (len(sizes) - 1)):.2f} a layer")
 
 # %% [markdown]
-# The additions level the gradient, whichever way it leaned. So DenseNet's authors have a point; only that a level
-# gradient, as we saw, is not the whole story.
+# The additions bring the factor closer to 1, from both sides. So DenseNet's authors have a point. But as we saw, a
+# gradient of constant size does not explain everything.
 #
-# Look at the thin lines, too. With 8 layers the twins end alike; the addition makes little difference where there was
-# no trouble. The paper has the same: on ImageNet with 18 layers both kinds are equally accurate, the residual one only
-# gets there faster. What depth *gains* shows at 34:
+# Look at the thin lines, too. With 8 layers both twins end with the same error: if there was no problem, the addition
+# makes little difference. The paper found the same: on ImageNet with 18 layers both kinds are equally accurate, and the
+# residual one only gets there faster. The *gain* from depth appears at 34 layers:
 #
 # | top-1 error on ImageNet, % | plain | residual |
 # | --- | --- | --- |
 # | 18 layers | 27.94 | 27.88 |
 # | 34 layers | 28.54 | 25.03 |
 #
-# (He et al. 2016a, Table 2, for ten crops.) And on CIFAR-10, where the paper prints a table for residual nets only
-# (Table 6), and for plain ones curves:
+# (He et al. 2016a, Table 2, for ten crops.) For CIFAR-10 the paper has a table for residual networks (Table 6), and
+# only curves for plain ones:
 
 # %%
 for depth, error in degradation.PAPER["residual"].items():
     print(f"ResNet-{depth:<4} {error:.2f} % test error")
 
 # %% [markdown]
-# ## How far does our experiment carry?
+# ## How much does our experiment show?
 #
-# Not as far as the picture suggests, and one should say so.
+# It shows less than the picture suggests.
 #
-# - 128 pictures, 160 steps, one seed: it shows that the deep plain net learns *more slowly*. Whether it would end worse
-#   if it were given all the time in the world, it cannot show. The paper did give it time: 600,000 steps on ImageNet,
-#   and three times as many did not help, as a footnote to section 4.1 says.
+# - With 128 pictures, 160 steps and one seed, it shows that the deep plain network learns *more slowly*. It cannot show
+#   whether the network would also end worse with unlimited time. The paper gave it more time: 600,000 steps on
+#   ImageNet, and three times as many did not help, as a footnote to section 4.1 says.
 # - With more pictures and three seeds, on CIFAR-10, the claim is [reproduced](../docs/labs.md#degradation), on the
 #   training error as well as on the test error. It took 3,130 steps to see all of it: after a quarter of them the
-#   deepest *residual* net was behind the shallowest one too, by a point.
+#   deepest *residual* network was also worse than the shallowest one, by one percentage point.
 # - `tinyres lab degradation --data cifar10 --full` goes to 110 layers and five seeds, if you have a day or two.
 #
-# A last question to sharpen the eye. ResNet-1202 ends at 7.93 % test error, worse than ResNet-110's 6.43 %. Is this
-# degradation again? Which number would you ask for?
+# Here is a last question. ResNet-1202 ends with 7.93 % test error, which is worse than ResNet-110's 6.43 %. Is this
+# degradation again? Which number do you need to decide?
 #
-# The training error. It is below 0.1 %, and similar to ResNet-110's (section 4.2). So this time it *is* over-fitting,
-# as the paper argues too; and a net of a thousand layers can be optimised without trouble.
+# You need the training error. It is below 0.1 %, similar to ResNet-110's (section 4.2). So this time it *is*
+# over-fitting, as the paper also argues, and a network of a thousand layers can be optimised without difficulty.
 #
-# ## What to take along
+# ## Summary
 #
-# - Degradation: a deeper plain net has a higher **training** error. It is not over-fitting, and more data is no cure.
-# - The deep net could copy the shallow one. The solution exists; the solver does not find it.
-# - With batch norm and He's weights the gradients of a plain net do not vanish. Their norms are no proof that all is
-#   well either, and not everybody agrees with the paper on this.
-# - Near-zero weights are near F = 0, and far from the identity. So let the layers learn the difference to x, and add x.
-# - Compare *training* errors before you call anything over-fitting.
+# - Degradation means that a deeper plain network has a higher **training** error. It is not over-fitting, and more data
+#   does not help.
+# - The deep network could copy the shallow one. The solution exists, but the optimiser does not find it.
+# - With batch norm and He's weights, the gradients of a plain network do not vanish. But their norms do not prove that
+#   everything is fine, and not everybody agrees with the paper on this.
+# - Weights near zero give F near 0, which is far from the identity. So let the layers learn the difference to x, and
+#   add x.
+# - Compare *training* errors before you call something over-fitting.
 #
-# How that addition works, forward and back, is lesson [09](09_residual_block.ipynb).
+# Lesson [09](09_residual_block.ipynb) explains how this addition works, forward and backward.

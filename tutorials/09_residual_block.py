@@ -1,18 +1,18 @@
 # %% [markdown]
 # # 09 · the residual block
 #
-# At the end you can write a residual block and its backward pass by hand, say how much of a gradient comes through the
-# addition and how much through the layers, and account for every parameter of ResNet-20.
+# At the end you can write a residual block and its backward pass by hand. You can say how much of a gradient comes
+# through the addition and how much through the layers, and you can account for every parameter of ResNet-20.
 #
 # *40 minutes. Before it: [08](08_degradation.ipynb).*
 
 # %% [markdown]
-# Lesson 08 ended with a trick: do not ask two layers for y, ask them for the *difference* between y and x.
+# Lesson 08 ended with a trick: do not let two layers produce y, let them produce the *difference* between y and x.
 #
 # $$y = \mathrm{relu}(F(x) + x)$$
 #
-# One addition, no parameters, and nets of 32 layers began to learn. An addition is the simplest op there is. What does
-# it do that is worth so much?
+# With one addition and no extra parameters, networks of 32 layers began to learn. An addition is the simplest of all
+# ops. Why does it help so much?
 
 # %%
 import inspect
@@ -30,7 +30,8 @@ from tinyres.data.shapes import shapes
 from tinyres.look import viz
 from tinyres.look.summary import count_parameters, layers
 from tinyres.models.preact import PreActBlock
-from tinyres.models.resnet import BasicBlock, Bottleneck, make_shortcut
+from tinyres.models.resnet import BasicBlock, make_shortcut
+from tinyres.models.resnet_imagenet import Bottleneck
 from tinyres.nn import functional as F
 from tinyres.ops.add import Add
 from tinyres.study.course import check
@@ -43,13 +44,13 @@ from tinyres.study.labs.twins import twin
 # %% [markdown]
 # ## w + 1
 #
-# Back to the chain of lesson [01](01_chain_rule.ipynb), without its sigmoids: ten layers of one neuron, each
-# multiplies by its small weight. The slope of the end by the beginning is the product of the weights. Now add, in every
-# layer, what came in:
+# Let us return to the chain of lesson [01](01_chain_rule.ipynb), without its sigmoids: ten layers of one neuron, each
+# of which multiplies by its small weight. The slope of the end with respect to the beginning is the product of the
+# weights. Now every layer also adds its input:
 #
 # $$a_i = w_i\,a_{i-1} \qquad\text{becomes}\qquad a_i = w_i\,a_{i-1} + a_{i-1}$$
 #
-# What will the slope be now? Take a guess at its order of magnitude, for ten weights around ±0.3.
+# What will the slope be now? Guess its order of magnitude for ten weights around ±0.3.
 
 # %%
 rng = np.random.default_rng(0)
@@ -71,8 +72,8 @@ print(f"plain chain:      {slope(ws, skip=False):+.1e}")
 print(f"with additions:   {slope(ws, skip=True):+.4f}")
 
 # %% [markdown]
-# The derivative of $w a + a$ by a is $w + 1$. Every w in the product turns into w + 1, and factors near 0 turn into
-# factors near 1. Write the product yourself.
+# The derivative of $w a + a$ with respect to a is $w + 1$. Every w in the product becomes w + 1, and factors near 0
+# become factors near 1. Write the product yourself.
 
 
 # %%
@@ -84,12 +85,12 @@ def residual_chain(ws):
 check.residual_chain(residual_chain)
 
 # %% [markdown]
-# Multiply the brackets out, and something shows that the product hides. For three layers,
+# If you multiply out the brackets, you see something that the product hides. For three layers,
 #
 # $$(1+w_1)(1+w_2)(1+w_3) = 1 + w_1 + w_2 + w_3 + w_1w_2 + w_1w_3 + w_2w_3 + w_1w_2w_3$$
 #
-# Each term is a *way* from the end to the beginning: through a layer (its w), or around it (a 1). Three layers have
-# eight ways, and one of them goes around everything.
+# Each term is a *path* from the end to the beginning: through a layer (its w), or around it (a 1). Three layers have
+# eight paths, and one of them goes around all layers.
 
 # %%
 terms = {}
@@ -101,7 +102,7 @@ for k in range(4):
 print(f"sum       {sum(terms.values()):+.4f}, and by back-propagation {slope(ws[:3], skip=True):+.4f}")
 
 # %% [markdown]
-# Is a w + 1 always good? No. It is a head start, not a guarantee:
+# Is w + 1 always better? No. It is a good start, not a guarantee:
 
 # %%
 for w in (-1.0, -0.1, 0.1, 1.0):
@@ -109,9 +110,9 @@ for w in (-1.0, -0.1, 0.1, 1.0):
     print(f"ten layers with w = {w:+.1f}:   plain {plain:+.1e}   with additions {residual:+.1e}")
 
 # %% [markdown]
-# At w = −1 the layer cancels exactly what goes around it. At w = +1 the gradient explodes where the plain chain was
-# perfect. Additions make *small* weights safe; small weights are what one begins with, and batch norm and weight decay
-# keep them from running away.
+# At w = −1 the layer exactly cancels what goes around it. At w = +1 the gradient explodes, although the plain chain was
+# perfect. Additions make *small* weights safe. Training begins with small weights, and batch norm and weight decay keep
+# them from becoming large.
 #
 # ## The same for vectors
 #
@@ -121,7 +122,7 @@ for w in (-1.0, -0.1, 0.1, 1.0):
 # = \underbrace{\frac{\partial L}{\partial y}}_{\text{around}} +
 # \underbrace{\frac{\partial L}{\partial y}\frac{\partial F}{\partial x}}_{\text{through}}$$
 #
-# However small ∂F/∂x may be, ∂L/∂y itself arrives. (The ReLU behind the addition is left out for now.)
+# However small ∂F/∂x is, ∂L/∂y itself arrives. (We leave out the ReLU after the addition for now.)
 
 
 # %% tags=["picture"]
@@ -152,7 +153,7 @@ for axes, back in zip(panels, (False, True), strict=True):
 plt.show()
 
 # %% [markdown]
-# Let us measure the Jacobian of a block of three features, element by element, with a ruler.
+# Let us measure the Jacobian of a block with three features, element by element, by differences.
 
 # %%
 rng = np.random.default_rng(6)
@@ -175,8 +176,8 @@ print("∂(F + x)/∂x\n", measured_jacobian(lambda x: branch(x) + x, x).round(3
 # %% [markdown]
 # ## The addition's backward pass
 #
-# Which code does that? Nearly none. Say first what an addition f + x must hand back to f, and what to x, if its own
-# output is handed gy.
+# Which code does this? Almost none. First decide what an addition f + x must pass back to f, and what to x, if its own
+# output receives gy.
 
 
 # %%
@@ -188,7 +189,7 @@ def residual_add_backward(gy, f, x):
 check.residual_add_backward(residual_add_backward)
 
 # %% [markdown]
-# Here is the library's, whole. `sum_to` deals with broadcasting; for equal shapes it returns what it was given.
+# Here is the whole op of the library. `sum_to` handles broadcasting; for equal shapes it returns its input.
 
 # %%
 print(inspect.getsource(Add))
@@ -200,9 +201,9 @@ gf, gx = add.backward(gy)
 print("the same array for both sides:", gf is gy and gx is gy)
 
 # %% [markdown]
-# Not two equal arrays: *one* array, handed to both. No copy, no time, no memory. But it comes with a duty. What happens
-# if an op further down takes the gradient that it was handed for its own, and writes into it? Here is a ReLU that saves
-# a little memory. For x = [−1, 2] and gy = [1, 1] the gradient of x + relu(x) must be 1 + 0 and 1 + 1.
+# These are not two equal arrays, but *one* array that is passed to both. This needs no copy, no time and no memory. But
+# it requires a rule. What happens if an op further down writes into the gradient that it receives? Here is a ReLU that
+# saves a little memory in this way. For x = [−1, 2] and gy = [1, 1] the gradient of x + relu(x) must be [1 + 0, 1 + 1].
 
 
 # %%
@@ -227,10 +228,10 @@ print("alone       ", gradient(lambda x: HastyReLU()(x)), " should be [0. 1.]")
 print("in a block  ", gradient(lambda x: x + HastyReLU()(x)), " should be [1. 2.]")
 
 # %% [markdown]
-# Alone it is right. In a plain net it is right. Within a residual block it spoils what goes *around* it, and the one
-# thing that the block was made for is gone. Nothing crashes; a net may even learn something. So the rule in this
-# library is: **a backward never writes into its gy**. The checker of lesson [03](03_gradient_checking.ipynb) looks for
-# it, within a block or alone:
+# By itself it is right. In a plain network it is right. Inside a residual block it changes the gradient that goes
+# *around* it, and the purpose of the block is lost. Nothing crashes, and a network may even learn something. So the
+# rule in this library is: **a backward never writes into its gy**. The checker of lesson
+# [03](03_gradient_checking.ipynb) tests this for an op inside a block or by itself:
 
 # %%
 try:
@@ -245,8 +246,8 @@ except GradientError as error:
 #
 # $$h = \mathrm{relu}(x W_1^T),\qquad y = \mathrm{relu}(h W_2^T + x)$$
 #
-# Going back, the last ReLU comes first. Then the gradient forks at the addition: one part goes through W₂, the ReLU
-# and W₁, the other goes straight to x. Where the ways meet again, at x, they are summed.
+# In the backward pass the last ReLU comes first. Then the gradient splits at the addition: one part goes through W₂,
+# the ReLU and W₁, the other goes directly to x. At x the two paths meet again, and their gradients are added.
 
 
 # %%
@@ -260,14 +261,14 @@ def block_forward(x, W1, W2):
 def block_backward(gy, saved):
     """-> gx, gW1, gW2, and gx's two parts"""
     x, W1, W2, h, y = saved
-    g = gy * (y > 0)  # behind the last ReLU; this goes to both sides
+    g = gy * (y > 0)  # the gradient before the last ReLU; it goes to both sides
     gh = (g @ W2) * (h > 0)
     through, around = gh @ W1, g
     return through + around, gh.T @ x, g.T @ h, (around, through)
 
 
 rng = np.random.default_rng(9)
-x = np.abs(rng.standard_normal((4, 3)))  # what comes from the block before is never negative
+x = np.abs(rng.standard_normal((4, 3)))  # the output of the previous block is never negative
 W1, W2 = 0.6 * rng.standard_normal((2, 3, 3))
 gy = rng.standard_normal((4, 3))
 
@@ -282,7 +283,7 @@ for name, array, g in (("x", x, gx), ("W1", W1, gW1), ("W2", W2, gW2)):
     print(f"g{name:<2} along a random direction: claimed {claimed:+.5f}, measured {measured:+.5f}")
 
 # %% [markdown]
-# The two parts of gx, for the first row of the batch:
+# Here are the two parts of gx for the first row of the batch:
 
 # %%
 print("gy              ", gy[0].round(3))
@@ -291,8 +292,8 @@ print("through (∂F/∂x) ", through[0].round(3))
 print("gx              ", gx[0].round(3))
 
 # %% [markdown]
-# "Around" is gy, untouched, but for a 0 where y is 0: the last ReLU stands in everybody's way. (We come back to that.)
-# And now you: the block with a single layer and its ReLU *inside* F.
+# "Around" is gy unchanged, except for a 0 where y is 0: the last ReLU blocks both paths. (We come back to this.) Now
+# write the backward of a block with a single layer, with its ReLU *inside* F.
 
 
 # %%
@@ -304,7 +305,7 @@ def residual_block_backward(gy, x, w):
 check.residual_block_backward(residual_block_backward)
 
 # %% [markdown]
-# ## The real one, step by step
+# ## The real block, step by step
 #
 # The paper's basic block has two 3×3 convolutions, each with batch norm:
 
@@ -312,9 +313,9 @@ check.residual_block_backward(residual_block_backward)
 print(inspect.getsource(BasicBlock))
 
 # %% [markdown]
-# Below it runs forward and back on 2 channels of 4×4 pixels, op by op. Go to the way back and watch the addition:
-# the page says which part of the gradient belongs to the identity and which to the branch, and shows their sum at x.
-# (It appears where the notebook runs; elsewhere, `tinyres step block` writes such a page.)
+# Below it runs forward and backward on 2 channels of 4×4 pixels, op by op. Go to the backward pass and watch the
+# addition: the page says which part of the gradient belongs to the identity and which to the branch, and shows their
+# sum at x. (The page appears only where the notebook runs. Elsewhere, `tinyres step block` writes such a page.)
 
 # %% tags=["varies"]
 manual_seed(0)
@@ -325,8 +326,8 @@ viz.stepper(lambda: (block(images) ** 2).mean(), "A residual block", {"x": image
 # %% [markdown]
 # ## What a block does if F = 0
 #
-# Nothing, one would say: y = relu(0 + x). Is relu(x) the same as x? Batch norm's scale γ makes it easy to try: with
-# γ = 0 in the last norm, F is 0.
+# It seems to do nothing: y = relu(0 + x). But is relu(x) the same as x? Batch norm's scale γ makes this easy to test:
+# with γ = 0 in the last norm, F is 0.
 
 # %%
 block.bn2.weight.data[:] = 0
@@ -339,8 +340,8 @@ for name, values in (("x ≥ 0", np.abs(mixed)), ("any x", mixed)):
     print(f"y equals x: {np.array_equal(block(Tensor(values)).numpy(), values)}")
 
 # %% [markdown]
-# For x ≥ 0 it is x, and what enters a block has just left a ReLU, so x ≥ 0 it is. The block *does nothing* at the cost
-# of one number per channel. Can it still learn, with γ = 0?
+# For x ≥ 0 it is x, and the input of a block has just left a ReLU, so x ≥ 0 is true. To *do nothing*, the block has to
+# set one number per channel to 0. Can it still learn with γ = 0?
 
 # %%
 images = Tensor(np.abs(mixed), requires_grad=True)
@@ -351,21 +352,21 @@ for name, parameter in block.named_parameters():
     print(f"{name:<12} |gradient| {np.linalg.norm(parameter.grad):.3f}")
 
 # %% [markdown]
-# gy passes whole. F's inner weights get nothing, since what they do is multiplied by 0; but γ gets a gradient, moves in
-# the first step, and wakes the others. Goyal et al. (2017) begin every block like this, so that a net starts as if it
-# had no blocks at all.
+# gy passes unchanged. The inner weights of F get no gradient, because their output is multiplied by 0. But γ gets a
+# gradient and changes in the first step, and then the other weights get gradients too. Goyal et al. (2017) begin every
+# block like this, so that a network starts as if it had no blocks at all.
 #
-# ## How much goes around, in a real net?
+# ## How much goes around in a real network?
 #
-# We can ask a whole ResNet-20. The lab `paths` feeds each block from two tensors with the same values, one for F and
-# one for the shortcut, and lets autograd fill two separate gradients:
+# We can measure this in a whole ResNet-20. The lab `paths` feeds each block from two tensors with the same values, one
+# for F and one for the shortcut, and autograd computes two separate gradients:
 
 # %%
 print(inspect.getsource(paths.SplitBlock))
 
 # %% [markdown]
-# We split a net that is fresh (but for batch norm's statistics, which need one look at the data), and the same net
-# after some training. What do you expect: which part is larger, and does training change it?
+# We split the gradient of a new network (after one pass through the data, which batch norm needs for its statistics),
+# and of the same network after some training. Which part do you expect to be larger, and does training change it?
 
 # %% tags=["sizes"] quick="IMAGES, EPOCHS = 64, 1"
 IMAGES, EPOCHS = 256, 10
@@ -376,7 +377,7 @@ mean, std = channel_statistics(train)
 batch, labels = next(Loader(train, 16, mean=mean, std=std, dtype="float64").epoch(0))
 
 net = twin("residual", 20, 10, seed=0)
-log = fit(net, train, test, epochs=1, lr=0.0, batch_size=16, augment=False)  # lr 0: batch norm looks, nothing learns
+log = fit(net, train, test, epochs=1, lr=0.0, batch_size=16, augment=False)  # lr 0: only batch norm's statistics change
 parts = {"before training": paths.split(net.double(), batch, labels)}
 log = fit(net.float(), train, test, epochs=EPOCHS, batch_size=16, augment=False)
 parts["after training"] = paths.split(net.double(), batch, labels)
@@ -398,23 +399,23 @@ print(f"the two parts add up to autograd's gradient, to 10 digits: {worst < 1e-1
 print(f"training error {100 * log[-1]['train_error']:.0f} %")
 
 # %% [markdown]
-# Both parts are of the same order, before and after; which is the larger differs from block to block. In the plain twin
-# there would be the hatched bars only. So the identity is no thin emergency exit, and the branch is no trifle either:
-# "1 + something small" would be a caricature of a net that has learnt something. (Blocks 4 and 7 change the shape;
-# there the shortcut passes only a quarter of the pixels, which is our next subject. Lesson [11](11_why_it_works.ipynb)
-# follows the gradient over *all* ways through the net.)
+# Both parts have the same order of magnitude, before and after training. Which part is larger differs from block to
+# block. In the plain twin there would be only the hatched bars. So the identity carries a large part of the gradient,
+# but so does the branch: "1 + something small" would be a wrong picture of a trained network. (Blocks 4 and 7 change
+# the shape; there the shortcut passes only a quarter of the pixels, which is our next subject. Lesson
+# [11](11_why_it_works.ipynb) follows the gradient along *all* paths through the network.)
 #
 # ## When the shape changes
 #
-# F(x) + x needs equal shapes. Twice in ResNet-20 they are not: the map is halved, and the channels are doubled. The
-# paper has three ways out (section 3.3 and 4.1).
+# F(x) + x needs equal shapes. Twice in ResNet-20 they are not equal: the map is halved, and the channels are doubled.
+# The paper has three solutions (sections 3.3 and 4.1).
 
 # %%
 print(inspect.getsource(make_shortcut))
 
 # %% [markdown]
-# Option A is the one without parameters, and the one the CIFAR nets use. Write it: every second pixel, and zeros for
-# the new channels.
+# Option A has no parameters, and the CIFAR networks use it. Write it: every second pixel, and zeros for the new
+# channels.
 
 
 # %%
@@ -426,8 +427,8 @@ def shortcut_a(x, channels):
 check.shortcut_a(shortcut_a)
 
 # %% [markdown]
-# What do they cost, at the place where 16 channels of 32×32 become 32 of 16×16, at a place where nothing changes, and
-# in the whole net?
+# What do the options cost where 16 channels of 32×32 become 32 of 16×16, where nothing changes, and in the whole
+# network?
 
 # %%
 x = Tensor(np.zeros((1, 16, 32, 32), np.float32))
@@ -447,44 +448,45 @@ for option, error in shortcuts.PAPER.items():
 
 # %% [markdown]
 # All three are far from "none" and close to each other: **it is the addition that matters, not the projection.** The
-# paper puts the small rest down to this: with A the padded channels get no residual learning, and C has more
-# parameters. It goes on with B for its deeper ImageNet nets, and with A for CIFAR-10. Our own
-# [short runs](../docs/labs.md#shortcuts) agree on the first half only: A, B and C are better than none by far, but
-# differ more among themselves than the paper's do.
+# paper explains the small remaining differences in this way: with A the padded channels get no residual learning, and C
+# has more parameters. It uses B for its deeper ImageNet networks, and A for CIFAR-10. Our own [short
+# runs](../docs/labs.md#shortcuts) agree with the first half only: A, B and C are much better than none, but they differ
+# from each other more than in the paper.
 #
 # ## Why two layers?
 #
-# The last line of that list is a block of a single layer. The paper says that it shows no advantage (section 3.2). You
-# can see why with a pencil:
+# The last line of that list is a block with a single layer. The paper says that it shows no advantage (section 3.2).
+# You can see why on paper:
 
 # %%
 answer = None  # your letter
 check.one_layer_block(answer)
 
 # %% [markdown]
-# Whatever such a block can compute, a plain layer with other weights can, too. All that is left is a different place
-# to *start* from. That is not nothing: in our [runs](../docs/labs.md#shortcuts) one-layer blocks ended a little better
-# than none at all, in contrast to the paper, and far behind blocks of two.
+# A plain layer with other weights can compute everything that such a block can compute. The only difference is where
+# training *starts*. This has some effect: in our [runs](../docs/labs.md#shortcuts), unlike in the paper, one-layer
+# blocks ended a little better than networks without shortcuts, and much worse than blocks of two layers.
 #
 # ## Bottlenecks
 #
-# From 50 layers on the paper uses another F, of three layers: 1×1 to few channels, 3×3 there, 1×1 back to many.
+# From 50 layers on, the paper uses another F with three layers: 1×1 to fewer channels, 3×3 on these, and 1×1 back to
+# many channels.
 
 # %%
 print(inspect.getsource(Bottleneck.forward))
 
 # %% [markdown]
-# The 3×3 convolution, nine times as expensive as a 1×1 per pair of channels, works where the channels are few. What is
-# saved?
+# The 3×3 convolution, which is nine times as expensive as a 1×1 per pair of channels, works where there are few
+# channels. How much does this save?
 
 # %%
 answer = None  # your number
 check.bottleneck(answer)
 
 # %% [markdown]
-# Its ends are wide, and the shortcut joins the *ends*. So before the next figure: a projection in the shortcut of a
-# basic block of 16 channels adds a 1×1 convolution from 16 to 16. The bottleneck of equal cost has 64 channels at its
-# ends. How much does a projection add there?
+# Its ends have many channels, and the shortcut connects the *ends*. A projection in the shortcut of a basic block with
+# 16 channels adds a 1×1 convolution from 16 to 16. The bottleneck of equal cost has 64 channels at its ends. How much
+# does a projection add there? Guess before you look at the next figure.
 
 # %%
 costs = bottleneck.block_costs()
@@ -501,14 +503,14 @@ tidy(axes, "What a block costs on 32×32 pixels", "million multiply-adds")
 plt.show()
 
 # %% [markdown]
-# Six per cent more for the basic block, and nearly **double** for the bottleneck: 64·64 for the projection against
-# 64·16 + 9·16·16 + 16·64 for all of F. That is why identity shortcuts matter most here; the paper says so in section
-# 4.1.
+# The basic block becomes six per cent more expensive, and the bottleneck nearly **twice** as expensive: 64·64 for the
+# projection, compared with 64·16 + 9·16·16 + 16·64 for all of F. That is why identity shortcuts matter most here, as
+# the paper says in section 4.1.
 #
 # ## Every parameter of ResNet-20
 #
-# The whole net follows from two rules (section 3.3). Where the map keeps its size, the width stays. Where it is
-# halved, the width doubles. Look at what the second rule does to the cost of a layer:
+# The whole network follows from two rules (section 3.3). If the map keeps its size, the width stays the same. If the
+# map is halved, the width doubles. Look at what the second rule does to the cost of a layer:
 
 # %%
 net = models.resnet20()
@@ -519,8 +521,8 @@ for name in ("layer1.0.conv2", "layer2.0.conv2", "layer3.0.conv2"):
     print(f"  {row.multiply_adds:,} multiply-adds")
 
 # %% [markdown]
-# A quarter of the pixels, four times the weights: equal cost for every layer. The parameters sit at the end, the work
-# is spread evenly.
+# A quarter of the pixels and four times the weights give equal cost for every layer. Most parameters are at the end,
+# but the work is spread evenly.
 #
 # Now count them all, for any depth. A 3×3 convolution from C to O channels has 9·C·O weights. The additions have none.
 
@@ -556,26 +558,26 @@ print(f"linear layer                {linear:>8,}")
 print(f"together                    {total:>8,}     the library's net: {count_parameters(net):,}")
 
 # %% [markdown]
-# The paper's Table 6 says 0.27 M. If you ever see another number for "ResNet-20 on CIFAR-10", look at the shortcuts
-# first (option B adds 2,752), then at the widths: nets with 64 to 512 channels and eleven million parameters go by
-# similar names.
+# The paper's Table 6 says 0.27 M. If you see another number for "ResNet-20 on CIFAR-10", look at the shortcuts first
+# (option B adds 2,752), then at the widths: there are networks with similar names that have 64 to 512 channels and
+# eleven million parameters.
 #
-# ## An outlook: get the ReLU out of the way
+# ## Outlook: move the ReLU off the shortcut
 #
-# One thing in y = relu(F(x) + x) is not clean. The last ReLU stands *on* the shortcut, so the 1 is a 1 only where y
-# is positive. A year later the authors moved batch norm and ReLU to the front of the convolutions (He et al. 2016b,
-# "Identity mappings"):
+# One thing in y = relu(F(x) + x) is not ideal. The last ReLU is *on* the shortcut, so the 1 in the derivative is a 1
+# only where y is positive. A year later the authors moved batch norm and ReLU in front of the convolutions (He et al.
+# 2016b, "Identity mappings"):
 
 # %%
 print(inspect.getsource(PreActBlock.forward))
 
 # %% [markdown]
-# Nothing comes after the addition. Then every later x is an earlier one plus all that was added in between, however
-# many blocks apart (their equation 4), and the gradient has its 1 over all of them at once (equation 5):
+# Nothing follows the addition. So every later x is an earlier one plus everything that was added in between, however
+# many blocks apart (their equation 4), and the gradient has its 1 across all of these blocks (equation 5):
 #
 # $$x_L = x_l + \sum_{i=l}^{L-1} F(x_i)$$
 #
-# Let us see whether that holds over five blocks, for the new kind and for the old one.
+# Let us see whether this holds over five blocks, for the new kind and for the old one.
 
 # %%
 manual_seed(0)
@@ -598,15 +600,16 @@ for make in (PreActBlock, BasicBlock):
     print(f"{make.__name__:<12} x_5 equals x_0 + every F in between: {np.allclose(x.numpy(), total)}")
 
 # %% [markdown]
-# With 110 layers that turned 6.61 % error on CIFAR-10 into 6.37, and with 164 layers 5.93 into 5.46 (their Table 2).
-# `models.preactresnet20()` and its deeper relatives are there to try.
+# With 110 layers this reduced the error on CIFAR-10 from 6.61 % to 6.37 %, and with 164 layers from 5.93 % to 5.46 %
+# (their Table 2). You can try it with `models.preactresnet20()` and its deeper relatives.
 #
-# ## What to take along
+# ## Summary
 #
-# - y = F(x) + x gives gx = gy·∂F/∂x + gy. In a chain every w becomes w + 1; factors near 0 become factors near 1.
-# - The addition hands one and the same gy to both sides. So no backward may write into its gy.
-# - With F = 0 a block passes relu(x), which is x, since x ≥ 0 already. Doing nothing is easy.
-# - The addition matters, the projection hardly. A block needs two layers or more, and a bottleneck needs the identity.
-# - ResNet-20: 269,722 parameters, none of them in an addition.
+# - y = F(x) + x gives gx = gy·∂F/∂x + gy. In a chain every w becomes w + 1, and factors near 0 become factors near 1.
+# - The addition passes the same gy to both sides. So no backward may write into its gy.
+# - With F = 0 a block returns relu(x), which is x, because x ≥ 0. Doing nothing is easy.
+# - The addition matters, the projection hardly does. A block needs at least two layers, and a bottleneck needs the
+#   identity.
+# - ResNet-20 has 269,722 parameters, and none of them is in an addition.
 #
-# Next we train it: lesson [10](10_train_resnet20.ipynb).
+# In lesson [10](10_train_resnet20.ipynb) we train it.

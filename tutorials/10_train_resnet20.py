@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 10 · training
 #
-# At the end you have written the loop that trains a residual network, with every part of it; and you can look at a
-# curve and say whether the network learns, learns by heart, explodes or is stuck, and what to look for next.
+# At the end you have written the whole loop that trains a residual network. You can look at a curve and say whether the
+# network learns, over-fits, diverges or is stuck, and what to look for next.
 #
 # *40 minutes. Before it: [09](09_residual_block.ipynb).*
 
@@ -16,38 +16,40 @@ import numpy as np
 
 import tinyres
 from tinyres import Tensor, data, manual_seed, models, optim
-from tinyres.app.training.evaluate import evaluate
 from tinyres.nn import functional as F
 from tinyres.study.course import check
 from tinyres.study.labs.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, tidy
 from tinyres.study.labs.gradient_flow import network
 from tinyres.study.labs.halved import halved
+from tinyres.train import evaluate
 
 # %% [markdown]
-# The goal is the paper's: ResNet-20 on CIFAR-10. That takes a quarter of an hour on two cores, too long to play with.
-# So this lesson runs on *Shapes*, ten classes of pictures drawn in code, at half their size, with a ResNet-8. It is
-# the same loop. When you have read to the end, put `"cifar10"` into the first line and run everything again.
+# The goal is that of the paper: ResNet-20 on CIFAR-10. This takes a quarter of an hour on two cores, which is too long
+# for experiments. So this lesson uses *Shapes*, ten classes of pictures drawn in code, at half their size, with a
+# ResNet-8. The loop is the same. When you have read to the end, put `"cifar10"` into the first line and run everything
+# again.
 
 # %% tags=["sizes"] quick="MODEL, EPOCHS, IMAGES, TINY = 'resnet8', 1, 300, 6"
-DATA, DATA_DIR = "shapes", None  # or: "cifar10", and the folder that you have it in (None: it is downloaded)
+DATA, DATA_DIR = "shapes", None  # or "cifar10" and the folder that contains it (None: it is downloaded)
 
 if DATA == "shapes":
     MODEL, EPOCHS, BATCH, LR, IMAGES, HALF = "resnet8", 8, 32, 0.1, 4000, True
 else:
     MODEL, EPOCHS, BATCH, LR, IMAGES, HALF = "resnet20", 30, 128, 0.3, 45_000, False
-TINY = 200  # steps of each of the little runs in the second half
+TINY = 200  # steps of each of the small runs in the second half
 
 # %% [markdown]
-# Three sets, and they are not the same thing. The network learns from the first. The second, the **validation set**,
-# is for *us*: whatever we choose (how long to train, how fast, which network), we choose by it. The third, the **test
-# set**, stays in its envelope until nothing is left to choose. Why so strict? We shall measure it.
+# We need three sets of images with different purposes. The network learns from the first, the **training set**. The
+# second, the **validation set**, is for *us*: everything that we choose (how long to train, how fast, which network),
+# we choose by it. The third, the **test set**, is not used until nothing is left to choose. Why so strict? We will
+# measure it.
 
 # %%
 everything, test = data.load(DATA, DATA_DIR, quiet=True)
 train, validation = data.split(everything.take(slice(IMAGES + IMAGES // 9)), IMAGES // 9, seed=0)
 if HALF:
     train, validation, test = halved(train), halved(validation), halved(test)
-mean, std = data.channel_statistics(train)  # the training set's alone: the others must not leak in
+mean, std = data.channel_statistics(train)  # of the training set only: the others must not have any influence
 print(f"{len(train)} images to learn from, {len(validation)} to choose by, {len(test)} to be judged by")
 
 figure, panels = plt.subplots(1, 10, figsize=(9, 1.3))
@@ -60,9 +62,9 @@ plt.show()
 # %% [markdown]
 # ## Before the first step
 #
-# A new network knows nothing, so it should give each of ten classes the same probability. Its loss can be told
-# without running it: −ln(1/10) = ln 10 ≈ 2.30 ([lesson 04](04_linear_relu_softmax.ipynb)). Is it so? One batch
-# through a network with fresh weights:
+# A new network knows nothing, so it should give each of ten classes the same probability. We know its loss without
+# running it: −ln(1/10) = ln 10 ≈ 2.30 ([lesson 04](04_linear_relu_softmax.ipynb)). Is this true? Here is one batch
+# through a network with new weights:
 
 # %%
 manual_seed(0)
@@ -73,27 +75,28 @@ for factor in (1, 0.1, 0):
     print(f"the scores times {factor}: loss {F.cross_entropy(scores * factor, labels).item():.1f}")
 
 # %% [markdown]
-# Higher than it need be. The fresh network does not say "I don't know": its random scores differ, so it says wrong
-# things with some conviction, and −ln p punishes conviction. Ours begins between 2.5 and 3. So the first thing any
-# network learns is to be modest, and its loss falls to ln 10 ≈ 2.30 before it has learnt anything about pictures.
-# Keep the number in mind:
+# The loss is higher than necessary. The new network does not say "I don't know": its random scores differ, so it makes
+# wrong predictions with some confidence, and −ln p punishes this. Ours begins between 2.5 and 3. So the first thing
+# that any network learns is to be less confident, and its loss falls to ln 10 ≈ 2.30 before it has learnt anything
+# about pictures. Keep this number in mind:
 #
 # - a first loss **a little above ln 10** is healthy;
-# - **30 or 300** means that the scores are far too large: look at the weights' initial size, and at the pictures'
-#   scale;
-# - a loss that comes **down to ln 10 and stays** there has learnt nothing but modesty. We shall meet it again.
+# - a first loss of **30 or 300** means that the scores are far too large: check the initial size of the weights, and
+#   the scale of the pictures;
+# - if the loss comes **down to ln 10 and stays** there, the network has learnt only to be less confident. We will meet
+#   this again.
 
 # %% [markdown]
 # ## A step
 #
 # Back-propagation gives the slope g of the loss for every weight. The simplest use of it is w ← w − lr·g, with lr the
-# *learning rate*. What is wrong with it shows in a valley, steep across and flat along:
+# *learning rate*. Its weakness becomes visible in a valley that is steep across and flat along:
 #
 # $$C(w) = \tfrac12\,(w_1^2 + 25\,w_2^2) \qquad g = (w_1,\; 25\,w_2)$$
 #
-# Across the valley a step longer than lr = 2/25 = 0.08 leaps further up the other side than it came from. So lr must
-# be small for the steep direction's sake, and then the flat one takes for ever. **Momentum** keeps a velocity v, a
-# running sum of gradients: along the valley they agree and add up, across it they cancel.
+# Across the valley, a step with lr above 2/25 = 0.08 goes further up the other side than where it came from. So the
+# steep direction needs a small lr, and then the flat direction takes very long. **Momentum** keeps a velocity v, a
+# running sum of gradients: along the valley they have the same sign and add up, across it they cancel.
 
 
 # %%
@@ -122,9 +125,9 @@ axes.set_xlim(-11, 7)
 plt.show()
 
 # %% [markdown]
-# Hardly too long a step for the steep direction, and it diverges, slowly at first. Momentum overshoots and comes
-# back, and is much nearer in the end. That is the whole of the optimiser in the paper: SGD with momentum 0.9. Write
-# its step:
+# If the step is only slightly too long for the steep direction, it diverges, slowly at first. Momentum overshoots and
+# comes back, and ends much closer to the minimum. This is the whole optimiser of the paper: SGD with momentum 0.9.
+# Write its step:
 
 
 # %%
@@ -136,8 +139,9 @@ def sgd_momentum(w, g, v, lr, momentum):
 check.sgd_momentum(sgd_momentum)
 
 # %% [markdown]
-# There is one more force. **Weight decay** pulls every weight towards 0, as if ½·decay·|w|² were part of the loss: a
-# weight has to earn its size. It looks tiny, 0.0001 in the paper; but it acts at every one of 64,000 steps.
+# One more thing acts on the weights. **Weight decay** pulls every weight towards 0, as if ½·decay·|w|² were part of the
+# loss, so a weight stays large only if the gradient supports it. It looks tiny, 0.0001 in the paper, but it acts in
+# every one of 64,000 steps.
 
 # %%
 for steps in (1000, 10_000, 32_000):
@@ -153,7 +157,7 @@ def weight_decay_step(w, g, lr, weight_decay):
 check.weight_decay_step(weight_decay_step)
 
 # %% [markdown]
-# The library's has both. (The arrays are changed in place; `nesterov` looks a step ahead.)
+# The library's SGD has both. (It changes the arrays in place; `nesterov` looks one step ahead.)
 
 # %%
 print(inspect.getsource(optim.SGD.update))
@@ -161,12 +165,12 @@ print(inspect.getsource(optim.SGD.update))
 # %% [markdown]
 # ## The loop
 #
-# Here is all of training. First what happens to one batch, in the order in which it must happen:
+# Here is all of training. First comes what happens to one batch, in the necessary order:
 
 
 # %%
 def step(model, optimizer, images, labels):
-    """Learn from one batch; the loss (a number) and the scores (N, K) as they were before."""
+    """Learn from one batch; return the loss (a number) and the scores (N, K) before the step."""
     scores = model(Tensor(images))
     loss = F.cross_entropy(scores, labels)
     optimizer.zero_grad()  # forget the last batch's gradients: backward adds to them
@@ -176,19 +180,19 @@ def step(model, optimizer, images, labels):
 
 
 # %% [markdown]
-# Then that for every batch, and all batches again for every epoch; and once an epoch a look at the validation set.
-# There the network does not learn, and batch norm uses what it has gathered, not the batch: `model.eval()`.
+# This happens for every batch, and for all batches in every epoch. Once per epoch we look at the validation set. There
+# the network does not learn, and batch norm uses its running statistics instead of those of the batch: `model.eval()`.
 
 
 # %%
 def error_of(model, dataset):
-    """How many of the images are classified wrongly, in percent, and the mean loss."""
+    """The percentage of images that are classified wrongly, and the mean loss."""
     score = evaluate(model, data.Loader(dataset, 250, mean=mean, std=std).epoch(0))
     return 100 * (1 - score.accuracy), score.loss
 
 
 def learn(model, optimizer, schedule, batches, epochs):
-    """Train; a loss for every step, and for every epoch the errors and losses on both sets."""
+    """Train; return a loss for every step, and for every epoch the errors and losses on both sets."""
     steps, curves = [], []
     for epoch in range(epochs):
         model.train()
@@ -205,19 +209,20 @@ def learn(model, optimizer, schedule, batches, epochs):
 
 
 # %% [markdown]
-# It is short, and there is one line in it that people forget more often than any other. A friend sends you this one:
+# The loop is short, but there is one line in it that people forget more often than any other. A friend sends you this
+# version:
 
 # %%
 answer = None  # the number of the line
 check.loop_bug(answer)
 
 # %% [markdown]
-# ## How fast, when?
+# ## The learning-rate schedule
 #
-# A high learning rate is good at the beginning, when everything is far off, and bad at the end, when the weights
-# should settle: they keep leaping about the valley's floor. So one lowers it on the way. The paper does it in two
-# steps: 0.1, divided by 10 at 32,000 iterations and again at 48,000; it stops at 64,000 (He et al. 2016a, section
-# 4.2).
+# A high learning rate is good at the beginning, when the weights are far from a minimum, and bad at the end, when they
+# should settle, because then they keep jumping around it. So we lower the learning rate during training. The paper does
+# this in two steps: it starts with 0.1, divides by 10 at 32,000 iterations and again at 48,000, and stops at 64,000 (He
+# et al. 2016a, section 4.2).
 
 
 # %%
@@ -229,17 +234,17 @@ def paper_schedule(steps):
 check.paper_schedule(paper_schedule)
 
 # %% [markdown]
-# An iteration is one batch, of 128 images, and the paper learns from 45,000 (5,000 of the 50,000 are its validation
-# set). What do 64,000 of them mean in epochs?
+# An iteration is one batch of 128 images, and the paper trains on 45,000 images (5,000 of the 50,000 are its validation
+# set). How many epochs are 64,000 iterations?
 
 # %%
 answer = None  # your number
 check.paper_epochs(answer)
 
 # %% [markdown]
-# A smooth way down is half a cosine. With a short way up before it, it is known as *one-cycle* (Smith & Topin 2018),
-# and gets far in few epochs: it begins gently, where steps are dangerous, and then dares more than one would dare to
-# begin with.
+# A smooth way to lower the learning rate is half a cosine. With a short rise before it, the schedule is called
+# *one-cycle* (Smith & Topin 2018), and it gets good results in few epochs: it begins with small steps, while large ones
+# are dangerous, and then uses a learning rate that would be too high at the start.
 
 
 # %%
@@ -251,13 +256,12 @@ def cosine_schedule(base, t, T):
 check.cosine_schedule(cosine_schedule)
 
 # %% [markdown]
-# The library's schedules, as functions of the step and nothing else (so that a run which was interrupted can go on
-# from the middle):
+# In the library, schedules are functions of the step only (so that an interrupted run can continue from the middle):
 
 # %%
-nobody = [tinyres.nn.Parameter(np.zeros(1))]
-paper = optim.lr_scheduler.MultiStepLR(optim.SGD(nobody, lr=0.1), [32_000, 48_000])
-cycle = optim.lr_scheduler.OneCycleLR(optim.SGD(nobody, lr=0.1), 0.3, 64_000)
+unused = [tinyres.nn.Parameter(np.zeros(1))]
+paper = optim.lr_scheduler.MultiStepLR(optim.SGD(unused, lr=0.1), [32_000, 48_000])
+cycle = optim.lr_scheduler.OneCycleLR(optim.SGD(unused, lr=0.1), 0.3, 64_000)
 t = np.arange(0, 64_000, 100)
 figure, axes = plt.subplots(figsize=(9, 2.8))
 axes.plot(t, [paper.lr(0.1, k) for k in t], "--", color=VERMILION, label="the paper's, from 0.1")
@@ -266,16 +270,21 @@ tidy(axes, "Two learning-rate schedules", "step", "learning rate")
 plt.show()
 
 # %% [markdown]
-# ## More pictures than there are
+# ## More pictures from the same pictures
 #
 # A star that is moved by three pixels is a star, and so is its mirror image. The paper pads each picture with four
-# pixels on every side, cuts a piece of the old size out of it at random, and mirrors every second one. The network
-# never sees the same batch twice, and has a hard time learning by heart.
+# pixels on every side, cuts out a random piece of the original size, and mirrors it with probability one half. The
+# network never sees the same batch twice, so it cannot easily memorise the pictures.
 
 # %%
 rng = np.random.default_rng(0)
 one = everything.images[:1]  # (1, 3, H, W)
-variants = [data.augment.random_flip(data.augment.random_crop(one, rng), rng) for _ in range(7)]
+variants = [
+    data.augment.flip(
+        data.augment.crop(one, data.augment.draw_crops(1, rng, padding=4), padding=4), data.augment.draw_flips(1, rng)
+    )
+    for _ in range(7)
+]
 figure, panels = plt.subplots(1, 8, figsize=(9, 1.5))
 for k, (axes, image) in enumerate(zip(panels, [one, *variants], strict=True)):
     axes.imshow(image[0].transpose(1, 2, 0))
@@ -284,13 +293,13 @@ for k, (axes, image) in enumerate(zip(panels, [one, *variants], strict=True)):
 plt.show()
 
 # %% [markdown]
-# Whether it is allowed depends on the pictures: mirror handwritten digits, and you teach the network that a 2 is what
-# no one writes. And it is for the training set only.
+# Whether this is allowed depends on the pictures: if you mirror handwritten digits, you teach the network a 2 that
+# nobody writes. And augmentation is only for the training set.
 #
 # ## Train
 #
-# What do you expect? Chance is 90 % error. Write down where the two errors, on the training and on the validation
-# images, will be after the last epoch, and which will be higher.
+# What do you expect? Guessing gives 90 % error. Write down the two errors that you expect after the last epoch, on the
+# training and on the validation images, and which will be higher.
 
 # %% tags=["varies"]
 manual_seed(0)
@@ -305,7 +314,7 @@ for epoch, (train_error, validation_error, *_) in enumerate(curves, 1):
 
 # %%
 def smooth(values, width=15):
-    """The mean over the last `width` values, so that one sees where it goes."""
+    """The mean over the last `width` values, which shows the trend."""
     values = np.asarray(values, dtype=float)
     return np.array([values[max(0, k - width + 1) : k + 1].mean() for k in range(len(values))])
 
@@ -325,14 +334,14 @@ right.set_ylim(0, 100)
 plt.show()
 
 # %% [markdown]
-# Read it from left to right. The loss starts between 2.5 and 3, sinks to 2.3 (modesty) and only then goes on. A
-# single step's loss is noisy, for each batch is another one: never judge by less than some dozens. The validation
-# curve jumps while the learning rate is high, and calms down as it falls: the weights leap, and batch norm's
-# averages, which are used here, limp behind them.
+# Read the plots from left to right. The loss starts between 2.5 and 3, falls to 2.3 (the network becomes less
+# confident) and only then falls further. The loss of a single step is noisy, because each batch is different: never
+# judge by fewer than a few dozen steps. The validation curve jumps while the learning rate is high, and calms down as
+# it falls: the weights change quickly, and the running statistics of batch norm, which are used here, lag behind.
 #
-# And did you expect the *validation* error to be the lower one at the end? How can a network do better on what it has
-# not seen? Ask it about the same training images once more, as one asks about the others: after the epoch, and not
-# shifted or mirrored.
+# Did you expect the *validation* error to be the lower one at the end? How can a network be better on images that it
+# has not seen? Let us measure the error on the training images once more, in the same way as on the others: after the
+# epoch, and without augmentation.
 
 # %% tags=["varies"]
 print(f"training images, during the last epoch, augmented:   {curves[-1, 0]:.1f} % wrong")
@@ -342,12 +351,13 @@ chance = np.sqrt(curves[-1, 1] * (100 - curves[-1, 1]) / len(validation))  # the
 print(f"and that last figure, from {len(validation)} images, is uncertain by ± {chance:.1f}")
 
 # %% [markdown]
-# No miracle: three different questions, and a little chance. Compare curves only if you know how each was measured.
+# So there is no contradiction: these are three different measurements, with some noise. Compare curves only if you know
+# how each was measured.
 #
-# ## Why the test set stays in its envelope
+# ## Why the test set is used only once
 #
-# Suppose twenty networks which are all equally good: each is wrong on 20 % of all the pictures in the world. You test
-# them on 500 pictures, and report the best. What will you report?
+# Suppose that twenty networks are all equally good: each is wrong on 20 % of all pictures in the world. You test them
+# on 500 pictures and report the best result. What will you report?
 
 # %%
 rng = np.random.default_rng(0)
@@ -358,24 +368,25 @@ bins = np.arange(11.9, 28.2, 0.4)
 axes.hist(measured[:, 0], bins, color=BLUE, alpha=0.6, density=True, label="one network")
 axes.hist(best, bins, color=VERMILION, alpha=0.6, density=True, hatch="//", label="the best of twenty")
 axes.axvline(20, color="black", linestyle=":", label="the truth")
-tidy(axes, "Measured on 500 pictures", "measured error, %", "share per %")
+tidy(axes, "Measured on 500 pictures", "measured error, %", "density per %")
 plt.show()
 print(f"one network: {measured[:, 0].mean():.1f} ± {measured[:, 0].std():.1f} %")
 print(f"the best of twenty: {best.mean():.1f} % on average, though none is better than 20 %")
 
 # %% [markdown]
-# Three points for nothing, by looking. Thirty epochs, of which one keeps the best by its test error, are thirty such
-# networks. So are ten learning rates, and five seeds. Hence three sins, which are common:
+# The reported error is about three percentage points too low, only because we chose the best. If you keep the best of
+# thirty epochs by its test error, you choose among thirty such networks. The same is true of ten learning rates, or
+# five seeds. So there are three common mistakes:
 #
-# - **choosing by the test set**, be it only the epoch: choose by the validation set, and test once;
-# - **a single seed**: two runs that differ in nothing else end apart, by more than many an improvement that somebody
-#   is proud of (look at the ± [in the labs](../docs/labs.md#degradation));
-# - **the best instead of the mean**: the paper's own ResNet-110 stands at 6.43 % in most tables. That is the best of
-#   five runs; the paper prints 6.61 ± 0.16 beside it (Table 6).
+# - **choosing by the test set**, even if it is only the epoch: choose by the validation set, and test once;
+# - **a single seed**: two runs that differ only in the seed end with different errors, and the difference is larger
+#   than many published improvements (look at the ± [in the labs](../docs/labs.md#degradation));
+# - **the best instead of the mean**: most tables give 6.43 % for the paper's ResNet-110. That is the best of five runs;
+#   the paper also gives 6.61 ± 0.16 (Table 6).
 #
-# ## The doctor's half
+# ## When training goes wrong
 #
-# The rest of this lesson is about runs that go wrong. Each is a small one, of a ResNet-8 at a steady learning rate,
+# The rest of this lesson is about runs that go wrong. Each is a small run of a ResNet-8 with a constant learning rate,
 # so that you can make your own. Here is the tool:
 
 
@@ -408,8 +419,8 @@ def draw(axes, losses, style="-", **how):
 # %% [markdown]
 # ### The learning rate
 #
-# The first thing to set, and the first to suspect. Five of them, from 0.0001 to 10, each ten or a hundred times the
-# one before. Which curves do you expect above ln 10 after 200 steps, and why?
+# This is the first thing to set, and the first to suspect. We try five learning rates, from 0.0001 to 10, each ten or a
+# hundred times the one before. Which curves do you expect above ln 10 after 200 steps, and why?
 
 # %% tags=["varies"]
 rates = {lr: little_run(lr=lr) for lr in (0.0001, 0.001, 0.1, 1, 10)}
@@ -433,18 +444,19 @@ near.legend(frameon=False, ncols=3, loc="upper right")
 plt.show()
 
 # %% [markdown]
-# - **10**: up at once, by orders of magnitude. Nobody overlooks that.
-# - **1**: this is the treacherous one. It leaps up, comes back to a little *above* ln 10, and lies there, flat. The
-#   few wild steps at the beginning have left weights that it does not recover from. Flat is not the same as too slow!
-# - **0.1**: learns.
-# - **0.001**: comes down to ln 10 and creeps. It may get there, some day.
-# - **0.0001**: does not even reach ln 10.
+# - **10**: the loss rises at once, by orders of magnitude. This is easy to notice.
+# - **1**: this one is misleading. The loss jumps up, comes back to a little *above* ln 10, and stays there. The network
+#   does not recover from the weights that a few huge steps at the beginning have left. A flat curve does not always
+#   mean that the learning rate is too low.
+# - **0.1**: the network learns.
+# - **0.001**: the loss comes down to ln 10 and then falls very slowly.
+# - **0.0001**: the loss does not even reach ln 10.
 #
-# So the cure for a flat curve depends on *where* it lies, and on how it came there. A few short runs, each with a
-# third of the learning rate of the one before, answer it in minutes: take the largest that does not hurt.
+# So the remedy for a flat curve depends on *where* it is, and on how it got there. A few short runs, each with a third
+# of the learning rate of the one before, answer the question in minutes: take the largest rate that does no harm.
 #
-# Batch norm kept even lr = 10 from ending in NaN. A plain net without it gets there in a few steps, and then nothing
-# on the screen says where it began. `detect_anomaly` does:
+# With batch norm even lr = 10 did not end in NaN. A plain network without it gets there in a few steps, and then
+# nothing on the screen says where it began. `detect_anomaly` does:
 
 # %% tags=["varies"]
 bare = network("plain", 8, with_norm=False, weights="He", classes=10, seed=0)
@@ -453,17 +465,18 @@ try:
         little_run(lr=10, model=bare)
     print("no NaN so far")
 except tinyres.AnomalyError as report:
-    print(re.sub(r"/\S*/", "…/", str(report)))  # without my folders' names
+    print(re.sub(r"/\S*/", "…/", str(report)))  # without the names of folders
 
 # %% [markdown]
-# Read it from below. The steps before have made weights (input 1) beyond all measure, so the values grew from layer
-# to layer, until one left float32's range. The op that broke is named, but the fault lies in the *step* that made
-# such weights: a learning rate too high. (`tinyres train` looks at a step that diverged in this way by itself.)
+# Read it from the bottom. The previous steps have made the weights (input 1) extremely large, so the values grew from
+# layer to layer until one left the range of float32. The message names the op that overflowed, but the cause is the
+# *step* that made such weights: the learning rate is too high. (`tinyres train` examines a diverged step in this way by
+# itself.)
 #
 # ### Too much, too little
 #
-# Three more runs. One has 128 pictures and plenty of time. One has all the pictures, but is a single linear layer on
-# the pixels: lesson 04's softmax regression. The third is the run that you have seen.
+# Here are three more runs. The first has 128 pictures and enough time. The second has all the pictures, but its network
+# is a single linear layer on the pixels, the softmax regression of lesson 04. The third is the run that you have seen.
 
 # %% tags=["varies"]
 few = small.take(slice(128))
@@ -490,11 +503,12 @@ right.set_xticks(range(3), ["128\nimages", "linear", "the run\nabove"])
 plt.show()
 
 # %% [markdown]
-# By the *loss on the training batches* the first would be the champion. It knows 128 pictures by heart and next to
-# nothing about shapes: **over-fitting**, small training error, large validation error. The gap between the two is the
-# sign. The linear one makes many errors on both sets, and more time would not help it much: **under-fitting**. And
-# the slowest at the beginning is the only one that has learnt something. (Lesson 08's degradation is neither: there
-# the deeper net, which could do more, had the higher *training* error.)
+# By the *loss on the training batches* the first run would be the best. It has memorised 128 pictures and knows almost
+# nothing about shapes. This is **over-fitting**: a small training error and a large validation error. The gap between
+# the two is the sign. The linear network makes many errors on both sets, and more time would not help it much. This is
+# **under-fitting**. And the run that is slowest at the beginning is the only one that has learnt something useful. (The
+# degradation of lesson 08 is neither: there the deeper network, which could represent more, had the higher *training*
+# error.)
 
 # %%
 answer = None  # a letter: check.two_errors shows the question
@@ -503,7 +517,7 @@ check.two_errors(answer)
 # %% [markdown]
 # ### Stuck at 10 %
 #
-# "My network is stuck at 10 % accuracy for a hundred epochs": every project's tracker has it. Here are four patients.
+# "My network is stuck at 10 % accuracy for a hundred epochs": every project gets this question. Here are four patients.
 # Each differs from the healthy run in one place, and none of them raises an error.
 
 
@@ -537,12 +551,12 @@ patients = {
 }
 
 # %% [markdown]
-# Their curves, without their names. Which is which? Ask of each: do the weights move at all? is there anything to
-# learn? how low *can* the loss get?
+# Here are their curves, without their names. Which is which? Ask three questions about each. Do the weights change at
+# all? Is there anything to learn? How low *can* the loss get?
 
 # %% tags=["varies", "picture"]
 losses = {name: little_run(**settings)[0] for name, settings in patients.items()}
-order = [2, 0, 3, 1]  # so that the names are no help
+order = [2, 0, 3, 1]  # a different order from the names above
 figure, panels = plt.subplots(1, 4, figsize=(9, 2.9), sharey=True, layout="constrained")
 for axes, k, letter in zip(panels, order, "ABCD", strict=True):
     draw(axes, healthy, "--", color=GREY, label="healthy")
@@ -554,9 +568,9 @@ panels[0].text(TINY, np.log(10) - 0.04, "ln 10", ha="right", va="top")
 plt.show()
 
 # %% [markdown]
-# Before you look: there is one more examination, the most useful of all. **Can it learn a single batch by heart?** A
-# network has more than enough weights for 32 pictures. If it cannot, the fault is in the loop, not in the data, the
-# size or the patience.
+# Before you look at the answer, there is one more test, the most useful of all. **Can the network memorise a single
+# batch?** A network has more than enough weights for 32 pictures. If it cannot memorise them, the fault is in the loop,
+# and not in the data, the size of the network or the training time.
 
 # %% tags=["varies"]
 for letter, k in zip("ABCD", order, strict=True):
@@ -570,32 +584,32 @@ print(f"healthy:   loss on its single batch {by_heart[0]:.2f} -> {by_heart[-1]:.
 # %% [markdown]
 # The diagnosis:
 #
-# - **A** has its *first* loss for ever, up and down with the batches and no more, and learns nothing by heart. The
-#   weights never move: the **optimiser has another net's parameters**. (`zero_grad` between `backward` and `step`
+# - **A** keeps its *first* loss forever, apart from the differences between batches, and cannot memorise a batch. The
+#   weights never change: the **optimiser has another network's parameters**. (`zero_grad` between `backward` and `step`
 #   looks the same.)
-# - **B** moves wildly, and lies *above* ln 10: the gradients of all batches pile up, for **zero_grad is forgotten**.
-#   It looks like a learning rate too high, and in effect it is one.
-# - **C** falls to ln 10 and stays there, as calm as can be; but a single batch is learnt by heart! The loop is sound,
-#   and there is nothing to learn: the **labels belong to other pictures**.
-# - **D** begins at ln 10 exactly, with no excess, and hardly sinks; its single batch does not get far: **softmax
-#   twice**. Scores between 0 and 1 can say "sure" no louder than −ln(e/(e+9)) = 1.46.
+# - **B** changes wildly and stays *above* ln 10: the gradients of all batches add up, because **zero_grad is missing**.
+#   It looks like a learning rate that is too high, and in effect it is one.
+# - **C** falls to ln 10 and stays there calmly, but it can memorise a single batch. The loop is right, and there is
+#   nothing to learn: the **labels belong to other pictures**.
+# - **D** begins exactly at ln 10 and hardly falls, and neither does the loss of its single batch: it applies **softmax
+#   twice**. With scores between 0 and 1, the loss cannot fall below −ln(e/(e+9)) = 1.46.
 #
-# C's lesson is an odd one: a network learns *nonsense* by heart, too, if there is little of it (Zhang et al. 2017).
-# So a small training loss alone proves nothing.
+# C shows something surprising: a network can also memorise *nonsense*, if there is little of it (Zhang et al. 2017). So
+# a small training loss alone proves nothing.
 #
-# There are more causes: no batch norm and weights too small, so that nothing arrives in front ([lesson
-# 08](08_degradation.ipynb)); pictures that were never shuffled, so that each batch is of one class; a learning rate
-# from somebody's other network. The two questions sort them all: *where does the loss lie? can it learn one batch by
-# heart?*
+# There are more causes: weights that are too small without batch norm, so that no gradient arrives at the first layers
+# ([lesson 08](08_degradation.ipynb)); pictures that were not shuffled, so that each batch has only one class; a
+# learning rate taken from a different network. Two questions distinguish all of them: *Where is the loss? Can the
+# network memorise one batch?*
 
 # %%
 answer = None  # a letter: check.stuck shows the question
 check.stuck(answer)
 
 # %% [markdown]
-# ## Open the envelope
+# ## Use the test set
 #
-# The network from above is trained, and nothing is left to choose. So now, once, the test set.
+# The network from above is trained, and nothing is left to choose. So now we use the test set, once.
 
 # %% tags=["varies"]
 model.eval()
@@ -611,8 +625,8 @@ noise = np.sqrt(wrong * (100 - wrong) / len(test))
 print(f"test error {wrong:.1f} %, ± {noise:.1f} for there being {len(test)} pictures only")
 
 # %% [markdown]
-# One number hides who is mistaken for whom. The **confusion matrix** has a row for every true class and a column for
-# every guess. What do you expect to be confused?
+# One number does not show which classes are confused with each other. The **confusion matrix** has a row for every true
+# class and a column for every guess. Which classes do you expect to be confused?
 
 # %% tags=["varies"]
 K = len(test.classes)
@@ -635,15 +649,15 @@ for flat in np.argsort(mistakes, axis=None)[:-4:-1]:
     print(f"{share[i, j]:.0f} % of {test.classes[i]} are taken for {test.classes[j]}")
 
 # %% [markdown]
-# The errors are not spread evenly. Some classes are nearly solved, others hardly begun; and they go in pairs: ring
-# and frame, triangle and arrow, square and heart. At half their size these *are* much alike (a heart is drawn as a
-# square with two half discs), so here is a question for you: would more pixels help, or more epochs?
+# The errors are not spread evenly. Some classes are nearly solved, others are hardly learnt, and the confused classes
+# form pairs: ring and frame, triangle and arrow, square and heart. At half their size these *are* similar (a heart is
+# drawn as a square with two half discs). So here is a question for you: would more pixels help, or more epochs?
 #
-# And look at pictures, always, at the worst ones: where the network was *sure* and wrong. Wrong labels, broken
-# pictures and unfair questions show themselves here, and nowhere else.
+# Always look at the worst pictures too: those where the network was *sure* and wrong. Here you find wrong labels,
+# broken pictures and ambiguous ones, which no number shows.
 
 # %% tags=["varies"]
-right_p = p[np.arange(len(test)), test.labels]  # what it gave the true class
+right_p = p[np.arange(len(test)), test.labels]  # the probability of the true class
 worst = np.argsort(right_p)[:8]
 figure, panels = plt.subplots(1, 8, figsize=(9, 1.9), layout="constrained")
 for axes, k in zip(panels, worst, strict=True):
@@ -655,28 +669,31 @@ plt.show()
 # %% [markdown]
 # ## ResNet-20 on CIFAR-10
 #
-# Thirty epochs of the real thing, drawn by `tinyres train --data cifar10 --model resnet20 --epochs 30 --batch-size
-# 128 --lr 0.3`: thirteen minutes on two cores.
+# Here are thirty epochs of the real network, drawn by `tinyres train --data cifar10 --model resnet20 --epochs 30
+# --batch-size 128 --lr 0.3`. They took thirteen minutes on two cores.
 #
 # ![Loss and error of ResNet-20 on CIFAR-10 over thirty epochs](pictures/resnet20-cifar10.png)
 #
-# You can read it now. The validation error jumps between 26 and 52 % as long as the learning rate is high, and
-# settles as it comes down. Most is won in the last ten epochs, when the steps get small. The training curve ends
-# below the validation curve: a gap begins to open. The circle is the epoch that was kept, chosen on validation
-# images. Only then was it tested: 13.3 % of the test images were wrong.
+# Now you can read this picture. The validation error jumps between 26 and 52 % while the learning rate is high, and
+# settles as it falls. Most of the improvement comes in the last ten epochs, when the steps become small. The training
+# curve ends below the validation curve: a gap begins to open. The circle marks the epoch that was kept, chosen on
+# validation images. Only then was the network tested: 13.3 % of the test images were wrong.
 #
-# The paper has 8.75 % (Table 6). It trained for about six times as long, with its own schedule and a smaller learning
-# rate. And our pictures were a recompressed copy of CIFAR-10, so that the two cannot be compared to a tenth. torch,
-# on the same copy, ended where we did. `--recipe paper` runs the paper's recipe, 64,000 iterations: at that speed,
-# eighty minutes.
+# The paper has 8.75 % (Table 6). It trained about six times as long, with its own schedule and a smaller learning rate.
+# And our pictures were a recompressed copy of CIFAR-10, so the two errors cannot be compared to a tenth of a per cent.
+# On the same copy, torch ended with our error. `--recipe paper` runs the paper's recipe of 64,000 iterations, which
+# takes eighty minutes at this speed.
 
 # %% [markdown]
-# ## What to take along
+# ## Summary
 #
-# - Training is five lines: forward, forget, backward, step, schedule. All else is looking at it.
-# - Know the loss before you start: ln K for K classes. Above it: too sure, or too fast. At it: nothing learnt.
-# - A flat curve has many causes. Where it lies, and whether one batch can be learnt by heart, tell them apart.
-# - A small training error with a large validation error is over-fitting; both large, and flat, is under-fitting.
+# - Training is five lines: forward, zero_grad, backward, step, schedule. Everything else is observation.
+# - Know the loss before you start: ln K for K classes. Above it, the network is too sure, or the learning rate too
+#   high. At it, the network has learnt nothing.
+# - A flat curve has many causes. You can tell them apart by where it is, and by whether the network can memorise one
+#   batch.
+# - A small training error with a large validation error is over-fitting. If both are large and flat, it is
+#   under-fitting.
 # - Choose by the validation set, test once, run several seeds, and report the mean.
 #
 # Next: [11 · why it works](11_why_it_works.ipynb).

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 11 · why it works
 #
-# At the end you know five explanations of why an addition makes deep networks trainable; you have tried each of them
-# in an experiment of your own; and you know what those experiments do not show.
+# At the end you know five explanations of why an addition makes deep networks trainable. You have tested each of them
+# in an experiment of your own, and you know what those experiments do not show.
 #
 # *35 minutes. Before it: [10](10_train_resnet20.ipynb).*
 
@@ -25,19 +25,20 @@ from tinyres.study.labs.halved import halved
 from tinyres.study.labs.twins import KINDS, twin
 
 # %% [markdown]
-# The addition in y = F(x) + x has no parameters and costs next to nothing. It does not let the network say anything
-# that it could not say without it. Yet with it 110 layers train well, and without it they hardly train at all.
+# The addition in y = F(x) + x has no parameters and costs almost nothing. With it, the network cannot represent
+# anything that it could not represent without it. But with it 110 layers train well, and without it they hardly train
+# at all.
 #
-# Why? There is no single accepted answer. There are several partial ones, each with an experiment that its authors
-# made. We repeat five of them, in small. Each time: what do you expect? what comes out? and what does that *not*
-# prove?
+# Why? There is no single accepted answer. There are several partial answers, each with an experiment that its authors
+# made. We repeat five of them on a small scale. Each time we ask: What do you expect? What is the result? And what does
+# it *not* prove?
 #
-# For three of them we need trained networks, so here are twins of 20 layers: the same layers, the same first weights,
-# the same batches in the same order, one with the additions and one without.
+# For three of them we need trained networks, so here are twins of 20 layers. They have the same layers, the same
+# initial weights and the same batches in the same order, one with the additions and one without.
 
 # %% tags=["sizes"] quick="DEPTH, EPOCHS, IMAGES, NETS, LAYERS, SEEDS = 8, 1, 200, 4, (1, 2, 4), 1"
 DEPTH, EPOCHS, IMAGES = 20, 4, 4000
-NETS, LAYERS = 20, (1, 2, 4, 8, 16, 32)  # random nets for each of these depths, in experiment 4
+NETS, LAYERS = 20, (1, 2, 4, 8, 16, 32)  # experiment 4: the number of random networks for each of these depths
 SEEDS = 3  # in experiment 5
 
 # %% tags=["varies"]
@@ -51,18 +52,17 @@ for kind in KINDS:
     print(f"{kind:8}  test error after each epoch: {' '.join(errors)} %")
 
 # %% [markdown]
-# Same layers, same budget, and one of them is far ahead. Let us look inside.
+# With the same layers and the same training, one of them is far ahead. Let us look inside.
 #
 # ## 1 · Paths
 #
-# Take blocks of one number each, y = x + f(x). The slope of a block is 1 + f′(x). Behind each other, the slopes
-# multiply:
+# Take blocks of one number each, y = x + f(x). The slope of a block is 1 + f′(x). In sequence, the slopes multiply:
 #
 # $$\frac{dy}{dx} = (1 + f_1')(1 + f_2')(1 + f_3')$$
 #
 # $$= 1 + f_1' + f_2' + f_3' + f_1'f_2' + f_1'f_3' + f_2'f_3' + f_1'f_2'f_3'$$
 #
-# One product is eight terms. Each is a **path**: at every block it goes either around (the 1) or through (the f′).
+# The product has eight terms. Each is a **path**: at every block it goes either around (the 1) or through (the f′).
 
 # %%
 a, b = np.array([0.8, -0.6, 0.7]), np.array([1.0, 1.5, 0.5])  # f(x) = a·tanh(b·x)
@@ -90,20 +90,20 @@ left.set_xticks([0, 1, 2, 3, 4], ["x", "block 1", "block 2", "block 3", "y"])
 left.set_ylim(-0.5, 7.8)
 right.barh(range(8), terms, color=[GREY, BLUE, BLUE, BLUE, VERMILION, VERMILION, VERMILION, "black"])
 right.axvline(0, color="black", linewidth=0.8)
-tidy(left, "The eight ways from x to y", "", "blocks passed through")
+tidy(left, "The eight paths from x to y", "", "blocks passed through")
 tidy(right, "What each adds to the slope", "product of its f′")
 plt.show()
 
 # %% [markdown]
-# With three blocks you can draw them. How many are there in a net of ten?
+# With three blocks you can draw all paths. How many are there in a network of ten blocks?
 
 # %%
 answer = None  # your number
 check.paths(answer)
 
 # %% [markdown]
-# They are not equally long. A path that goes through few blocks is a shallow network. How many are there of each
-# length?
+# The paths are not equally long. A path that goes through few blocks is a shallow network. How many paths are there of
+# each length?
 
 
 # %%
@@ -115,7 +115,7 @@ def path_lengths(n):
 check.path_lengths(path_lengths)
 
 # %% [markdown]
-# ResNet-110 has 54 blocks. Is it a network of 54 blocks, then?
+# ResNet-110 has 54 blocks. How many of them does a typical path go through?
 
 # %%
 answer = None  # your number
@@ -131,19 +131,19 @@ plt.show()
 print(f"{100 * share[19:36].sum():.0f} % of the paths go through 19 to 35 of the {n} blocks")
 
 # %% [markdown]
-# Hardly one goes through all. Veit, Wilber & Belongie (2016) therefore say that residual networks "behave like
-# ensembles of relatively shallow networks". And in a real network? There, f′ is a matrix, and a block is y =
-# relu(F(x) + x), so gx is a sum of two arrays: what comes back through the identity, the **1**, and what comes back
-# through the branch, the **∂F**. The lab runs each block with *two* inputs that hold the same x, one for either way;
-# then autograd itself does the splitting:
+# Almost none goes through all of them. Veit, Wilber & Belongie (2016) therefore say that residual networks "behave like
+# ensembles of relatively shallow networks". What about a real network? There, f′ is a matrix, and a block is y =
+# relu(F(x) + x), so gx is a sum of two arrays: the part that comes back through the identity, the **1**, and the part
+# that comes back through the branch, the **∂F**. The lab runs each block with *two* inputs that hold the same x, one
+# for each path. Then autograd does the splitting by itself:
 
 # %%
 print(inspect.getsource(paths.SplitBlock))
 
 # %% [markdown]
-# From the last block back to the first, it keeps what has gone through 0, 1, 2, … branches apart: with nine blocks,
-# ten arrays instead of 512. What do you expect: does the sum over all paths agree with the gradient to one digit, to
-# three, to all? And after training, do short paths or long ones bring most of it?
+# From the last block back to the first, it keeps separate what has gone through 0, 1, 2, … branches: with nine blocks
+# these are ten arrays instead of 512. What do you expect? Does the sum over all paths agree with the gradient to one
+# digit, to three, to all digits? And after training, do short paths or long ones carry most of the gradient?
 
 # %%
 images, labels = next(data.Loader(test, 16, mean=average, std=deviation, dtype="float64").epoch(0))
@@ -165,27 +165,27 @@ for name, part in parts.items():
     print(f"{name}: {length:.1f} of {blocks} branches on average, weighted by the gradient; by number {blocks / 2}")
 
 # %% [markdown]
-# To all digits: the split is no approximation, it is the product multiplied out. In the left panel, at every block
-# about as much of the gradient comes past it, by the identity, as through it.
+# They agree to all digits: the split is not an approximation, but the product multiplied out. The left panel shows that
+# at every block about as much of the gradient comes around it, through the identity, as through its branch.
 #
 # **What this does not show.** Veit et al. found that after training the gradient comes from paths much *shorter* than
-# the average one. Compare the curves on the right: training has moved the gradient to the left, towards shorter
-# paths, but in our small net only as far as the mere number of paths goes. "Short paths do the work" does not show
-# with nine blocks and four epochs. ([The lab](../docs/labs.md#paths) has a larger run.)
+# the average one. Compare the curves on the right: training has moved the gradient to the left, towards shorter paths,
+# but in our small network only as far as the curve of the number of paths. We cannot see "short paths do the work" with
+# nine blocks and four epochs. ([The lab](../docs/labs.md#paths) has a larger run.)
 
 # %% [markdown]
 # ## 2 · Lesions
 #
-# If there are so many paths, no block can be indispensable. Cut one out of the trained network, without training it
-# again: what happens? What in its plain twin?
+# If there are many paths, no single block should be necessary. What happens if we remove one from the trained network,
+# without training it again? What happens in its plain twin?
 
 # %%
 answer = None  # a letter: check.lesion shows the question
 check.lesion(answer)
 
 # %% [markdown]
-# Deleting a block means: its F is 0, its shortcut stays. From the plain net the two layers are taken out. Only blocks
-# that keep the shape of their input can go.
+# Deleting a block means that its F becomes 0 and its shortcut stays. From the plain network, two layers are removed.
+# Only blocks that keep the shape of their input can be deleted.
 
 # %%
 print(inspect.getsource(lesion.without))
@@ -218,9 +218,10 @@ for kind, found in cut.items():
     print(f"{kind:8}  whole: {found['whole']:.0f} % wrong; without a block: {without:.0f} % on average")
 
 # %% [markdown]
-# The plain net is lost, whichever block it is: what is left guesses, or nearly (chance is 90 %). Its layers have
-# learnt to read what the layer before them writes, and nothing else. The residual net still recognises about half of
-# the pictures, and with more blocks gone it gets worse step by step. Two neighbours swapped it takes rather better:
+# The plain network fails, whichever block is deleted: the rest only guesses, or almost (chance is 90 % error). Each of
+# its layers has learnt to work with the output of the layer before it, and with nothing else. The residual network
+# still recognises about half of the pictures, and it gets worse step by step as more blocks are deleted. It tolerates
+# two swapped neighbours better:
 
 # %% tags=["varies"]
 for kind, found in cut.items():
@@ -228,18 +229,18 @@ for kind, found in cut.items():
     print(f"{kind:8}  error with two neighbouring blocks swapped: {swapped} %")
 
 # %% [markdown]
-# **What this does not show.** "A residual net hardly notices": ours does notice, by some twenty points. Veit et al.
-# cut one of 54 blocks out of a network trained to the end; we cut one of nine, after four epochs. Each of ours
-# carries more. (How a larger run came out, against a threshold that was set beforehand, is [in the
-# labs](../docs/labs.md#lesion).) And lesions do not prove that short paths *explain* training: they show what a
-# trained net has become, not how it got there.
+# **What this does not show.** It does not show that a residual network hardly changes: the error of ours rises by some
+# twenty percentage points. Veit et al. deleted one of 54 blocks from a fully trained network; we deleted one of nine,
+# after four epochs, so each of our blocks matters more. (For the result of a larger run, with a threshold that was set
+# in advance, see [the labs](../docs/labs.md#lesion).) And lesions do not prove that short paths *explain* training:
+# they show what a trained network has become, not how it got there.
 
 # %% [markdown]
 # ## 3 · Responses
 #
-# Perhaps each block of a residual net simply does *less*. If F = 0 is near, and easy, a block need only add a little
-# to x. The paper measures it by the standard deviation of each 3×3 layer's response, after batch norm and before ReLU
-# or addition (section 4.2, Fig. 7). What do you expect for a network that has just been made?
+# Perhaps each block of a residual network simply does *less*. If F = 0 is near and easy to learn, a block only needs to
+# add a little to x. The paper measures this by the standard deviation of each 3×3 layer's response, after batch norm
+# and before the ReLU or the addition (section 4.2, Fig. 7). What do you expect for a new network?
 
 # %%
 print(inspect.getsource(responses.deviations))
@@ -259,15 +260,15 @@ for kind in KINDS:
     print(f"{kind:8}  mean response {mean(found[kind]):.2f}")
 
 # %% [markdown]
-# While it is being trained, a fresh network has 1 everywhere: batch norm divides by the standard deviation, and its γ
-# begins at 1. So a response can only shrink as γ does, and that takes training, and weight decay. Ours have had four
-# epochs of it. The residual net's lie a little lower, and they zigzag: the low ones are the second layers of the
-# blocks, the ones that are added to x.
+# In training mode, a new network has 1 everywhere: batch norm divides by the standard deviation, and its γ begins at 1.
+# So a response can only shrink if γ shrinks, which takes training and weight decay. Ours have had four epochs of both.
+# The responses of the residual network are a little lower, and they zigzag: the low ones are the second layers of the
+# blocks, whose outputs are added to x.
 #
-# **What this does not show.** In the paper's Fig. 7, after 182 epochs, the residual nets' responses are lower for the
-# most part, and lower still in deeper ones. A difference of this size, from a single seed, is no finding. ([The
-# lab](../docs/labs.md#responses) has three seeds and three depths.) And the measure hides something: what matters for
-# "the block adds a little" is the size of F *against x*. Measure that, too.
+# **What this does not show.** In the paper's Fig. 7, after 182 epochs, the responses of residual networks are mostly
+# lower, and even lower in deeper networks. A difference of our size, from a single seed, proves nothing. ([The
+# lab](../docs/labs.md#responses) has three seeds and three depths.) And the measure hides something: to say that a
+# block adds only a little, we must compare the size of F *with that of x*. So we measure this too.
 
 # %% tags=["varies"]
 ratios = []
@@ -285,17 +286,17 @@ tidy(axes, "How large F(x) is against x", "block, from the input", "|F(x)| / |x|
 plt.show()
 
 # %% [markdown]
-# Nearly as large as x: blocks that "add a little" look different. But within a stage it falls from block to block: x
-# is a sum that grows, and F stays about as large, so each block changes x by a smaller part than the one before. The
-# deeper the net, the smaller the parts. (Where a stage begins, half of the channels of the padded x are zeros, so F
-# is large against it.)
+# F is nearly as large as x, so the blocks do not add only a little. But within a stage the ratio falls from block to
+# block: x is a sum that grows, while F keeps its size, so each block changes x by a smaller fraction than the one
+# before. The deeper the network, the smaller the fractions. (At the beginning of a stage, half of the channels of the
+# padded x are zeros, so F is large compared with x.)
 
 # %% [markdown]
 # ## 4 · Shattered gradients
 #
-# Take a random network, untrained, and let its input walk along a circle, by small steps. At each step: how steeply
-# does the output rise? One layer; 24 plain layers; 50 residual layers with batch norm. A step of training is only of
-# use if the slope a little further on is much the same. What do you expect of each curve?
+# Take a random, untrained network, and let its input move along a circle in small steps. At each step we measure the
+# slope of the output. We do this for one layer, for 24 plain layers, and for 50 residual layers with batch norm. A
+# training step is only useful if the slope is similar a little further on. What do you expect of each curve?
 
 # %%
 print(inspect.getsource(shattered.next_state))
@@ -333,12 +334,12 @@ for (name, (net, depth)), axes, colour in zip(cases.items(), panels, (GREY, PLAI
 plt.show()
 
 # %% [markdown]
-# (After Fig. 1 of Balduzzi et al. 2017.) The plain net's slope is nearly **white noise**: a degree and a half further
-# on, it says nothing any more. It neither vanishes nor explodes: its *size* may be healthy, and the paper reports
-# healthy gradient norms in plain nets that do not train well. It is shattered. The residual net's is rough, but one
-# can see where it goes.
+# (After Fig. 1 of Balduzzi et al. 2017.) The slope of the plain network is nearly **white noise**: a degree and a half
+# further on, it is unrelated to the slope before. It neither vanishes nor explodes: its *size* may be healthy, and the
+# ResNet paper reports healthy gradient norms in plain networks that do not train well. It is shattered. The slope of
+# the residual network is rough, but it has a visible trend.
 #
-# The correlation of the slopes at two inputs follows a law for each kind of net. Can you guess the three?
+# For each kind of network, the correlation of the slopes at two inputs follows a law. Can you guess the three laws?
 
 
 # %%
@@ -353,7 +354,7 @@ def shattered_laws(L):
 check.shattered_laws(shattered_laws)
 
 # %% [markdown]
-# Measure it: many random nets, 32 random inputs each.
+# Let us measure it with many random networks and 32 random inputs for each.
 
 # %%
 results = {"depths": list(LAYERS), "nets": {}}
@@ -371,27 +372,27 @@ figure.axes[1].set_title("as they are, without normalisation")
 plt.show()
 
 # %% [markdown]
-# On the left three nets follow three laws (batch norm's up to a factor: its points are parallel to the line). But
-# look at the right-hand panel: plain and residual nets *without any normalisation* do not shatter like that. The
-# theorems assume that each unit is active at about half of the inputs, independently. In a deep net without
-# normalisation all hidden states grow alike, so the same units are active for every input. Batch norm, or taking away
-# each unit's mean as the left-hand panel does, makes the assumption true. This is where attempts to reproduce the
-# laws come to grief.
+# On the left, the three networks follow the three laws (with batch norm up to a factor: its points are parallel to the
+# line). But look at the right-hand panel: plain and residual networks *without any normalisation* do not shatter like
+# that. The theorems assume that each unit is active at about half of the inputs, independently. In a deep network
+# without normalisation all hidden states become similar, so the same units are active for every input. Batch norm makes
+# the assumption true, and so does subtracting each unit's mean, as in the left-hand panel. Attempts to reproduce the
+# laws fail if they miss this.
 #
-# **What this does not show.** These are random, fully connected nets before training. That shattering is the cause of
-# deep plain nets' trouble is an argument, and a good one, but no measurement of ours.
+# **What this does not show.** These are random, fully connected networks before training. There are good arguments that
+# shattering causes the problems of deep plain networks, but we have not measured it.
 
 # %% [markdown]
 # ## 5 · Broken symmetry
 #
-# The last explanation is about weights that have nothing left to say. Three matrices W of eight units:
+# The last explanation is about weights that have lost their diversity. Take three matrices W of eight units:
 #
-# - **a**: W = 0. Every unit is dead, whatever goes in;
-# - **b**: two units have the same weights, in and out: they compute the same, get the same gradient, and remain the
-#   same;
+# - **a**: W = 0. Every unit is dead for every input;
+# - **b**: two units have the same weights, in and out: they compute the same values, get the same gradient, and stay
+#   the same;
 # - **c**: one unit's weights are the sum of two others': a dimension is lost.
 #
-# With a skip, y = relu(W·x + x), what counts is W + I.
+# With a skip, y = relu(W·x + x), the matrix that counts is W + I.
 
 # %%
 draws = np.random.default_rng(0)
@@ -401,7 +402,7 @@ for case, name in symmetry.CASES.items():
     print(f"{case}, {name}: rank of W {ranks[0]} of 8, of W + I {ranks[1]} of 8")
 
 # %% [markdown]
-# Now train each of them from there on a task that needs more. Which of the six recovers, and which cannot?
+# Now train each of them from this start on a task that needs all units. Which of the six recover, and which cannot?
 
 # %% tags=["varies"]
 results = {
@@ -427,41 +428,43 @@ for case in symmetry.CASES:
     print(f"{case}: error after 300 steps: {', '.join(ends)}")
 
 # %% [markdown]
-# In **a** the plain layer is dead for good: nothing passes forward, so nothing comes back (ReLU's slope at 0 is 0).
-# In **b** the two plain units stay together to the last bit, for 300 steps. No gradient can part them. With the skip
-# they part at once, for each is added another x.
+# In **a** the plain layer is dead for good: nothing passes forward, so nothing comes back (ReLU's slope at 0 is 0). In
+# **b** the two plain units stay equal to the last bit, for 300 steps. No gradient can separate them. With the skip they
+# separate at once, because a different x is added to each.
 #
 # **What this does not show.** Look at the errors of b and c: the plain layer learns about as well as the other. One
-# dimension of eight is a small matter, and c is a state that training leaves by itself. Orhan & Pitkow (2018) argue
-# that the *neighbourhood* of such points is slow, and that a deep net comes by many of them. That is a larger claim
-# than ours.
+# dimension of eight matters little, and training leaves state c by itself. Orhan & Pitkow (2018) argue that training is
+# slow in the *neighbourhood* of such points, and that a deep network passes many of them. That is a larger claim than
+# ours.
 
 # %% [markdown]
-# ## What is left
+# ## Other explanations
 #
-# Some more views of the same thing, for which there is no room here:
+# There are more explanations, for which there is no room here:
 #
-# - **The landscape.** Around a trained residual net the loss is said to be smooth, around a plain one rugged (Li et
-#   al. 2018). `tinyres lab landscape` draws it; what came of it at our sizes, and why it is hard to judge, is [in the
-#   labs](../docs/labs.md#landscape).
-# - **Degradation is an optimisation problem**: the deeper plain net has the higher *training* error, see [lesson
-#   08](08_degradation.ipynb). All five experiments are about that: how to find good weights, not about which weights
-#   there are.
-# - **A contrary view.** The ResNet paper says that it is unlikely to be vanishing gradients. DenseNet's authors
-#   (Huang et al. 2017) hold that shortcuts do help gradients, by shortening the way to the loss. Both can be right:
-#   the *size* of a gradient is not its *use*, as experiment 4 shows.
+# - **The landscape.** Around a trained residual network the loss is said to be smooth, and around a plain one rugged
+#   (Li et al. 2018). `tinyres lab landscape` draws it. [The labs](../docs/labs.md#landscape) show the result at our
+#   sizes, and why it is hard to judge.
+# - **Degradation is an optimisation problem**: the deeper plain network has the higher *training* error, see [lesson
+#   08](08_degradation.ipynb). All five experiments are about this: how to find good weights, and not whether they
+#   exist.
+# - **A different view.** The ResNet paper says that vanishing gradients are unlikely to be the cause. DenseNet's
+#   authors (Huang et al. 2017) argue that shortcuts do help gradients, by shortening the path to the loss. Both can be
+#   right: the *size* of a gradient does not say how *useful* it is, as experiment 4 shows.
 #
-# They are not five rival theories. "The gradient has a 1 in it", "there are many short paths", "a block can do
-# nothing easily", "slopes stay alike", "W + I has full rank" are five sights of one small thing: **every layer begins
-# as the identity plus something**, and not as something.
+# The five explanations do not contradict each other. "The gradient contains a 1", "there are many short paths", "a
+# block can easily do nothing", "slopes stay similar" and "W + I has full rank" are five views of one simple fact:
+# **every layer begins as the identity plus something**.
 
 # %% [markdown]
-# ## What to take along
+# ## Summary
 #
-# - A net of n blocks is a sum over 2ⁿ paths, exactly; half of the blocks lie on the average path.
-# - Cut a block out: the plain net is lost, the residual one limps. At our size it limps badly.
-# - In deep plain nets gradients are healthy in size and shattered in direction: 1/2^L, (3/4)^L, 1/√L.
-# - W + I keeps its rank where W loses it.
-# - A small experiment can show that something happens, and rarely that it is the reason. Say which.
+# - A network of n blocks is exactly a sum over 2ⁿ paths. The average path goes through half of the blocks.
+# - If a block is removed, the plain network fails, and the residual one gets worse. At our size it gets much worse.
+# - In deep plain networks gradients have a healthy size, but they are shattered. The three laws are 1/2^L, (3/4)^L and
+#   1/√L.
+# - W + I keeps full rank where W does not.
+# - A small experiment can show that something happens, but rarely that it is the reason. Always say which of the two
+#   you have shown.
 #
 # Next: [12 · the relatives](12_relatives.ipynb).

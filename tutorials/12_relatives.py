@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 12 · relatives
 #
-# At the end you know where the residual idea came from, what was tried beside it, and what was made of it: each
-# relative built or taken apart in a few lines, and all of them weighed against each other in one table.
+# At the end you know where the residual idea came from, what was tried at the same time, and what came after it. You
+# have built each relative, or looked inside it, in a few lines, and compared all of them in one table.
 #
 # *40 minutes. Before it: [11](11_why_it_works.ipynb).*
 
@@ -39,14 +39,14 @@ NETS = [
 ]
 
 # %% [markdown]
-# ## Before: correct what is wrong
+# ## Before ResNet: correct what is wrong
 #
-# "Compute only what is missing, and add it to what you have." The ResNet paper does not claim to have thought of that
-# first. Its section 2 names two older trades that live by it: solvers for large equations, and descriptions of images.
-# We try both. First the solvers.
+# "Compute only what is missing, and add it to what you have." The ResNet paper does not claim that this idea is new.
+# Its section 2 names two older fields that use it: solvers for large systems of equations, and descriptions of images.
+# We try both, beginning with the solvers.
 #
 # A string is fixed at both ends and loaded with weights $f$. Its shape $u$ obeys Poisson's equation $-u'' = f$. At 127
-# points that is a system of linear equations, $A u = f$, with 2 on the diagonal and −1 beside it.
+# points this is a system of linear equations, $A u = f$, with 2 on the diagonal and −1 next to it (times a constant).
 
 
 # %%
@@ -57,18 +57,18 @@ def laplacian(n):
 
 n = 127
 A, f = laplacian(n), np.random.default_rng(0).standard_normal(n)
-truth = np.linalg.solve(A, f)  # only to measure errors with
+truth = np.linalg.solve(A, f)  # only used to measure errors
 
 # %% [markdown]
-# Jacobi's method begins with any $u$ and looks at what it gets wrong, the **residual** $r = f - A u$. It moves every
-# point a little to where its own equation would be satisfied if the others stood still:
+# Jacobi's method begins with any $u$ and computes its error in the equations, the **residual** $r = f - A u$. It moves
+# every point a part of the way to where its own equation would be satisfied if the others did not move:
 #
 # $$u \leftarrow u + \tfrac{2}{3} D^{-1} (f - A u) \qquad\text{(D: the diagonal of A)}$$
 #
-# Read it as a layer: $y = x + F(x)$, and $F(x) = 0$ where $x$ is right already. Many sweeps are a residual network
-# whose blocks share their weights; Jacobi's idea is from 1845. (The factor 2/3 keeps it from overshooting.)
+# Read it as a layer: $y = x + F(x)$, and $F(x) = 0$ where $x$ is already right. Many sweeps are a residual network
+# whose blocks share their weights. Jacobi's idea is from 1845. (The factor 2/3 keeps it from overshooting.)
 #
-# Each sweep is cheap. **How many do you expect until 99 % of the error are gone?**
+# Each sweep is cheap. **How many sweeps do you expect until 99 % of the error is gone?**
 
 
 # %%
@@ -82,7 +82,7 @@ def error(u):
 
 places = np.linspace(0, 1, n + 2)[1:-1]
 from_zero = [np.zeros(n)]
-from_rough = [truth + 0.005 * np.sin(64 * np.pi * places)]  # nearly there, but for a zigzag
+from_rough = [truth + 0.005 * np.sin(64 * np.pi * places)]  # the solution plus a zigzag
 for _ in range(1000):
     from_zero.append(sweep(A, from_zero[-1], f))
     from_rough.append(sweep(A, from_rough[-1], f))
@@ -91,18 +91,18 @@ for sweeps in (0, 10, 100, 1000):
     print(f"after {sweeps:4} sweeps     {error(from_zero[sweeps]):.3f}        {error(from_rough[sweeps]):.5f}")
 
 # %% [markdown]
-# A thousand sweeps, and four fifths of the error are still there. But of a *rough* error ten sweeps leave nothing.
-# Each point looks at its two neighbours only, so news travels one point a sweep. What is left is smooth; and what is
-# smooth can be seen from farther away, on fewer points.
+# After a thousand sweeps, four fifths of the error are still there. But ten sweeps remove a *rough* error completely.
+# Each point sees only its two neighbours, so information travels one point per sweep. The remaining error is smooth,
+# and a smooth function can be represented on fewer points.
 #
-# There is no point in looking for $u$ itself with fewer points: they cannot hold its details. But the *correction* is
+# We cannot compute $u$ itself with fewer points, because they cannot represent its details. But the *correction* is
 # smooth. Since $A(u + e) = f$ means
 #
 # $$A e = f - A u = r,$$
 #
-# the missing part obeys the same equation, with the residual in the place of $f$. So: sweep; hand the residual to a
-# grid half as fine; solve for $e$ there, in the same way; bring $e$ back and **add** it; sweep once more. That is a
-# multigrid solver.
+# the missing part obeys the same equation, with the residual instead of $f$. So we sweep, pass the residual to a grid
+# that is half as fine, solve for $e$ there in the same way, bring $e$ back and **add** it, and sweep once more. This is
+# a multigrid solver.
 
 
 # %%
@@ -121,7 +121,7 @@ def v_cycle(A, u, f):
     u = sweep(A, u, f)
     P = interpolation(len(f))
     residual = f - A @ u
-    e = v_cycle(P.T @ A @ P / 2, np.zeros(P.shape[1]), P.T @ residual / 2)  # from 0: what has to be added?
+    e = v_cycle(P.T @ A @ P / 2, np.zeros(P.shape[1]), P.T @ residual / 2)  # starts from 0: what must be added?
     return sweep(A, u + P @ e, f)
 
 
@@ -142,7 +142,7 @@ for u, colour, label in (
 tidy(left, "the string", "place", "u")
 left.set_ylim(-0.002, 0.024)
 left.legend(frameon=False, ncols=2, loc="upper center")
-WORK = 8  # a cycle in sweeps: two sweeps, the residual and the ways between the grids; (1 + 1/2 + 1/4 + …) = 2 times
+WORK = 8  # a cycle in sweeps: two sweeps, the residual and the transfers between grids; (1 + 1/2 + 1/4 + …) = 2 times
 right.semilogy(range(1001), [error(u) for u in from_zero], color=VERMILION, label="Jacobi")
 right.semilogy([WORK * k for k in range(6)], [error(u) for u in cycles], "o-", color=BLUE, label="multigrid")
 right.set_xlim(-10, 400)
@@ -153,15 +153,15 @@ plt.show()
 # One cycle costs about as much as eight sweeps and removes seven eighths of the error; a thousand sweeps remove a
 # fifth.
 #
-# The paper's word for it is *preconditioning*. How hard a system is for such a method is its condition number: the
-# largest eigenvalue of $A$ over the smallest, how differently it stretches in different directions. A cycle answers a
-# residual with a correction, $M r$, and $M$ is a matrix. Of an error $e$ it leaves $(1 - M A)\,e$: so what it works on
-# is not $A$ any more, but $M A$.
+# The paper calls this *preconditioning*. The condition number says how hard a system is for such a method: it is the
+# largest eigenvalue of $A$ divided by the smallest, and it measures how differently $A$ stretches different directions.
+# A cycle turns a residual into a correction $M r$, where $M$ is a matrix. An error $e$ becomes $(1 - M A)\,e$, so the
+# method no longer works with $A$, but with $M A$.
 
 
 # %%
 def condition(method):
-    """Of what the method sees: 1 minus the eigenvalues of what it does to an error."""
+    """The condition number of the method's matrix, whose eigenvalues are 1 minus those of its map of the error."""
     left_over = np.column_stack([method(A, e, np.zeros(n)) for e in np.eye(n)])
     eigenvalues = 1 - np.linalg.eigvals(left_over).real
     return eigenvalues.max() / eigenvalues.min()
@@ -170,15 +170,16 @@ def condition(method):
 print(f"sweeps: {condition(sweep):.0f}    cycles: {condition(v_cycle):.2f}")
 
 # %% [markdown]
-# The same equations, written down differently, are 5,000 times better conditioned. That is what section 3.1 hopes of
-# $F(x) + x$: it can represent the same functions, but if what is wanted is near the identity, the solver (here SGD)
-# starts near it. For networks this began as an analogy. Since then Li et al. (2016, "Demystifying ResNet") have
-# computed the condition number at the start, with all weights at 0: with shortcuts over two layers it does not grow
-# with depth; with shortcuts over one it does.
+# The same equations, written differently, are 5,000 times better conditioned. Section 3.1 hopes for something similar
+# from $F(x) + x$: it can represent the same functions, but if the wanted function is near the identity, the solver
+# (here SGD) starts near it. For networks this began as an analogy. Since then Li et al. (2016, "Demystifying ResNet")
+# have computed the condition number at the start, with all weights at 0: with shortcuts over two layers it does not
+# grow with depth; with shortcuts over one layer it does.
 #
-# The other trade: before 2012 an image was described by its *local descriptors*, vectors that say what small windows
-# look like. They were compared with a codebook of typical ones, $c_1 \ldots c_K$. A "bag of words" counts how often
-# each is the nearest. **VLAD** (Jégou et al. 2010) sums up what the count leaves out, the residuals:
+# The other field is image description. Before 2012 an image was described by its *local descriptors*, vectors that say
+# what small windows look like. They were compared with a codebook of typical descriptors, $c_1 \ldots c_K$. A "bag of
+# words" counts how often each of these is the nearest. **VLAD** (Jégou et al. 2010) adds up what the count leaves out,
+# the residuals:
 #
 # $$v_k = \sum_{x \text{ nearest to } c_k} (x - c_k)$$
 
@@ -211,11 +212,11 @@ for axes, (name, x) in zip(panels, images.items(), strict=True):
 plt.show()
 
 # %% [markdown]
-# The counts cannot tell these images apart; the arrows, a tenth of $v_k$, can.
+# The counts cannot tell these images apart, but the arrows can (they show a tenth of $v_k$).
 #
-# **Fisher vectors** (Perronnin & Dance 2007) have a finer reason for the same thing. Say that descriptors come from a
-# mixture of Gaussians around the $c_k$. Then ask: in which direction should the codebook move to make *this* image
-# more likely? That is a gradient, and for gradients we have a tool. So let `backward` compute a Fisher vector.
+# **Fisher vectors** (Perronnin & Dance 2007) derive the same idea from probabilities. Assume that descriptors come from
+# a mixture of Gaussians around the $c_k$. In which direction should the codebook move to make *this* image more likely?
+# The answer is a gradient, so we can let `backward` compute a Fisher vector.
 
 
 # %%
@@ -224,7 +225,7 @@ def fisher_vector(x, deviation):
     centres = Tensor(codebook, requires_grad=True)
     away = Tensor(x[:, None]) - centres.reshape(1, *codebook.shape)  # (N, K, D)
     scores = (away * away).sum(2) * (-0.5 / deviation**2)  # log of each Gaussian, (N, K)
-    largest = scores.data.max(1, keepdims=True)  # a constant: for exp's sake
+    largest = scores.data.max(1, keepdims=True)  # a constant, so that exp does not overflow
     log_p = (scores - Tensor(largest)).exp().sum(1).log() + Tensor(largest[:, 0])
     log_p.sum().backward()
     return centres.grad * deviation**2
@@ -236,16 +237,15 @@ for deviation in (2.0, 1.0, 0.5):
 print(f"VLAD:          {np.round(vlad(x), 2).tolist()}")
 
 # %% [markdown]
-# The gradient of the log-likelihood for $c_k$ is $\sum_x p(k|x)\,(x - c_k)/\sigma^2$: residuals again, each shared out
-# among the centres. The narrower the Gaussians, the more it all goes to the nearest; VLAD is the limit. (And for
-# compressing vectors, encoding residuals works better than encoding the vectors themselves, adds section 2 of the
-# paper.) (A Fisher vector proper is also scaled, and has a part for the deviations.)
+# The gradient of the log-likelihood for $c_k$ is $\sum_x p(k|x)\,(x - c_k)/\sigma^2$: these are residuals again, each
+# divided among the centres. The narrower the Gaussians, the more goes to the nearest centre; VLAD is the limit.
+# (Section 2 of the ResNet paper adds that, for compressing vectors, encoding residuals works better than encoding the
+# vectors themselves. A real Fisher vector is also scaled, and has a part for the deviations.)
 #
-# ## Before: deeper and deeper
+# ## Before ResNet: deeper and deeper
 #
-# And the networks? Let us have numbers first. `layers` runs one image through a model and counts parameters and
-# multiply-adds. Only shapes matter for that, so the weights are left undrawn; drawing those of VGG alone takes ten
-# seconds.
+# Now to the networks. First we need numbers. `layers` runs one image through a model and counts parameters and
+# multiply-adds. Only shapes matter for this, so we do not draw the weights; for VGG alone that would take ten seconds.
 
 
 # %%
@@ -265,9 +265,9 @@ def multiply_adds(name):
 
 
 # %% [markdown]
-# **AlexNet** (2012) won ImageNet with five convolutions and three linear layers. **VGG** (2014) made it 16 and 19
-# layers from a single brick, the 3×3 convolution. ResNet-34 has nearly twice the layers of VGG-19. What do you expect:
-# how much does it compute, as a share of VGG-19?
+# **AlexNet** (2012) won ImageNet with five convolutions and three linear layers. **VGG** (2014) has 16 or 19 layers,
+# built almost entirely from 3×3 convolutions. ResNet-34 has nearly twice as many layers as VGG-19. What fraction of
+# VGG-19's computation do you expect it to need?
 
 # %%
 for name in ("alexnet", "vgg19", "resnet34"):
@@ -275,10 +275,10 @@ for name in ("alexnet", "vgg19", "resnet34"):
 print(f"\nResNet-34 is {100 * multiply_adds('resnet34') / multiply_adds('vgg19'):.1f} % of VGG-19.")
 
 # %% [markdown]
-# The paper says 3.6 of 19.6 billion, 18 % (section 3.3). We count the projections of option B, too: 3.66. With option
-# A it is 3.64; "3.6" is rounded from there.
+# The paper says 3.6 of 19.6 billion, which is 18 % (section 3.3). We also count the projections of option B, which
+# gives 3.66. With option A it is 3.64, which the paper rounds to 3.6.
 #
-# Where did VGG spend it all? Guess first: of its parameters, and of its multiply-adds, which share belongs to the
+# Where does VGG spend so much? Guess first: what fraction of its parameters, and of its multiply-adds, belongs to the
 # three linear layers at the end?
 
 # %%
@@ -300,13 +300,13 @@ panels[0].legend(ncols=2, loc="lower left", bbox_to_anchor=(0, 1.12), frameon=Fa
 plt.show()
 
 # %% [markdown]
-# In VGG and AlexNet most parameters are in the linear layers, and most of the work is in the convolutions. **Network
-# in Network** (2014) has no linear layer at all. It ends with one map a class, and a class's score is its map's
-# average; ResNet took that over, and keeps one small linear layer behind it. And between its convolutions there are
-# 1×1 ones, which you know from lesson 05: the same linear layer at every position.
+# In VGG and AlexNet most parameters are in the linear layers, and most of the work is in the convolutions. **Network in
+# Network** (2014) has no linear layer at all. It ends with one map per class, and the score of a class is the average
+# of its map. ResNet adopted this, followed by one small linear layer. Between its convolutions, Network in Network has
+# 1×1 convolutions, which you know from lesson 05: the same linear layer at every position.
 #
-# What do small kernels buy? VGG's section 2.3: three 3×3 convolutions see as far as one of 7×7. To see what an output
-# sees, ask for its gradient:
+# What is the advantage of small kernels? VGG's section 2.3 says that three 3×3 convolutions see as much as one of 7×7.
+# To see which pixels an output depends on, compute its gradient:
 
 # %%
 tinyres.manual_seed(0)
@@ -319,15 +319,15 @@ print("\n".join("".join("■ " if g else "· " for g in row) for row in x.grad[0
 print(f"\nweights, for C channels: 3·9·C² = {3 * 9} C² instead of 49 C², and three ReLUs instead of one")
 
 # %% [markdown]
-# **GoogLeNet** (2014) was VGG's rival: 22 layers, with a twentieth of VGG's parameters. Its brick looks at x in four
-# ways and puts the answers side by side:
+# **GoogLeNet** (2014) was VGG's rival: 22 layers, with a twentieth of VGG's parameters. Its building block processes x
+# in four ways and concatenates the results:
 
 # %%
 print(inspect.getsource(Inception.forward))
 
 # %% [markdown]
-# The trick is in `reduce`: a 1×1 convolution cuts the channels down before the large windows come. What does it save?
-# In the first such brick 192 channels come in. We count it as it is, and without the reductions:
+# The trick is in `reduce`: a 1×1 convolution reduces the channels before the larger windows. How much does this save?
+# The first such block has 192 input channels. We count its multiply-adds with and without the reductions:
 
 # %%
 with undrawn():
@@ -340,10 +340,10 @@ print(f"{with_reduction / 1e6:.0f} M multiply-adds, and {without / 1e6:.0f} M wi
 # %% [markdown]
 # ResNet's bottleneck, 1×1, 3×3, 1×1, is this idea with an addition around it.
 #
-# ## Beside: Highway
+# ## At the same time: Highway networks
 #
 # Half a year before ResNet, Srivastava, Greff and Schmidhuber trained networks of 50 and 100 layers. Their layer
-# decides for every value how much of it to compute anew, and how much to carry over (eq. 3):
+# decides for every value how much of it to transform, and how much to carry unchanged (eq. 3):
 #
 # $$y = H(x) \cdot T(x) + x \cdot (1 - T(x)), \qquad T(x) = \mathrm{sigmoid}(W_T x + b_T)$$
 
@@ -355,7 +355,7 @@ answer = None  # your letter
 check.highway_gate(answer)
 
 # %% [markdown]
-# One of the two ways round is often told wrongly, so let us ask the layer. A large bias $b_T$ forces the gate.
+# This is often explained the wrong way round, so let us test the layer. A large bias $b_T$ forces the gate.
 
 # %%
 x = Tensor(np.random.default_rng(0).standard_normal((2, 4)))
@@ -367,7 +367,7 @@ for bias in (-1000, 1000):
     print(f"T = {T.mean():.0f}:  y is x: {np.array_equal(y.data, x.data)},  y is H(x): {np.array_equal(y.data, H)}")
 
 # %% [markdown]
-# The backward pass is the product rule, three times. T stands in two places.
+# The backward pass is the product rule, used three times. T appears in two places.
 
 
 # %%
@@ -379,16 +379,16 @@ def highway_backward(gy, H, T, x):
 check.highway_backward(highway_backward)
 
 # %% [markdown]
-# Now an experiment. We stack 20 such layers, untrained, and send a random gradient from the top to the bottom. Shut
-# gates carry it down unchanged. With open gates it is a plain net with He's initialisation, which is made to keep the
-# gradient's size as well. **What do you expect in the middle, with gates half open?**
+# Now an experiment. We stack 20 such layers, untrained, and send a random gradient from the last layer to the first.
+# Closed gates pass it unchanged. With open gates the network is a plain one with He's initialisation, which also keeps
+# the gradient's size. **What do you expect in the middle, with gates half open?**
 
 # %%
 DEPTH, BIASES = 20, (-8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8)
 
 
 def carried(bias, seed):
-    """By how much a gradient's size has changed on its way through DEPTH layers."""
+    """The factor by which DEPTH layers change the size of a gradient."""
     tinyres.manual_seed(seed)
     draws = np.random.default_rng(seed)
     net = Sequential(*(highway.fully_connected(50, float(bias)) for _ in range(DEPTH))).double()
@@ -410,17 +410,17 @@ plt.legend(frameon=False, loc="lower left")
 plt.show()
 
 # %% [markdown]
-# A valley. At both ends the gradient keeps its size; in the middle, with T = ½, a fiftieth of it arrives. What is
-# mixed from two unrelated halves is smaller than either: two parts of size T and 1 − T at right angles have size
-# $\sqrt{T^2 + (1 - T)^2}$, which is 0.71 for T = ½, in every layer. (The dashed law takes H and x to be unrelated;
-# they are not quite, so more arrives than it says.)
+# The curve is a valley. At both ends the gradient keeps its size; in the middle, with T = ½, a fiftieth of it arrives.
+# The reason is that a mixture of two unrelated vectors is smaller than each of them: two parts of size T and 1 − T at
+# right angles have size $\sqrt{T^2 + (1 - T)^2}$, which is 0.71 for T = ½, in every layer. (The dashed law assumes that
+# H and x are unrelated. They are not completely unrelated, so more arrives than the law says.)
 #
-# That fits the paper's advice to start with gates nearly shut, the more so the deeper the net: $b_T$ at −1 to −3. And
-# it is one way to see what a residual block does: both parts in full, $H + x$. Nothing is lost, and growth is left to
-# batch norm.
+# This agrees with the paper's advice to start with gates that are nearly closed, with $b_T$ from −1 to −3, lower for
+# deeper networks. It also shows what a residual block does: it takes both parts in full, $H + x$. Nothing is lost, and
+# batch norm controls the growth.
 #
-# What do gates learn? We train a net of ten such layers for a few seconds, with the bias at −2, and read the gates
-# out.
+# What do gates learn? We train a network of ten such layers for a few seconds, with the bias at −2, and look at the
+# values of the gates.
 
 # %%
 tinyres.manual_seed(0)
@@ -461,28 +461,27 @@ plt.colorbar(drawn, ax=panels, label="T (0: passes x)")
 plt.show()
 
 # %% [markdown]
-# (Few images are right: a net without convolutions has a hard time with Shapes, as lesson 05 tells.) Most gates stay
-# shut on average. But for a single image some units open, and others for another image: the layers are used
-# *selectively*, as in Fig. 2 of the paper. `tinyres lab gates` measures that with convolutions and three seeds.
+# (Few images are right, because a network without convolutions is bad at Shapes, as lesson 05 explains.) Most gates
+# stay closed on average. But for a single image some units open, and for another image other units open: the layers are
+# used *selectively*, as in Fig. 2 of the paper. `tinyres lab gates` measures this with convolutions and three seeds.
 #
-# A gate can close the way for x; a residual block cannot. ResNet's paper adds (section 2) that highway nets had not
-# shown a gain from more than a hundred layers.
+# A gate can block x; a residual block cannot. The ResNet paper adds (section 2) that Highway networks had not shown an
+# improvement from more than a hundred layers.
 #
-# ## After: clear the way
+# ## After ResNet: pre-activation
 #
-# A ResNet's block is relu(F(x) + x). That last ReLU stands in everybody's way: of what a block adds, the next block
-# sees only what leaves the sum positive. **Pre-activation** (He et al. 2016) moves batch norm and ReLU in front of the
-# convolutions, so that nothing comes after the addition. Then (eq. 4) any later x is an earlier one plus what was
-# added:
+# The block of a ResNet is relu(F(x) + x). The last ReLU changes the sum: the next block sees only its positive part.
+# **Pre-activation** (He et al. 2016) moves batch norm and ReLU in front of the convolutions, so that nothing follows
+# the addition. Then (eq. 4) any later x is an earlier one plus everything that was added:
 #
 # $$x_L = x_l + \sum_{i=l}^{L-1} F(x_i)$$
 #
-# Is that so? We take the first stage of both nets, untrained, add up what the blocks compute, and compare.
+# Is this true? We take the first stage of both networks, untrained, add up what the blocks compute, and compare.
 
 
 # %%
 def first_stage(name, last):
-    """x before the net's first stage, x behind it, and each block's F(x), the output of its layer `last`."""
+    """x before and after the network's first stage, and each block's F(x), the output of its layer `last`."""
     tinyres.manual_seed(0)
     net, ends, added = models.build(name).double(), [], []
     stage = net.stages()[0]
@@ -500,22 +499,22 @@ for name, last in (("resnet20", "bn2"), ("preactresnet20", "conv2")):
     print(f"{name:15} x_L − x_l differs from Σ F by {100 * missing:3.0f} %;  the smallest x_L is {behind.min():.1f}")
 
 # %% [markdown]
-# In the first kind x can only grow, since what is negative is cut away; in the second it is free to move. With 110
-# layers the paper has 6.37 % error on CIFAR-10 instead of 6.61, and 4.92 instead of 7.61 with 1001 (bottleneck) layers
-# (Tables 2 and 3): the deeper, the more it matters.
+# In the first kind x can never become negative; in the second it can have any sign. With 110 layers the paper has 6.37
+# % error on CIFAR-10 instead of 6.61 %, and with 1001 (bottleneck) layers 4.92 % instead of 7.61 % (Tables 2 and 3):
+# the deeper the network, the more it matters.
 #
-# ## After: put side by side
+# ## After ResNet: concatenate
 #
-# In a plain stack each layer sees only what the one before it let through: what is lost once is lost, a bottleneck of
-# representation. A shortcut goes around it. Must it be an addition? **DenseNet** (2017) says: what was computed should
-# stay as it is. A layer gets the outputs of all the layers before it in its block, side by side along the channels,
-# and contributes $k$ new ones.
+# In a plain stack each layer sees only the output of the layer before it. Information that is lost once is lost
+# forever. A shortcut goes around this. Must it be an addition? In **DenseNet** (2017) everything that was computed
+# stays unchanged. A layer gets the outputs of all the layers before it in its block, concatenated along the channels,
+# and adds $k$ new channels.
 
 # %%
 print(inspect.getsource(densenet.DenseBlock))
 
 # %% [markdown]
-# The backward pass of "side by side" is the easiest of all. Try it before you read on.
+# The backward pass of concatenation is the easiest of all. Try it before you read on.
 
 
 # %%
@@ -531,7 +530,7 @@ answer = None  # your letter
 check.shortcut_signs(answer)
 
 # %% [markdown]
-# And the channels pile up. The first block of DenseNet-121 gets 64 and has six layers of $k = 32$.
+# The number of channels grows. The first block of DenseNet-121 gets 64 channels and has six layers with $k = 32$.
 
 
 # %%
@@ -564,20 +563,20 @@ plt.show()
 assert reads == [64 + 32 * l for l in range(6)]
 
 # %% [markdown]
-# ## Who is near to the loss?
+# ## Which layers are close to the loss?
 #
-# DenseNet's authors have an explanation of their own for why shortcuts help: every layer is near to the loss, and gets
-# its gradient from there directly ("implicit deep supervision", section 5). The ResNet paper, you remember, did not
-# think that vanishing gradients were its plain nets' trouble. That cannot be settled here. But nearness can be
-# counted. For each convolution: how many layers with weights must its output pass, at least, before it reaches the
+# DenseNet's authors have their own explanation of why shortcuts help: every layer is close to the loss and gets its
+# gradient from there directly ("implicit deep supervision", section 5). As you remember, the ResNet paper did not think
+# that vanishing gradients were the problem of its plain networks. We cannot settle this here. But we can count
+# distances. For each convolution: how many layers with weights must its output pass, at least, before it reaches the
 # loss?
 
 
 # %%
 def distances(name):
-    """For every convolution, the first one first: layers with weights between it and the loss, on the shortest way."""
+    """For every convolution, the first one first: the layers with weights on the shortest path to the loss."""
     loss = F.cross_entropy(models.build(name)(Tensor(np.zeros((2, 3, 32, 32), np.float32))), np.array([0, 1]))
-    distance, convolutions, queue = {}, [], deque([(0, loss.node)])  # a queue with the nearest in front
+    distance, convolutions, queue = {}, [], deque([(0, loss.node)])  # a queue with the nearest node first
     while queue:
         far, node = queue.popleft()
         if node in distance or node.op is None:
@@ -597,24 +596,25 @@ for name, colour in nearness.items():
     found = distances(name)
     plt.plot(np.linspace(0, 1, len(found)), found, color=colour, label=f"{name}, at most {found[0]}", linewidth=2)
 title = "layers with weights between a convolution and the loss"
-tidy(plt.gca(), title, "all convolutions of the net, the farthest first", "on the shortest way")
+tidy(plt.gca(), title, "all convolutions of the net, the farthest first", "on the shortest path")
 plt.xticks([])
 plt.yticks(range(0, 20, 3))
 plt.show()
 
 # %% [markdown]
-# In the plain net the first layer is behind all the others. In the residual net every convolution is one or two away:
-# the linear layer, and for the first of a block the second. (Option A's shortcuts have no weights, even where the
-# shape changes.) In a highway net there is a plain layer at each change of shape, in DenseNet a transition: three and
-# four, even with a hundred layers. So near to the loss they all are. But near is not all: the shortest way carries
-# only a part of the gradient, and lesson 11 measures how much.
+# In the plain network all other layers are between the first layer and the loss. In the residual network every
+# convolution is one or two layers away: the linear layer, and for the first convolution of a block also the second.
+# (Option A's shortcuts have no weights, even where the shape changes.) A Highway network has a plain layer at each
+# change of shape, and DenseNet has a transition, so the distances are at most three and four, even with a hundred
+# layers. So in all of these networks every layer is close to the loss. But distance is not everything: the shortest
+# path carries only a part of the gradient, and lesson 11 measures how much.
 #
-# ## After: add across resolutions
+# ## After ResNet: add across resolutions
 #
-# On its way up a network learns *what* is in the image, and forgets *where*: the last map means most and is smallest.
-# **Feature pyramids** (2017) walk back down. From the last map they go to the finer ones, twice the size each time,
-# and *add*. You have seen this picture: it is the multigrid cycle, with what the coarse grid found added on the fine
-# one.
+# From stage to stage a network learns more about *what* is in the image and forgets *where* it is: the last map has the
+# most meaning, but it is the smallest. **Feature pyramids** (2017) go back down. They start from the last map, double
+# its size step by step, and *add* it to the finer maps. You have seen this before: it is the multigrid cycle, in which
+# the result of the coarse grid is added on the fine one.
 
 # %%
 tinyres.manual_seed(0)
@@ -649,8 +649,8 @@ axes.text(1.65, 2.5, "down: where?", ha="center", color=BLUE)
 plt.show()
 
 # %% [markdown]
-# What has a fine map gained? We ask again what a single value sees: the gradient of one place in the middle of the
-# finest map for the image, without the pyramid (C0) and with it (P0).
+# What does a fine map gain? We look again at what a single value sees: the gradient of one place in the middle of the
+# finest map with respect to the image, without the pyramid (C0) and with it (P0).
 
 # %%
 seen = []
@@ -677,13 +677,15 @@ for axes in panels:
 plt.show()
 
 # %% [markdown]
-# The same place, the same resolution; but one knows its surroundings, and the other the whole picture. (Brighter:
-# larger, on a scale of powers of ten. The net is untrained: these are the ways that are open.)
+# The place and the resolution are the same, but the first sees only its surroundings, and the second sees the whole
+# picture. (Brighter means larger, on a logarithmic scale. The network is untrained: the plots show which pixels can
+# have an influence.)
 #
-# ## All on one map
+# ## All in one plot
 #
-# Now weigh the whole family, and hold every count against what is printed in the papers: of the nets themselves, and
-# in the ResNet paper for both VGGs' multiply-adds. Where they differ, the last column says what theirs counts.
+# Now we count the whole family, and compare every count with the figures in the papers: those of the networks
+# themselves, and the ResNet paper for the multiply-adds of both VGGs. Where they differ, the last column gives the
+# reason.
 
 # %%
 PRINTED = {  # millions of parameters, millions of multiply-adds; None: the source does not say
@@ -715,7 +717,7 @@ family = {
     "ResNets": ("resnet20", "resnet110", "resnet34", "resnet50"),
     "after": ("preactresnet164", "densenet_bc100", "densenet121", "resnet20_fpn"),
 }
-aside = {  # where names would lie upon each other
+aside = {  # where names would overlap
     "resnet34": ((-4, -15), "left"),
     "densenet121": ((-8, 4), "right"),
     "resnet110": ((8, 3), "left"),
@@ -750,18 +752,20 @@ axes.legend(frameon=False, loc="upper left")
 plt.show()
 
 # %% [markdown]
-# (Below 300 million multiply-adds: nets for 32×32 images. Above 700: for 224×224.) Deeper did not come from computing
-# more. VGG stands in the far corner with 19 layers; ResNet-50 and DenseNet-121, to the left and below, have many more.
+# (Networks below 300 million multiply-adds are for 32×32 images, those above 700 million for 224×224.) Deeper networks
+# did not need more computation. VGG with its 19 layers is in the upper right corner; ResNet-50 and DenseNet-121, below
+# it and to the left, have many more layers.
 #
-# ## What to take along
+# ## Summary
 #
-# - Correcting is easier than computing: multigrid solves for the residual, VLAD and Fisher vectors describe by it.
-# - VGG's parameters sit in its linear layers, its work in its convolutions. 1×1 convolutions (Network in Network,
-#   GoogLeNet) and averages over maps made room for depth: ResNet-34 computes a fifth of VGG-19.
-# - Highway: T = 0 passes x, T = 1 is the plain layer. Half-open gates lose gradient; a residual block adds both in
-#   full.
-# - Pre-activation leaves nothing behind the addition. DenseNet concatenates: its backward cuts gy in two, where an
-#   addition hands all of it to both. A pyramid adds across resolutions.
-# - A count is only as good as what it says it counts: with linear layers or without, which stride, which shortcut.
+# - Correcting is easier than computing: multigrid solves for the residual, and VLAD and Fisher vectors describe images
+#   by it.
+# - VGG's parameters are in its linear layers, its work is in its convolutions. 1×1 convolutions (Network in Network,
+#   GoogLeNet) and averages over maps made depth affordable: ResNet-34 needs a fifth of the computation of VGG-19.
+# - Highway: T = 0 passes x, T = 1 is the plain layer. Half-open gates lose some of the gradient; a residual block adds
+#   both parts in full.
+# - With pre-activation nothing follows the addition. DenseNet concatenates: its backward splits gy in two, whereas an
+#   addition passes all of gy to both sides. A pyramid adds across resolutions.
+# - A count is only useful if you know what was counted: with linear layers or without, which stride, which shortcut.
 #
 # Next: [13 · making it fast](13_making_it_fast.ipynb): the same sums, ten thousand times faster.

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 13 · making it fast
 #
-# At the end you know why one and the same sum can take a second or ten microseconds, what sets the limit, and where
-# the time of a training step goes. Every rung of the ladder is measured on your own machine.
+# At the end you know why the same sum can take a second or ten microseconds, what sets the limit, and where the time of
+# a training step goes. You have measured every rung of the ladder on your own machine.
 #
 # *40 minutes. Before it: [05](05_convolution.ipynb), [07](07_batch_norm.ipynb).*
 
@@ -24,22 +24,22 @@ from tinyres.threads import using_threads
 from tinyres_kernels import array, cpu, reference
 from tinyres_kernels.array.conv2d import slide
 from tinyres_kernels.cpu import conv2d as compiled_conv2d
-from tinyres_kernels.cpu import memory, tile, winograd
+from tinyres_kernels.cpu import conv2d_tile, conv2d_winograd, memory
 from tinyres_kernels.cpu.conv2d import channels_last
-from tinyres_kernels.cpu.conv2d import slide as slide_tile
+from tinyres_kernels.cpu.conv2d_direct import direct_conv2d
 from tinyres_kernels.numba_cuda.conv2d import product as gpu_product
 
 # %% tags=["sizes"] quick="LAYER_BATCH, BATCH, REPEATS, SIDE, LARGE, MODEL = 2, 4, 2, 4, 2**22, 'resnet8'"
-LAYER_BATCH = 16  # images for one layer: so few that a call is over before the system gives the processor to others
+LAYER_BATCH = 16  # images for one layer: so few that a call is rarely interrupted by another program
 BATCH = 64  # images for a training step
-REPEATS = 30  # of each measurement; the fastest counts, for other programs can only slow it down
+REPEATS = 30  # of each measurement; the fastest counts, because other programs can only slow it down
 SIDE = 4  # of the small image for the slowest rung
-LARGE = 2**25  # bytes of the arrays for memory's speed; two are more than most caches hold
+LARGE = 2**25  # bytes of the arrays for the speed of memory; two of them are larger than most caches
 MODEL = "resnet20"
 
 
 def fastest(call, repeats=None):
-    """Seconds of the fastest call, after one that does not count: it compiles, and fills the caches."""
+    """Seconds of the fastest call. A first call, which compiles and fills the caches, does not count."""
     call()
     taken = []
     for _ in range(repeats or REPEATS):
@@ -52,16 +52,17 @@ def fastest(call, repeats=None):
 # %% [markdown]
 # ## One layer
 #
-# Nearly all the work of a ResNet is in its 3×3 convolutions. We take one of ResNet-20's second stage, 32 to 32
-# channels on 16×16 maps, and follow it from the definition to the processor's limit. How much there is to do, we count
-# in multiply-adds. A layer of the first stage for you:
+# Nearly all the work of a ResNet is in its 3×3 convolutions. We take one from ResNet-20's second stage, 32 to 32
+# channels on 16×16 maps, and make it faster step by step, from the definition to the processor's limit. We count the
+# work in multiply-adds. Here is a layer of the first stage for you:
 
 # %%
 answer = None  # your number
 check.multiply_adds(answer)
 
 # %% [markdown]
-# The second stage has half the map in both directions, and twice the channels. What does that do to the cost?
+# In the second stage the map has half the height and half the width, and there are twice as many channels. How does
+# this change the cost?
 
 # %%
 answer = None  # your ratio
@@ -83,13 +84,13 @@ print(f"{work(x[:1], w):,} for one image")
 # %% [markdown]
 # ## Rung 0: the definition
 #
-# `reference/` says what a convolution *is*, in loops. Every other rung is tested equal to it.
+# `reference/` defines what a convolution *is*, with loops. Tests compare every other rung with it.
 
 # %%
 print(inspect.getsource(reference.conv2d))
 
 # %% [markdown]
-# A processor core runs at some 3 billion cycles a second. How many multiply-adds a second do you expect of these
+# A processor core runs at about 3 billion cycles per second. How many multiply-adds per second do you expect from these
 # loops? We give them a small piece of one image.
 
 # %% tags=["varies"]
@@ -101,13 +102,13 @@ print(f"one training step of ResNet-20: {step / speed['loops'] / 3600:.1f} hours
 print(f"thirty epochs of CIFAR-10:      {30 * 390 * step / speed['loops'] / 3600 / 24 / 365:.1f} years")
 
 # %% [markdown]
-# More than a thousand cycles for one multiplication and one addition. The rest is Python: looking up names, making
-# number objects, checking indices, again and again for each of them.
+# It takes more than a thousand cycles for one multiplication and one addition. The rest is Python: looking up names,
+# making number objects and checking indices, again for every multiply-add.
 #
 # ## Rung 1: fewer trips through Python
 #
-# NumPy's loops are compiled; each *call* costs a microsecond, whatever it does. So let each call do much. Nine places
-# in the kernel, nine matrix products of all pixels at once, added up:
+# NumPy's loops are compiled, but each *call* costs about a microsecond, however little it does. So each call should do
+# a lot. The kernel has nine places, so we add up nine matrix products, each of all pixels at once:
 
 
 # %%
@@ -129,8 +130,8 @@ print(np.allclose(by_places(small, w), expected, atol=1e-5))
 # %% [markdown]
 # ## Rung 2: one large product
 #
-# Better still is a single product. For that, the windows are written out below each other, a row for each output
-# pixel: **im2col**. What does that cost in memory?
+# A single product is even better. For this, the windows are written below each other, one row for each output pixel:
+# **im2col**. How much memory does this cost?
 
 # %%
 answer = None  # your number
@@ -138,7 +139,7 @@ check.im2col_memory(answer)
 
 
 # %% [markdown]
-# Now you: a convolution that is one product.
+# Now write a convolution that is one product.
 
 
 # %%
@@ -164,21 +165,21 @@ for name, rate in speed.items():
 # %% [markdown]
 # ## Why a matrix product is fast
 #
-# In a product of two n×n matrices every number is used n times. That is its secret: fetch a number once, use it often.
-# But the plain loop does not. For each multiply-add it fetches two numbers:
+# In a product of two n×n matrices every number is used n times. So a number can be fetched once and used many times.
+# But the plain loop does not do this. For each multiply-add it fetches two numbers:
 #
 #     for i: for j: for k:   Y[i, j] += A[i, k] · B[k, j]
 #
-# The cure is **tiles**. Take T×T blocks of A and B into fast memory, and do all T³ multiply-adds they allow before the
-# next ones come. How many fetches from slow memory remain?
+# The solution is to use **tiles**. Load T×T blocks of A and B into fast memory, and do all T³ multiply-adds that they
+# allow before you load the next ones. How many fetches from slow memory remain?
 
 # %%
 answer = None  # your number
 check.tile_fetches(answer)
 
 # %% [markdown]
-# Here is the procedure, with a meter on it. It is written as a GPU would go about it: a *block* of threads for each
-# tile of Y, each thread with its own sum, the two tiles in memory that the block's threads *share*.
+# Here is the procedure with a counter. It is written in the way a GPU works: a *block* of threads computes each tile of
+# Y, each thread has its own sum, and the two tiles are in memory that the threads of the block *share*.
 
 
 # %%
@@ -193,10 +194,10 @@ def tiled_product(A, B, T):
                 a = A[i : i + T, k : k + T].copy()  # into shared memory: each thread fetches one number of a,
                 b = B[k : k + T, j : j + T].copy()  # and one of b
                 fetched += a.size + b.size
-                # __syncthreads(): nobody begins before both tiles are there
+                # __syncthreads(): no thread begins before both tiles are there
                 for l in range(T):
                     sums += a[:, l : l + 1] * b[l]  # all threads: T multiply-adds each, from shared memory
-                # __syncthreads(): nobody overwrites a tile that others still read
+                # __syncthreads(): no thread overwrites a tile that others still read
             Y[i : i + T, j : j + T] = sums
     return Y, fetched
 
@@ -209,32 +210,34 @@ for T in (2, 4, 8, 16, 32, 64):
     print(f"T = {T:2}: {fetched / n**3:.3f} numbers fetched for each multiply-add")
 
 # %% [markdown]
-# 2/T. With tiles of 16×16, slow memory has an eighth of a number to deliver for each multiply-add, instead of two.
+# The number is 2/T. With tiles of 16×16, slow memory has to deliver an eighth of a number for each multiply-add,
+# instead of two.
 #
-# And this is how it looks on a GPU, from the rung `numba_cuda`. You know every line. What is new is only that `row`
-# and `column` are the thread's own (TILE is 16), and that A, the windows of an image, is never written down: `a_at`
-# finds its numbers when they are needed.
+# Here is the same on a GPU, from the rung `numba_cuda`. You know every line. Only two things are new: each thread has
+# its own `row` and `column` (TILE is 16), and A, the windows of an image, is never stored: `a_at` finds its numbers
+# when they are needed.
 
 # %%
 print(inspect.getsource(gpu_product))
 
 # %% [markdown]
-# (The other rung for GPUs, `gpu/`, is CUDA C++ and serves CuPy's arrays. Its tiles are larger, and each of its threads
-# computes 8×8 numbers in registers instead of one. Neither rung is needed here, nor is a GPU.)
+# (The other rung for GPUs, `gpu/`, is written in CUDA C++ and works on CuPy's arrays. Its tiles are larger, and each of
+# its threads computes 8×8 numbers in registers instead of one. You need neither rung here, and no GPU.)
 #
-# That last step is one level further down: from shared memory to registers. A processor has it, too. Its fastest
-# memory are its registers: 32 of them, 16 numbers each, with AVX-512. Loading is an instruction; so what counts there
-# is loads for each multiply-add *instruction*. This is how the compiled rung's documentation tells it:
+# This last step applies tiles once more, one level further down: from shared memory to registers. It also works on a
+# processor. The fastest memory of a processor is its registers: with AVX-512 it has 32 of them, with 16 numbers each. A
+# load is an instruction, so there we count loads per multiply-add *instruction*. The documentation of the compiled rung
+# explains it:
 
 # %%
-print(inspect.getdoc(tile).split("**How it is written.**")[0])
+print(inspect.getdoc(conv2d_tile).split("**How it is written.**")[0])
 
 # %% [markdown]
 # ## Rung 3: compiled
 #
-# `cpu/` is Python that numba compiles for this very processor. That happens at the first call and takes its time, some
-# 20 seconds for all kernels of a training step; the results are kept on disk, so it happens once. (If you have trained
-# in lesson 10, most of it is done.)
+# `cpu/` is Python that numba compiles for your processor. This happens at the first call and takes some 20 seconds for
+# all kernels of a training step. The results are kept on disk, so it happens only once. (If you have trained in lesson
+# 10, most of it is done.)
 
 # %% tags=["varies"]
 print("The first call compiles." if must_compile() else "Kernels have been compiled here before.")
@@ -245,8 +248,8 @@ print(f"the first call took {first:.2f} s, later ones {1e6 * second:.0f} µs")
 
 
 # %% [markdown]
-# Look at the tile again: a vector is 16 neighbouring output channels. So channels must lie side by side in memory:
-# NHWC, while shapes stay NCHW for us. The kernels hand out such arrays, and ops keep the order.
+# Look at the tile again: a vector holds 16 neighbouring output channels. So channels must be adjacent in memory, in the
+# order NHWC, while the shapes that we see stay NCHW. The kernels return such arrays, and ops keep the order.
 
 # %%
 y = compiled_conv2d(x[:2], w, (1, 1), (1, 1))
@@ -255,30 +258,32 @@ print("shape", y.shape, "  bytes to the next (image, channel, row, column):", y.
 # %% [markdown]
 # ## Rung 4: fewer multiplications
 #
-# Can there be anything beyond all multiply-adds at the processor's full speed? Yes: not doing them.
+# Can we be faster than doing all multiply-adds at the processor's full speed? Yes, by doing fewer of them.
 #
-# Take a row: six neighbouring numbers x, three weights w, four outputs y. That is 12 multiplications. But read x and w
-# as coefficients of polynomials: a product of polynomials is known from its values at enough points, six of them here,
-# and at a point it takes *one* multiplication. This is Winograd's algorithm F(4, 3):
+# Take a row with six neighbouring numbers x, three weights w and four outputs y. This needs 12 multiplications. But we
+# can read x and w as coefficients of polynomials. A product of polynomials is determined by its values at enough
+# points, six of them here, and each value takes *one* multiplication. This is Winograd's algorithm F(4, 3):
 #
 # $$y = \text{OUTPUT} \left( (\text{KERNEL}\, w) \odot (\text{INPUT}\, x) \right)$$
 #
-# The three matrices are in `cpu/winograd.py`. (PAIRS, a detail, turns even and odd parts into values at ±a and ±b.)
+# The three matrices are in `cpu/conv2d_winograd.py`. (PAIRS, a detail, turns even and odd parts into values at ±α
+# and ±β.)
 
 # %%
-PAIRS, INPUT, KERNEL, OUTPUT = (np.array(m) for m in (winograd.PAIRS, winograd.INPUT, winograd.KERNEL, winograd.OUTPUT))
+MATRICES = "PAIRS", "INPUT", "KERNEL", "OUTPUT"
+PAIRS, INPUT, KERNEL, OUTPUT = (np.array(getattr(conv2d_winograd, name)) for name in MATRICES)
 row, weights = draws.standard_normal(6), draws.standard_normal(3)
 products = (PAIRS @ KERNEL @ weights) * (PAIRS @ INPUT @ row)  # 6 multiplications
 print("Winograd, 6 products: ", np.round(OUTPUT @ PAIRS @ products, 6))
 print("directly, 12 products:", np.round([row[k : k + 3] @ weights for k in range(4)], 6))
 
 # %% [markdown]
-# In two dimensions it is applied to rows and to columns: 6·6 = 36 multiplications for 4×4 outputs, instead of 16·9 =
-# 144. A quarter. The transforms are not free, but they are shared: INPUT's by all output channels, KERNEL's by all
-# images.
+# In two dimensions it is applied to rows and to columns. This takes 6·6 = 36 multiplications for 4×4 outputs instead of
+# 16·9 = 144, a quarter. The transforms are not free, but they are shared: INPUT's by all output channels, and KERNEL's
+# by all images.
 #
-# What is the price? Ask for the gradient of a single output pixel. By the definition, 9 values of x get something in
-# each channel, and all others exactly nothing.
+# What is the price? Compute the gradient of a single output pixel. By the definition, 9 values of x in each channel get
+# a gradient, and all others get exactly 0.
 
 # %% tags=["varies"]
 gy = np.zeros((1, 32, 16, 16), np.float32)
@@ -290,24 +295,25 @@ for name, rung in (("array", array), ("cpu", cpu)):
     print(f"{name:6} {pixels:2} pixels get a gradient; the largest outside of the window is {g.max():.0e}")
 
 # %% [markdown]
-# Winograd's sums cancel where they should, but in float32 only to seven digits: what should be 0 is a ten-millionth.
-# For training that is nothing. But whoever looks for exact zeros, as a picture of what an output sees, takes `array`.
+# Winograd's sums cancel where they should, but in float32 only to seven digits: where the result should be 0, it is
+# about a ten-millionth. For training this does not matter. But if you need exact zeros, for example to draw what an
+# output sees, use `array`.
 #
 # ## The ladder
 #
-# Now all rungs on the same layer. The roof is a loop of multiply-adds that never leaves the registers: no program on
-# this machine can do more of them. Predict: how near to it does each rung come?
+# Now we run all rungs on the same layer. The roof is a loop of multiply-adds that never leaves the registers: no
+# program on this machine can do more of them per second. Make a prediction: how close does each rung come to the roof?
 
 
 # %%
 def by_tile(x, w):
-    """The compiled rung with all multiplications: what it does for kernels that Winograd does not cover."""
+    """The compiled rung with all multiplications, as it computes kernels that Winograd does not cover."""
     y = memory.empty((len(x), x.shape[2], x.shape[3], len(w)), x.dtype)
-    slide_tile(channels_last(x), w, y, x.shape[2:], (1, 1), (1, 1))
+    direct_conv2d(channels_last(x), w, y, x.shape[2:], (1, 1), (1, 1))
     return y.transpose(0, 3, 1, 2)
 
 
-nhwc = channels_last(x).transpose(0, 3, 1, 2)  # as it comes from the layer before
+nhwc = channels_last(x).transpose(0, 3, 1, 2)  # as the previous layer returns it
 assert np.allclose(by_tile(nhwc, w), array.conv2d(x, w, (1, 1), (1, 1)), atol=1e-4)
 assert np.allclose(compiled_conv2d(nhwc, w, (1, 1), (1, 1)), array.conv2d(x, w, (1, 1), (1, 1)), atol=1e-4)
 
@@ -333,19 +339,21 @@ tidy(axes, title, "billion multiply-adds of the definition, a second")
 plt.show()
 
 # %% [markdown]
-# Five orders of magnitude, one sum. Winograd may pass the roof, for it is counted by what the definition would do.
+# The same sum differs by five orders of magnitude in speed. Winograd may be above the roof, because we count the
+# multiply-adds of the definition.
 #
-# Which of these steps was Python's doing? Only the first: from loops to array code. From there on it is memory, and in
-# the end arithmetic.
+# Which of these steps had to do with Python? Only the first, from loops to array code. After that, the limit is memory,
+# and in the end arithmetic.
 #
 # ## The roofline
 #
-# How do you know what limits a computation? Count what it computes, and what it moves. Their ratio is the **arithmetic
-# intensity**: operations for each byte. Then there are two roofs (Williams, Waterman and Patterson 2009):
+# How do you know what limits a computation? Count its operations and the bytes that it moves. Their ratio is the
+# **arithmetic intensity**, in operations per byte. Then there are two roofs (Williams, Waterman and Patterson 2009):
 #
 # $$\text{speed} \le \min(\text{peak},\ \text{intensity} \cdot \text{bandwidth})$$
 #
-# For our layer, operations are 2 for a multiply-add, and the bytes are x, w and y, once each. For ReLU?
+# For our layer there are 2 operations per multiply-add, and the bytes are those of x, w and y, once each. What is it
+# for ReLU?
 
 # %%
 answer = None  # your letter
@@ -363,14 +371,14 @@ intensity["convolution"] = intensity_of_conv(x, w)
 print({name: round(value, 2) for name, value in intensity.items()})
 
 # %% [markdown]
-# Hundreds of times as many operations a byte. Now measure both roofs, and all three ops. For ReLU and addition we take
-# arrays larger than the caches.
+# The convolution has hundreds of times as many operations per byte. Now we measure both roofs and all three ops. For
+# ReLU and addition we use arrays that are larger than the caches.
 
 # %% tags=["varies"]
 long, longer = (draws.standard_normal((LARGE // 4 // 2**14, 16, 32, 32), np.float32) for _ in range(2))
 ops = {"ReLU": lambda: cpu.relu(long), "addition": lambda: cpu.add(long, longer)}
 measured, bandwidth = {"convolution": 2 * speed["tiles in registers"], "ReLU": 0.0, "addition": 0.0}, 0.0
-for _ in range(REPEATS):  # in turns, so that all share the machine's good moments
+for _ in range(REPEATS):  # in turns, so that all have the same chance of a quiet moment
     bandwidth = max(bandwidth, machine.copy_bandwidth(threads, LARGE, 2) * 1e9)
     for name, op in ops.items():
         measured[name] = max(measured[name], long.size / fastest(op, 2))
@@ -394,21 +402,21 @@ plt.show()
 print(f"The roofs meet at {ridge:.0f} operations for each byte. Tiles must be {4 * ridge:.0f} wide to get there.")
 
 # %% [markdown]
-# Tiles again: 2/T numbers of 4 bytes for each multiply-add are T/4 operations for each byte. That is what tiles are
-# for: they carry a computation to the right, as far as it has numbers to use again. A convolution has. A ReLU has
-# none.
+# Tiles appear here again: 2/T numbers of 4 bytes per multiply-add are T/4 operations per byte. This is the purpose of
+# tiles: they move a computation to the right, as far as its numbers can be used again. In a convolution they can. In a
+# ReLU they cannot.
 #
-# On the left nothing helps but moving less: however clever, a ReLU goes no faster than its bytes. On the right every
-# instruction counts. (Memory's roof is measured by copying; an op may come out a little above it.)
+# On the left, only moving fewer bytes helps: no ReLU can be faster than its bytes can be moved. On the right, every
+# instruction counts. (The memory roof is measured by copying, so an op may come out a little above it.)
 #
 # ## Fusing: one trip instead of three
 #
-# A residual block ends in relu(batch_norm(x) + r). As three ops: batch norm reads x for its statistics, reads it again
-# and writes; the addition reads two and writes; ReLU reads and writes. Eight arrays pass. What has to pass, at least,
-# if it is all done while a value is in a register?
+# A residual block ends in relu(batch_norm(x) + r). With three ops, batch norm reads x for its statistics, reads it
+# again and writes its output; the addition reads two arrays and writes one; ReLU reads one and writes one. So eight
+# arrays are moved. How many must be moved, at least, if everything is done while a value is in a register?
 #
-# x for the statistics, x again, r, and y: four. `tinyres.unfused()` keeps the ops apart. So, how much faster do you
-# expect the fused op to be?
+# Four must be moved: x for the statistics, x again, r, and y. `tinyres.unfused()` keeps the ops separate. How much
+# faster do you expect the fused op to be?
 
 # %% tags=["varies"]
 maps = Tensor(draws.standard_normal((BATCH, 16, 32, 32), np.float32))
@@ -432,12 +440,12 @@ print(f"apart {1e3 * apart:.2f} ms, fused {1e3 * fused:.2f} ms: {apart / fused:.
 print("same result:", np.allclose(ending_apart().data, ending().data, atol=1e-6))
 
 # %% [markdown]
-# A fused op is an op of its own, with its own backward written by hand, and tested equal to the three.
+# A fused op is an op of its own, with its own hand-written backward. Tests compare it with the three separate ops.
 #
-# ## Memory that is not fresh
+# ## Reusing memory
 #
-# There is a cost that no formula shows. Fresh memory comes from the system page by page, at the first touch, filled
-# with zeros. Write the same array into fresh and into used memory:
+# There is a cost that no formula shows. The system provides new memory page by page, at the first access, filled with
+# zeros. Let us write the same array into new memory and into used memory:
 
 # %% tags=["varies"]
 used = np.empty_like(long)
@@ -446,8 +454,8 @@ used_ms = 1e3 * fastest(lambda: np.copyto(used, longer))
 print(f"{long.nbytes / 2**20:.0f} MiB, into fresh memory {fresh_ms:.1f} ms, into used memory {used_ms:.1f} ms")
 
 # %% [markdown]
-# A training step needs arrays of the same sizes every time. So the compiled rung lends its buffers: when the last
-# array on one is gone, it comes back, and is lent again.
+# A training step needs arrays of the same sizes every time. So the compiled rung lends its buffers: when the last array
+# that uses a buffer is gone, the buffer is returned and can be lent again.
 
 # %%
 print(inspect.getsource(memory.Loan))
@@ -456,14 +464,14 @@ print(inspect.getsource(memory.Loan))
 first = memory.empty((256, 1024), np.float32)
 address = first.ctypes.data
 del first
-second = memory.empty((1024, 256), np.float32)  # another shape, as many bytes
+second = memory.empty((1024, 256), np.float32)  # another shape with the same number of bytes
 print("the same memory again:", second.ctypes.data == address)
 
 # %% [markdown]
 # ## Threads
 #
-# Images do not depend on each other: each thread takes its share. Which gains more from a second core, the convolution
-# or the addition?
+# Images do not depend on each other, so each thread takes some of them. Which gains more from a second core, the
+# convolution or the addition?
 
 # %% tags=["varies"]
 many = channels_last(np.concatenate([x] * 4)).transpose(0, 3, 1, 2)
@@ -477,14 +485,14 @@ for count, (conv, add) in taken.items():
     print(f"threads: {count:2}   convolution {1e3 * conv:6.2f} ms   addition {1e3 * add:6.2f} ms")
 
 # %% [markdown]
-# Cores bring their own registers, but they share the memory. On a quiet machine the convolution gains nearly all that
-# there is to gain; the addition, as soon as one core saturates the memory, nothing. Where other programs hold the
-# second core, a second thread gains nothing, or loses: it is waited for.
+# Each core has its own registers, but all cores share the memory. On a quiet machine the convolution becomes nearly
+# twice as fast. The addition gains nothing as soon as one core saturates the memory. If other programs use the second
+# core, a second thread gains nothing or even costs time, because the first must wait for it.
 #
 # ## Where the time goes
 #
-# Now the whole: a training step. `tinyres.profile` takes the time of every op, forward and backward. Predict first:
-# which share have the convolutions?
+# Now we look at a whole training step. `tinyres.profile` measures the time of every op, forward and backward. Make a
+# prediction first: what fraction of the time do the convolutions take?
 
 # %% tags=["varies"]
 tinyres.manual_seed(0)
@@ -506,7 +514,7 @@ for _ in range(max(2, REPEATS // 4)):
     with tinyres.profile() as profile:
         train_step()
     profiles.append(profile)
-profile = min(profiles, key=lambda profile: profile.seconds)  # the least disturbed
+profile = min(profiles, key=lambda profile: profile.seconds)  # the one with the least disturbance
 print(profile)
 
 # %% tags=["varies"]
@@ -522,20 +530,22 @@ axes.legend(frameon=False, loc="lower right")
 plt.show()
 
 # %% [markdown]
-# Two things to read from it. Backward takes about twice as long as forward: two gradients for each convolution. And
-# the better the convolutions got, the more the rest counts: with the loops of rung 0 batch norm would not be seen in
-# this picture at all. (This is Amdahl's law: what you do not speed up sets the limit.) That is why fusing paid.
+# This shows two things. Backward takes about twice as long as forward, because each convolution has two gradients. And
+# the faster the convolutions become, the more the rest matters: with the loops of rung 0, batch norm would not be
+# visible in this picture at all. (This is Amdahl's law: the part that you do not speed up sets the limit.) That is why
+# fusing is worthwhile.
 #
-# `tinyres bench` measures all of it with more patience, beside torch where that is installed.
+# `tinyres bench` measures all of it with more patience; `python -m bench torch`, in a checkout, compares with torch.
 #
-# ## What to take along
+# ## Summary
 #
-# - The slow path is the definition; every faster one is tested equal to it. Measure, then change, then measure again.
-# - First get out of Python's loops; then use each number often while it is near: tiles in registers, in caches, in a
-#   GPU's shared memory. T×T tiles fetch 2/T numbers for a multiply-add.
-# - Winograd does a quarter of the multiplications, and pays with rounding errors two to three times as large.
-# - Operations for each byte decide: convolution computes, ReLU and batch norm wait for memory. So fuse them, and use
-#   memory again.
+# - The slow path is the definition, and every faster path is tested against it. Measure, then change, then measure
+#   again.
+# - First get out of Python's loops. Then use each number many times while it is close: tiles in registers, in caches,
+#   in a GPU's shared memory. T×T tiles fetch 2/T numbers per multiply-add.
+# - Winograd does a quarter of the multiplications. Its price is rounding errors that are two to three times as large.
+# - The operations per byte decide what limits an op: a convolution computes, while ReLU and batch norm wait for memory.
+#   So fuse them, and reuse memory.
 #
-# That was the last lesson. Go on with the [experiments](../docs/labs.md), with `tinyres course` for what is unsolved,
-# or with [the list of lessons](README.md).
+# This was the last lesson. Continue with the [experiments](../docs/labs.md), with `tinyres course`, which lists the
+# unsolved exercises, or with [the list of lessons](README.md).

@@ -1,11 +1,11 @@
 """The lessons' notebooks, made from their sources: python tutorials/build.py [NN ...]
 
-A lesson is NN_name.py, in jupytext's percent format. This executes it and writes NN_name.ipynb with its outputs beside
-it, the lesson's picture into pictures/, and for all lessons together the index, README.md. What a cell may be tagged:
+A lesson is NN_name.py, in jupytext's percent format. This program executes it and writes NN_name.ipynb with its outputs
+next to it, the lesson's picture into pictures/, and the index of all lessons, README.md. A cell can have these tags:
 
-    sizes     sets what costs time. Its metadata quick="EPOCHS = 1" says what the tests put behind it
-    varies    its output is another one each time, or on each machine: timings, and what long training ends with
-    picture   its figure stands for the lesson in the index; one cell in each lesson
+    sizes     it sets what costs time. Its metadata quick="EPOCHS = 1" is a cell that the tests insert after it
+    varies    its output differs from run to run or between machines: timings, and the results of long training
+    picture   its figure represents the lesson in the index; each lesson has one such cell
 """
 
 from __future__ import annotations
@@ -35,21 +35,22 @@ KERNEL = {
 INDEX = """\
 # The lessons
 
-Each is a notebook that reads here as it is, with its pictures and numbers, and runs in JupyterLab, VS Code or Colab:
+Each lesson is a notebook. You can read it here, with its pictures and numbers, or run it in JupyterLab, VS Code or
+Colab:
 
 ```sh
 pip install -e ".[tutorials]" && jupyter lab tutorials
 ```
 
-They build on each other in this order. None needs the network, a graphics card or more than a minute of computing.
-Their exercises answer back: `tinyres course` shows what you have solved. Words that are new are in the
-[glossary](../docs/glossary.md), in English and Chinese.
+They build on each other in this order. None needs a network connection, a graphics card or more than a minute of
+computing. Their exercises check your answer, and `tinyres course` shows what you have solved. The
+[glossary](../docs/glossary.md) explains new terms in English and Chinese.
 
 """
 
 
 class Head(NamedTuple):
-    """What a lesson's first cell says of it.
+    """What the first cell of a lesson says about it.
 
     prerequisites: Markdown, links to other lessons, or "nothing".
     """
@@ -66,9 +67,9 @@ def sources() -> list[Path]:
 
 
 def read(source: Path, quick: bool = False) -> NotebookNode:
-    """The notebook that a source describes, without outputs. Ids follow from what is in the cells, so they stay.
+    """The notebook that a source describes, without outputs. A cell's id is a hash of its contents, so it is stable.
 
-    quick: with the small sizes that the tests use.
+    quick: use the small sizes of the tests.
     """
     notebook = jupytext.read(source, fmt="py:percent")
     notebook.metadata = NotebookNode(KERNEL)
@@ -87,11 +88,11 @@ def read(source: Path, quick: bool = False) -> NotebookNode:
 
 
 def execute(notebook: NotebookNode) -> None:
-    """Run all cells in a fresh kernel, as nobody in particular: no exercise is solved yet, and none will be."""
+    """Run all cells in a new kernel, as a new learner: no exercise is solved, and no progress is recorded."""
     with tempfile.TemporaryDirectory() as folder:
         client = NotebookClient(notebook, timeout=PATIENCE, resources={"metadata": {"path": str(FOLDER)}})
         environment = {**os.environ, "TINYRES_COURSE": str(Path(folder, "course.json"))}
-        environment.pop("MPLBACKEND", None)  # figures belong into the notebook, whatever the terminal prefers
+        environment.pop("MPLBACKEND", None)  # figures go into the notebook, whatever backend the terminal uses
         client.execute(env=environment)
     notebook.metadata = NotebookNode(KERNEL)  # the kernel has added its version
     for cell in notebook.cells:
@@ -101,7 +102,7 @@ def execute(notebook: NotebookNode) -> None:
 
 
 def joined(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
-    """Pieces of printed text that follow each other, as one: how they were cut is chance."""
+    """Join consecutive pieces of printed text: where they were cut is random."""
     whole: list[NotebookNode] = []
     for output in outputs:
         if output.output_type == "stream" and whole and whole[-1].get("name") == output.name:
@@ -112,7 +113,7 @@ def joined(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
 
 
 def head(notebook: NotebookNode) -> Head:
-    """ValueError: the first cell does not say it in the form that the index needs."""
+    """Read the first cell. ValueError: it does not have the form that the index needs."""
     text = notebook.cells[0].source
     form = r"# (\d\d) · (.+?)\n\n(.+)\n\n\*(\d+) minutes\. Before it: (.+)\.\*"
     found = re.fullmatch(form, text, re.DOTALL)
@@ -126,7 +127,7 @@ def head(notebook: NotebookNode) -> Head:
 
 
 def picture(notebook: NotebookNode) -> bytes:
-    """The PNG of the cell tagged picture. ValueError: there is not exactly one."""
+    """The PNG of the cell with the tag picture. ValueError: there is not exactly one."""
     images = [
         output.data["image/png"]
         for cell in notebook.cells
@@ -140,7 +141,7 @@ def picture(notebook: NotebookNode) -> bytes:
 
 
 def index() -> str:
-    """README.md."""
+    """The text of README.md."""
     rows = ["| | lesson | minutes | before it |", "| --- | --- | ---: | --- |"]
     for source in sources():
         this = head(read(source))

@@ -6,5 +6,5 @@
     numba_cuda/  convolution for a GPU, in Python compiled with numba
     gpu/         everything for a GPU, in CUDA C++
 
-Kernels know arrays and ints and nothing of tinyres. What each function takes is written in `reference/`.
+Kernels know arrays and ints and nothing of tinyres. contract.py says what each function takes and gives.
 """

@@ -2,13 +2,10 @@
 
 import pytest
 
-from tinyres_kernels.cpu import elements
-
 
 @pytest.fixture(params=["reference", "array", "cpu"], scope="module")
-def rung(request):
-    """Forces a rung of kernels, the compiled ones for small arrays too: they would leave those to the array rung."""
+def rung(request, compiled_kernels_take_small_arrays):
+    """Each of these rungs of kernels, in turn."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TINYRES_KERNELS", request.param)
-        patch.setattr(elements, "LEAST_BYTES", 1)
         yield request.param

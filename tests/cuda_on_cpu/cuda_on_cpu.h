@@ -11,13 +11,11 @@
 #include <setjmp.h>
 #include <ucontext.h>
 
-#include <algorithm>
+// No <algorithm>, <functional> or <random>: with them every library would take half as long again to compile.
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <functional>
-#include <random>
 #include <utility>
 #include <vector>
 
@@ -54,7 +52,8 @@ inline thread_local std::vector<Fiber> fibers;
 inline thread_local std::vector<uint64_t> exchanged;  // what the threads of a warp show each other
 inline thread_local std::vector<unsigned char> shared;
 inline thread_local jmp_buf scheduler;
-inline thread_local const std::function<void()>* kernel;
+inline thread_local void (*kernel)(void** arguments);
+inline thread_local void** arguments;
 inline thread_local int current;
 inline thread_local int order = FORWARD;
 inline thread_local unsigned seed = 0;
@@ -69,7 +68,7 @@ inline void wait(State at, int barrier) {
 
 inline void begin() {
     for (;;) {  // a fiber is made once, and serves in one block after the other
-        (*kernel)();
+        kernel(arguments);
         wait(DONE, 0);
     }
 }
@@ -117,6 +116,14 @@ inline void make_fibers(int threads) {
 
 inline void begin_mma(int threads);
 
+// A random order (Fisher & Yates), from the numbers of a linear congruential generator.
+inline void shuffle(std::vector<int>& turns, uint64_t& state) {
+    for (int left = turns.size(); left > 1; left--) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        std::swap(turns[left - 1], turns[(state >> 33) % left]);
+    }
+}
+
 inline void run_block() {
     const int threads = blockDim.x * blockDim.y * blockDim.z;
     if ((int)fibers.size() < threads) make_fibers(threads);
@@ -125,9 +132,9 @@ inline void run_block() {
     for (int t = 0; t < threads; t++) fibers[t].state = READY;
     std::vector<int> turns(threads);
     for (int t = 0; t < threads; t++) turns[t] = order == BACKWARD ? threads - 1 - t : t;
-    std::mt19937 draws(seed);
+    uint64_t draws = seed;
     for (;;) {
-        if (order == SHUFFLED) std::shuffle(turns.begin(), turns.end(), draws);
+        if (order == SHUFFLED) shuffle(turns, draws);
         for (int t : turns)
             if (fibers[t].state == READY) resume(t);
         if (release_warps(threads)) continue;
@@ -145,10 +152,11 @@ inline void run_block() {
     }
 }
 
-inline void launch(const int* grid, const int* block, size_t shared_bytes, const std::function<void()>& f) {
+inline void launch(const int* grid, const int* block, size_t shared_bytes, void (*f)(void**), void** given) {
     gridDim = {(unsigned)grid[0], (unsigned)grid[1], (unsigned)grid[2]};
     blockDim = {(unsigned)block[0], (unsigned)block[1], (unsigned)block[2]};
-    kernel = &f;
+    kernel = f;
+    arguments = given;
     shared.resize(shared_bytes);
     for (blockIdx.z = 0; blockIdx.z < gridDim.z; blockIdx.z++)
         for (blockIdx.y = 0; blockIdx.y < gridDim.y; blockIdx.y++)

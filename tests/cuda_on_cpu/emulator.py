@@ -138,7 +138,7 @@ def wrapper(name: str, types: Sequence[str]) -> str:
     given = ", ".join(f"*({kind}*)arguments[{k}]" for k, kind in enumerate(types))
     return (
         f'extern "C" void launch_{name}(const int* grid, const int* block, size_t shared, void** arguments) {{\n'
-        f"    cuda_on_cpu::launch(grid, block, shared, [=] {{ {name}({given}); }});\n}}"
+        f"    cuda_on_cpu::launch(grid, block, shared, [](void** arguments) {{ {name}({given}); }}, arguments);\n}}"
     )
 
 

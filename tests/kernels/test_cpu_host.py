@@ -54,7 +54,7 @@ from tinyres_kernels.cpu import host
 assert host.VECTOR_BYTES == int(sys.argv[1])
 import pytest
 
-raise SystemExit(pytest.main(["-q", "-p", "no:cacheprovider", "tests/kernels/test_cpu_conv2d.py"]))
+raise SystemExit(pytest.main(["-q", "-n", "0", "-p", "no:cacheprovider", "tests/kernels/test_cpu_conv2d.py"]))
 """
 
 

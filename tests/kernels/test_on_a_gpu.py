@@ -9,10 +9,11 @@ from kernels.test_tensor_cores import share
 import tinyres_kernels.array as array
 import tinyres_kernels.gpu as gpu
 from tinyres import Tensor, manual_seed, models, optim
-from tinyres.app.training.step import backpropagate
 from tinyres.data import Dataset, Loader
 from tinyres.nn import functional as F
 from tinyres.scale.captured import CapturedSteps
+from tinyres.scale.tables import table_of_draws, table_of_pixels
+from tinyres.train import train_step
 from tinyres_kernels.gpu.augment import augment
 from tinyres_kernels.gpu.launch import FOLDER
 
@@ -95,11 +96,9 @@ def test_recorded_steps_are_the_ordinary_ones():
     for epoch in range(2):
         steps.begin(epoch, 0, [0.05] * 3)
         for learnt, (x, y) in zip([*steps.run(2), *steps.run(1)], loader.epoch(epoch), strict=True):
-            optimizer.zero_grad()
-            loss, scores = backpropagate(here, Tensor(x), Tensor(y), 0.1)
-            optimizer.step()
-            np.testing.assert_allclose(learnt.loss, loss, rtol=1e-8)
-            assert learnt.correct == (scores.data.argmax(1) == y).sum()
+            wanted = train_step(here, optimizer, Tensor(x), Tensor(y), label_smoothing=0.1)
+            np.testing.assert_allclose(learnt.loss, wanted.loss, rtol=1e-8)
+            assert learnt.correct == wanted.correct
     for name, values in here.state_dict().items():
         np.testing.assert_allclose(there.state_dict()[name], values, rtol=1e-6, atol=1e-9, err_msg=name)
 
@@ -109,7 +108,7 @@ def test_recorded_batches_are_the_loaders_to_the_last_bit():
     images = draws.integers(0, 256, (40, 3, 32, 32), dtype=np.uint8)
     dataset = Dataset(images, draws.integers(0, 10, 40), tuple("abcdefghij"), "noise")
     loader = Loader(dataset, 16, shuffle=True, augment=True, mean=np.full(3, 0.4), std=np.full(3, 0.3))
-    arrays = images, dataset.labels.astype(np.int32), loader.draws(3), loader.pixel_table()
+    arrays = images, dataset.labels.astype(np.int32), table_of_draws(loader, 3), table_of_pixels(loader)
     for step, (x, y) in enumerate(loader.epoch(3)):
         there = augment(*map(on_gpu, arrays), on_gpu(np.array([step, 0], np.int32)), len(y))
         np.testing.assert_array_equal(there[0].get(), x)

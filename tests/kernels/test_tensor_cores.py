@@ -24,24 +24,18 @@ import tinyres_kernels.array as array
 import tinyres_kernels.gpu as gpu
 import tinyres_kernels.reference as reference
 from tinyres import Tensor, manual_seed
-from tinyres.device import using_products
-from tinyres.models.resnet import BasicBlock, Bottleneck, ResNet
+from tinyres.models.resnet import BasicBlock, ResNet
+from tinyres.models.resnet_imagenet import Bottleneck
 from tinyres.nn import functional as F
+from tinyres.scale.precision import using_products
 from tinyres_kernels.gpu import launch
 from tinyres_kernels.gpu.tile import tensor_core_memory
 
-pytestmark = emulator.needs_compiler
+pytestmark = [emulator.needs_compiler, pytest.mark.usefixtures("cuda_runs_here")]
 UNIT = {"tf32": 2.0**-11, "bf16": 2.0**-8}
 NUMBERS = {"tf32": 1, "bf16": 2}
 by_kind = pytest.mark.parametrize("kind", UNIT)
 original_load = launch.load
-
-
-@pytest.fixture(autouse=True, scope="module")
-def cuda_runs_here():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(launch, "load", emulator.load)
-        yield
 
 
 def share(kind, K):
@@ -206,7 +200,7 @@ def test_so_are_numbers_that_lie_askew(monkeypatch):
 
 # Of a factor whose numbers lie side by side along the depth, and of one where they lie across it.
 LAYOUT = """
-#include "tile_mma.cuh"
+#include "conv2d_tile_mma.cuh"
 struct Three { int one, two, three; };
 struct Along { using Row = Three; using Place = Three; static constexpr bool along_depth = true; };
 struct Across { using Row = Three; using Place = Three; static constexpr bool along_depth = false; };

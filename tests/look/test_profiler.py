@@ -1,4 +1,4 @@
-"""tinyres/look/profiler.py"""
+"""tinyres/look/profiler.py: times go to the right op, and the table shows them."""
 
 import threading
 
@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 
 import tinyres
-from tinyres import Tensor, autograd
+from tinyres import Tensor, modes
 from tinyres.look import profiler
 from tinyres.look.profiler import Row
 from tinyres.nn import functional as F
+from tinyres.nn import fused
 
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that moves only when told: `clock.now`, in seconds."""
+    """A clock that only moves when a test sets `clock.now`, in seconds."""
 
     class Clock:
         now = 100.0
@@ -24,7 +25,7 @@ def clock(monkeypatch):
 
 
 def slow(clock, name, forward, backward):
-    """An op that takes so many seconds."""
+    """An op that takes this many seconds."""
 
     class Slow(tinyres.Op):
         def forward(self, x):
@@ -66,8 +67,8 @@ def test_the_table(clock):
         "AnOpWithARatherLongName       1      250.00       500.00    75%  (1,)",
         "Short                         1      250.00         0.00    25%  (2, 1)",
         "───────────────────────────────────────────────────────────────────────────────",
-        "together                      2      500.00       500.00   100%",
-        "1000.00 of 1000.00 ms; the rest passed between the ops",
+        "total                         2      500.00       500.00   100%",
+        "1000.00 of 1000.00 ms; the rest was spent between the ops",
     ]
 
 
@@ -86,7 +87,7 @@ def test_a_real_step():
 def test_without_gradients_and_op_by_op():
     norm, x = tinyres.nn.BatchNorm2d(3), Tensor(np.ones((2, 3, 4, 4), "f4"))
     with tinyres.profile() as p, tinyres.no_grad(), tinyres.unfused():
-        F.batch_norm_relu(x, *norm.next_batch(x))
+        fused.batch_norm_relu(x, norm.next_batch(x))
     assert {row.op: row.backward_ms for row in p.rows()} == {"BatchNorm": 0, "ReLU": 0}
 
 
@@ -112,5 +113,5 @@ def test_over_after_an_error_and_in_other_threads():
         thread.start()
         thread.join()
         raise KeyError
-    assert autograd._mode.observers == ()
+    assert modes.mode.observers == ()
     assert p.rows() == [] and p.seconds > 0

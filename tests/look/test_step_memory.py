@@ -1,4 +1,4 @@
-"""tinyres/look/step_memory.py: the right bytes, each once, for any batch; and looking changes nothing."""
+"""tinyres/look/step_memory.py: it counts the right bytes, each once, for any batch, and does not change the model."""
 
 import copy
 import tracemalloc
@@ -26,7 +26,7 @@ class TestStepMemory:
         first, second = 4 * (12 * 100 + 100), 4 * (100 * 3 + 3)  # bytes of the two layers
         hidden, scores, loss = 4 * N * 100, 4 * N * 3, 4
         saved = hidden + scores + loss  # ReLU's output, which two ops save; softmax
-        fullest = 3 * hidden + second + loss  # ReLU has run backward: y, gy, gx, and what the layer after it left
+        fullest = 3 * hidden + second + loss  # ReLU has run backward: y, gy, gx, and the next layer's gradients
         assert step_memory(two_layers(), (3, 2, 2), N) == {
             "parameters": first + second,
             "running statistics": 0,
@@ -34,14 +34,14 @@ class TestStepMemory:
             "momentum": first + second,
             "one batch": 4 * N * 12 + 8 * N,
             "saved for backward": saved,
-            "under way": fullest - saved,
+            "temporary": fullest - saved,
         }
 
     @pytest.mark.parametrize("name", ["resnet8", "plain18", "resnet50"])
     def test_any_batch_follows_from_two_small_ones(self, name):
         model, shape = models.build(name), (3, 32, 32)
         held, alive = train_step(copy.deepcopy(model), shape, 5)
-        assert step_memory(model, shape, 5) == {**held, "under way": max(alive) - held["saved for backward"]}
+        assert step_memory(model, shape, 5) == {**held, "temporary": max(alive) - held["saved for backward"]}
 
     def test_as_much_as_numpy_allocates(self):
         model, shape, N = models.build("resnet8").train(), (3, 32, 32), 16
@@ -68,7 +68,7 @@ class TestStepMemory:
         single, double = (step_memory(model, (3, 8, 8), 4) for model in (models.resnet8(), models.resnet8().double()))
         labels = 8 * 4
         assert double["one batch"] - labels == 2 * (single["one batch"] - labels)
-        for what in ("parameters", "gradients", "momentum", "saved for backward", "under way"):
+        for what in ("parameters", "gradients", "momentum", "saved for backward", "temporary"):
             assert double[what] == 2 * single[what]
 
     def test_the_model_stays_as_it_is(self):
@@ -83,13 +83,13 @@ class TestStepMemory:
 class TestAlive:
     def test_a_piece_of_memory_counts_once(self):
         alive, array = Alive(known=[]), np.zeros((4, 6))
-        alive.look_at(array, array[1:].T, array.reshape(-1), 3, None)
+        alive.see(array, array[1:].T, array.reshape(-1), 3, None)
         assert alive.bytes == array.nbytes
 
     def test_it_counts_while_any_view_of_it_lives(self):
         alive, array = Alive(known=[]), np.zeros((4, 6))
         view = array[1:].T
-        alive.look_at(view)
+        alive.see(view)
         del array
         assert alive.bytes == 4 * 6 * 8
         del view
@@ -98,7 +98,7 @@ class TestAlive:
     def test_views_of_what_is_known_do_not_count(self):
         known = np.zeros((4, 6))
         alive = Alive(known=[known.T])
-        alive.look_at(known[2:])
+        alive.see(known[2:])
         assert alive.bytes == 0
 
 
@@ -107,7 +107,7 @@ def test_the_table():
     lines = memory_table(model, (3, 2, 2), 10_000).splitlines()
     memory = step_memory(model, (3, 2, 2), 10_000)
     assert lines[0] == "memory of a training step: batches of 10000, SGD with momentum"
-    assert [line[:18].strip() for line in lines[2:10]] == [*memory, "together"]
+    assert [line[:18].strip() for line in lines[2:10]] == [*memory, "total"]
     assert lines[6].split() == ["one", "batch", "0.53", "MiB"]  # 10,000 · (12 · 4 + 8) bytes
     assert float(lines[9].split()[1]) == pytest.approx(sum(memory.values()) / 2**20, abs=0.005)
     assert lines[10].startswith("Counted: ")

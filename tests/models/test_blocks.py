@@ -8,7 +8,8 @@ import pytest
 import tinyres
 from tinyres import Tensor
 from tinyres.models.plain import PlainBlock
-from tinyres.models.resnet import BasicBlock, Bottleneck, make_shortcut
+from tinyres.models.resnet import BasicBlock, make_shortcut
+from tinyres.models.resnet_imagenet import Bottleneck
 from tinyres.nn import Conv2d, Identity, Sequential
 
 BLOCKS = [  # block, channels in, width, stride, and shortcut where there is one

@@ -9,7 +9,8 @@ from networks import images, losses
 
 from tinyres import Tensor, models
 from tinyres.look.summary import count_parameters, layers
-from tinyres.models.resnet import BasicBlock, Bottleneck, ImageNetResNet, ResNet, cifar_resnet
+from tinyres.models.resnet import BasicBlock, ResNet, cifar_resnet
+from tinyres.models.resnet_imagenet import Bottleneck, ImageNetResNet
 from tinyres.nn import functional as F
 
 NETWORKS = {  # parameters, millions of multiply-adds; for ImageNet as torchvision gives them for its weights

@@ -5,18 +5,22 @@ suite's real tests run on it; when one of them fails, the mutant is killed. One 
 
     planted_*.py     written by hand: the mistakes one makes in a backward pass, a kernel, the engine, an optimiser
     drawn.py         found in the source by machine, where nobody chose: + made -, an argument swapped, a line left out
+    code.py          finds the code that a mutant changes
     detectors.py     the kinds of check, and which tests belong to each
-    page.py          the kill matrix; it stands in docs/mutants.md, written by `python tests/make_mutants.py`
+    page.py          the kill matrix: docs/mutants.md, written by `python tests/make_mutants.py`
 
     pytest                              tries every mutant until its first kill
     pytest -m "mutants and not slow"    these alone; prints who killed whom
     pytest -m mutants                   with those of the large compiled kernels, minutes each
 
-How a new check proves that it can fail: write the bug it is meant to catch. One entry in a planted_*.py, a sentence
-that names the bug, the module, the text that is there (once) and the text in its place:
+How a new check proves that it can fail: plant the bug it is meant to catch. That is one entry in a planted_*.py, with a
+sentence that describes the bug, the function that has it, the code that is there, and the code in its place:
 
-    Planted("tanh: the square is forgotten", "tinyres.ops.tanh", "(1 - y * y)", "(1 - y)"),
+    Planted("tanh: the square is forgotten", "Tanh.backward", "1 - y * y", "1 - y"),
 
-then `pytest tests/mutants -k "square is forgotten"`, and once it dies `python tests/make_mutants.py`. A kind of check
-that has no column yet gets one by a line in detectors.py.
+Then `pytest tests/mutants -k "square is forgotten"`, and once it dies `python tests/make_mutants.py --missing`. A kind
+of check that has no column yet gets one by a line in detectors.py.
+
+A mutant names functions, not files, and code is compared by its syntax tree: whoever moves or reformats a function need
+not touch its mutants. `pytest tests/mutants -k finds_its_place` lists those whose function or code is gone.
 """

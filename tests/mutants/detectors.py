@@ -23,9 +23,11 @@ DETECTORS = {
     "kernel's own": r"kernels/",
     "engine": r"test_autograd|properties/test_graphs",
     "memory": r"test_memory",
-    "checker": r"test_(gradcheck|slopes|adjoint|blame|purity)",
+    "checker": r"check/test_(gradcheck|slopes|adjoint|blame|purity)",
     "optimiser": r"optim/",
     "layers": r"nn/",
+    "data": r"data/",
+    "training loop": r"test_train\.py",
     "training parity": r"test_training_parity.py::test_stored_losses",
 }
 

@@ -1,79 +1,77 @@
 """Mutants by machine: every place where the source could say something else, and a draw among them.
 
-A hand that plants bugs plants those it has thought of. So here nobody chooses: the syntax tree of each module gives
-all *sites*, and a hash of (seed, site) puts them in an order; the first DRAWN are the mutants. An edit to the sources
-changes the sites it touches, and leaves all the others in their places.
+Whoever plants bugs by hand plants those that come to mind. Here nobody chooses: the syntax trees of our modules give
+all *sites*, and a hash of (seed, site) orders them; the first DRAWN are the mutants. A site is named after its function
+and its statement, so editing the sources changes the sites that it touches and no others, and moving a function to
+another module, or formatting it anew, changes none.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from functools import cache
-from itertools import pairwise
-from pathlib import Path
+from typing import Any
 
-import tinyres
-import tinyres_kernels
-from mutants.mutant import source_of
+from mutants.code import sources, with_code
 
 SEED = 0
 DRAWN = 60
-PACKAGES = {"tinyres": tinyres, "tinyres_kernels": tinyres_kernels}
 MODULES = (
     "tinyres.ops.*",
     "tinyres.autograd",
+    "tinyres.modes",
     "tinyres.optim.*",
     "tinyres_kernels.array.*",
     "tinyres_kernels.reference.*",
 )
-OTHER = {  # every operator, and what comes in its place
-    ast.Add: ("+", "-"),
-    ast.Sub: ("-", "+"),
-    ast.Mult: ("*", "/"),
-    ast.Div: ("/", "*"),
-    ast.FloorDiv: ("//", "/"),
-    ast.Mod: ("%", "//"),
-    ast.Pow: ("**", "*"),
-    ast.BitOr: ("|", "&"),
-    ast.BitAnd: ("&", "|"),
-    ast.LShift: ("<<", ">>"),
-    ast.Lt: ("<", "<="),
-    ast.LtE: ("<=", "<"),
-    ast.Gt: (">", ">="),
-    ast.GtE: (">=", ">"),
-    ast.Eq: ("==", "!="),
-    ast.NotEq: ("!=", "=="),
-    ast.Is: ("is", "is not"),
-    ast.IsNot: ("is not", "is"),
-    ast.In: ("in", "not in"),
-    ast.NotIn: ("not in", "in"),
-    ast.And: ("and", "or"),
-    ast.Or: ("or", "and"),
+OTHER = {  # every operator, and what replaces it
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Div,
+    ast.Mod: ast.FloorDiv,
+    ast.Pow: ast.Mult,
+    ast.BitOr: ast.BitAnd,
+    ast.BitAnd: ast.BitOr,
+    ast.LShift: ast.RShift,
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.And: ast.Or,
+    ast.Or: ast.And,
 }
+NEVER_RUN = {"annotation", "returns", "bases", "decorator_list"}  # fields of a syntax tree with no site in them
 
 
 @dataclass(frozen=True)
 class Site:
-    """In the module's source, at `start`, stands `old`; the mutant says `new`.
+    """A node of a module's syntax tree, and the code that replaces it.
 
-    name: the lines around it, and in them «old → new».
+    name: the function and the statement that the node is in, with «old → new» in its place.
     """
 
     name: str
     module: str
-    start: int
-    old: str
+    node: ast.AST
     new: str
 
     def source(self) -> str:
-        text = source_of(self.module)
-        if not text.startswith(self.old, self.start):
-            raise ValueError(f"{self.name}: expected in {self.module} at character {self.start}:\n{self.old}")
-        return text[: self.start] + self.new + text[self.start + len(self.old) :]
+        return with_code(sources()[self.module], [self.node], self.new)
 
 
 def draw(number: int = DRAWN) -> list[Site]:
@@ -83,147 +81,91 @@ def draw(number: int = DRAWN) -> list[Site]:
 
 @cache
 def all_sites() -> tuple[Site, ...]:
-    return tuple(site for module in modules() for site in sites(module, source_of(module)))
-
-
-def modules() -> list[str]:
-    """The names of all that MODULES mean."""
-    names = []
-    for pattern in MODULES:
-        package, _, rest = pattern.partition(".")
-        files = Path(PACKAGES[package].__file__).parent.glob(rest.replace(".", "/") + ".py")
-        names += [pattern.removesuffix("*") + file.stem if "*" in pattern else pattern for file in sorted(files)]
-    return [name for name in names if not name.endswith("__init__")]
+    """Those of all MODULES, numbered where several have one name."""
+    seen: Counter[str] = Counter()
+    result = []
+    for module in (name for name in sources() if any(fnmatch(name, pattern) for pattern in MODULES)):
+        for site in sites(module, sources()[module]):
+            seen[site.name] += 1
+            result.append(replace(site, name=f"{site.name} ({seen[site.name]})") if seen[site.name] > 1 else site)
+    return tuple(result)
 
 
 def sites(module: str, text: str) -> Iterator[Site]:
-    """All sites of one module, numbered where several would have one name."""
-    seen: Counter[str] = Counter()
-    finder = Finder(text)
-    finder.visit(ast.parse(text))
-    for function, start, end, new in finder.found:
-        before = text[text.rfind("\n", 0, start) + 1 : start]
-        after = text[end : text.find("\n", end)]
-        line = " ".join(f"{before}«{text[start:end]} → {new}»{after}".split())
-        name = f"{module.partition('.')[2]} {function}: {line}"
-        seen[name] += 1
-        yield Site(f"{name} ({seen[name]})" if seen[name] > 1 else name, module, start, text[start:end], new)
+    """Those of one module."""
+    rung = module.split(".")[1] + "." if module.startswith("tinyres_kernels.") else ""
+    for function, statement, holder, key in nodes(ast.parse(text)):
+        node = holder[key]
+        for wrong in variants(node):
+            new = ast.unparse(wrong)
+            holder[key] = ast.Name(f"«{ast.unparse(node)} → {new}»")
+            line = ast.unparse(holder[key]) if node is statement else first_line(statement)
+            holder[key] = node
+            name = f"{rung}{function}: {line}".replace(
+                '"', "'"
+            )  # inside messages the quotes depend on Python's version
+            yield Site(name, module, node, new)
 
 
-class Finder(ast.NodeVisitor):
-    """Walks a syntax tree and collects (function, start, end, new text)."""
+def nodes(node: ast.AST, function: str = "", statement: ast.AST | None = None) -> Iterator[tuple[str, Any, Any, Any]]:
+    """Every node below, as holder[key], with the name of its function and the statement that it is or belongs to."""
+    for field, value in ast.iter_fields(node):
+        holder, keys = (value, range(len(value))) if isinstance(value, list) else (vars(node), [field])
+        for key in keys if field not in NEVER_RUN else ():
+            child = holder[key]
+            if isinstance(child, ast.AST) and not is_passed_over(child):
+                is_definition = isinstance(child, ast.ClassDef | ast.FunctionDef)
+                inner = f"{function}.{child.name}".lstrip(".") if is_definition else function
+                around = child if isinstance(child, ast.stmt) else statement
+                yield inner, around, holder, key
+                yield from nodes(child, inner, around)
 
-    def __init__(self, text: str):
-        self.text, self.scope = text, list[str]()
-        self.lines = [0]  # where in the text each line starts
-        for line in text.splitlines(keepends=True):
-            self.lines.append(self.lines[-1] + len(line))
-        self.found: list[tuple[str, int, int, str]] = []
 
-    def span(self, node: ast.AST) -> tuple[int, int]:
-        """Where in the text the node lies; the tree counts bytes of UTF-8."""
-        return self.place(node.lineno, node.col_offset), self.place(node.end_lineno, node.end_col_offset)
+def is_passed_over(node: ast.AST) -> bool:
+    """A message, a type, or code for type checkers only: no value of the program depends on these."""
+    match node:
+        case ast.JoinedStr():
+            return True
+        case ast.Assign([ast.Name(name)]):
+            return re.fullmatch("[A-Z][a-z]+", name) is not None  # Array = Any
+        case ast.If(ast.Name("TYPE_CHECKING")):
+            return True
+    return False
 
-    def place(self, line: int, column: int) -> int:
-        start, end = self.lines[line - 1 : line + 1]
-        return start + len(self.text[start:end].encode()[:column].decode())
 
-    def code(self, node: ast.AST) -> str:
-        start, end = self.span(node)
-        return self.text[start:end]
+def first_line(statement: ast.AST) -> str:
+    """The statement; of one that contains others, such as `if`, the line before them."""
+    bare = copy(statement)
+    for field in {"body", "orelse", "finalbody", "handlers", "decorator_list"} & set(bare._fields):
+        setattr(bare, field, [])
+    return ast.unparse(bare).strip().splitlines()[0]
 
-    def replace(self, start: int, end: int, new: str) -> None:
-        self.found.append((".".join(self.scope), start, end, new))
 
-    # ---- what is passed over: no value of the program depends on it, or it is a message ----
-
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
-        """A message."""
-
-    def visit_If(self, node: ast.If) -> None:
-        if self.code(node.test) != "TYPE_CHECKING":
-            self.generic_visit(node)
-
-    def visit_arg(self, node: ast.arg) -> None:
-        """A parameter, of which only the annotation could differ."""
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        if node.value is not None:
-            self.visit(node.value)
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        self.inside(node, node.body)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        defaults = [default for default in node.args.kw_defaults if default is not None]
-        self.inside(node, [*node.args.defaults, *defaults, *node.body])
-
-    def inside(self, node: ast.ClassDef | ast.FunctionDef, parts: list) -> None:
-        self.scope.append(node.name)
-        for part in parts:
-            self.visit(part)
-        self.scope.pop()
-
-    # ---- operators ----
-
-    def visit_BinOp(self, node: ast.BinOp) -> None:
-        if isinstance(node.op, ast.MatMult):
-            self.replace(*self.span(node), f"(({self.code(node.right)}) @ ({self.code(node.left)}))")
-        else:
-            self.operator(node, node.op, node.left, node.right)
-        self.generic_visit(node)
-
-    def visit_Compare(self, node: ast.Compare) -> None:
-        for op, left, right in zip(node.ops, [node.left, *node.comparators], node.comparators, strict=False):
-            self.operator(node, op, left, right)
-        self.generic_visit(node)
-
-    def visit_BoolOp(self, node: ast.BoolOp) -> None:
-        for left, right in pairwise(node.values):
-            self.operator(node, node.op, left, right)
-        self.generic_visit(node)
-
-    def visit_AugAssign(self, node: ast.AugAssign) -> None:
-        self.operator(node, node.op, node.target, node.value)
-        self.removed(node)
-
-    def operator(self, whole: ast.AST, op: ast.AST, left: ast.AST, right: ast.AST) -> None:
-        """It stands somewhere between its operands, among blanks and parentheses."""
-        old, new = OTHER[type(op)]
-        (start, end), (_, left_end), (right_start, _) = self.span(whole), self.span(left), self.span(right)
-        between = self.text[left_end:right_start].replace(old, new, 1)
-        self.replace(start, end, self.text[start:left_end] + between + self.text[right_start:end])
-
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> None:
-        """`not` or a sign dropped."""
-        self.replace(*self.span(node), f"({self.code(node.operand)})")
-        self.generic_visit(node)
-
-    # ---- constants (axes among them), arguments, statements ----
-
-    def visit_Constant(self, node: ast.Constant) -> None:
-        if isinstance(node.value, bool):
-            self.replace(*self.span(node), str(not node.value))
-        elif isinstance(node.value, (int, float)):
-            self.replace(*self.span(node), repr(node.value + 1))
-
-    def visit_Call(self, node: ast.Call) -> None:
-        """The first two arguments exchanged."""
-        if len(node.args) > 1 and not any(isinstance(argument, ast.Starred) for argument in node.args[:2]):
-            (start, at), (until, end) = self.span(node.args[0]), self.span(node.args[1])
-            self.replace(start, end, self.text[until:end] + self.text[at:until] + self.text[start:at])
-        self.generic_visit(node)
-
-    def visit_Assign(self, node: ast.Assign) -> None:
-        self.removed(node)
-
-    def visit_Raise(self, node: ast.Raise) -> None:
-        self.removed(node)
-
-    def visit_Expr(self, node: ast.Expr) -> None:
-        if not isinstance(node.value, (ast.Constant, ast.Yield)):  # a docstring
-            self.removed(node)
-
-    def removed(self, node: ast.stmt) -> None:
-        self.replace(*self.span(node), "pass")
-        self.generic_visit(node)
+def variants(node: ast.AST) -> Iterator[ast.AST]:
+    """What could be written by mistake instead of this node."""
+    match node:
+        case ast.BinOp(left, ast.MatMult() as op, right):
+            yield ast.BinOp(right, op, left)
+        case ast.BinOp(left, op, right):
+            yield ast.BinOp(left, OTHER[type(op)](), right)
+        case ast.BoolOp(op, values):
+            yield ast.BoolOp(OTHER[type(op)](), values)
+        case ast.UnaryOp(operand=operand):  # `not` or a sign dropped
+            yield operand
+        case ast.Compare(left, ops, values):
+            for k, op in enumerate(ops):
+                yield ast.Compare(left, [*ops[:k], OTHER[type(op)](), *ops[k + 1 :]], values)
+        case ast.Constant(bool(value)):
+            yield ast.Constant(not value)
+        case ast.Constant(int(value) | float(value)):  # an axis, perhaps
+            yield ast.Constant(value + 1)
+        case ast.Call(function, [first, second, *others], keywords):
+            if not isinstance(first, ast.Starred) and not isinstance(second, ast.Starred):
+                yield ast.Call(function, [second, first, *others], keywords)
+        case ast.AugAssign(target, op, value):
+            yield ast.AugAssign(target, OTHER[type(op)](), value)
+            yield ast.Pass()
+        case ast.Expr(ast.Constant() | ast.Yield()):  # a docstring
+            pass
+        case ast.Assign() | ast.Raise() | ast.Expr():
+            yield ast.Pass()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
-from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Protocol
+
+from mutants.code import find, sources, with_code
 
 
 class Mutant(Protocol):
@@ -28,20 +28,23 @@ class Mutant(Protocol):
 
 @dataclass(frozen=True)
 class Planted:
-    """A mutant by hand: in the module's source stands `old`, exactly once, and `new` comes in its place."""
+    """A mutant by hand: in the class, method, function or constant called `where`, `new` comes in the place of `old`.
+
+    old and new: an expression, or statements; new may be "pass". How the place is found: see code.find.
+    """
 
     name: str
-    module: str
+    where: str
     old: str
     new: str
 
+    @property
+    def module(self) -> str:
+        return find(self.where, self.old, sources()).module
+
     def source(self) -> str:
-        text = source_of(self.module)
-        if text.count(self.old) != 1:
-            raise ValueError(
-                f"{self.name}: expected once in {self.module}, found {text.count(self.old)} times:\n{self.old}"
-            )
-        return text.replace(self.old, self.new)
+        place = find(self.where, self.old, sources())
+        return with_code(source_of(place.module), place.nodes, self.new)
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,8 @@ class Compiled(Planted):
 
 
 def source_of(module: str) -> str:
-    """What stands in the module's file."""
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise ValueError(f"there is no module {module}")
-    return Path(spec.origin).read_text(encoding="utf-8")
+    """What is in the module's file."""
+    return sources()[module]
 
 
 def rung_of(module: str) -> str:

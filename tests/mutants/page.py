@@ -13,6 +13,7 @@ from mutants.planted_compiled import COMPILED
 from mutants.planted_engine import ENGINE, OPTIM
 from mutants.planted_kernels import KERNELS
 from mutants.planted_ops import OPS
+from mutants.planted_training import DATA, TRAIN
 
 PAGE = Path(__file__).parents[2] / "docs" / "mutants.md"
 GROUPS: dict[str, Sequence[Mutant]] = {
@@ -20,6 +21,8 @@ GROUPS: dict[str, Sequence[Mutant]] = {
     "Written by hand: kernels": KERNELS,
     "Written by hand: the engine, the checker, running statistics": ENGINE,
     "Written by hand: optimisers and schedules": OPTIM,
+    "Written by hand: batches": DATA,
+    "Written by hand: the training loop": TRAIN,
     "Written by hand: compiled kernels": COMPILED,
     "Drawn by machine": draw(),
 }
@@ -29,12 +32,13 @@ Results = Mapping[str, Sequence[str] | None]
 
 INTRODUCTION = """# The kill matrix
 
-Can the tests fail? Each row is a bug planted in the sources, each column a kind of check, and ● says that a test of
-that kind failed on it. `python tests/make_mutants.py` writes this page; `tests/mutants/__init__.py` says how to plant
-another bug. Every test that runs code of the changed file was asked; for the loops of reference/ those in the mirroring
-files, and for a compiled kernel, which each trial compiles anew, those that the mutant names. A ● means that at least
-one test of that kind failed. In a row with a single ● the trial may have been ended by this first kill (`--first`), so
-that others would have seen it too; it still counts under "alone".
+Can the tests fail? Each row of these tables is a bug that was planted in the sources, each column is a kind of check,
+and ● means that at least one test of that kind failed because of the bug. `python tests/make_mutants.py` writes this
+page, and `tests/mutants/__init__.py` explains how to plant another bug. Each bug was tried on every test that runs code
+of the changed file, with two exceptions: for the loops of reference/, on the test files of the same names; and for a
+compiled kernel, which every trial compiles again, on the test files that the mutant names. A trial with `--first` ends
+at the first kill, so in a row with a single ● other kinds may also have noticed the bug. Such a row still counts under
+"alone".
 """
 
 
@@ -48,9 +52,10 @@ def render(results: Results) -> str:
     for title, group in GROUPS.items():
         rows = [row(mutant.name, results[mutant.name]) for mutant in group if mutant.name in results]
         parts += [f"## {title}\n", heading(), *rows, ""]
-    parts += ["## Survivors, and why no test can kill them\n"]
-    parts += [f"- {code(name)}  \n  {reason}" for name, reason in EQUIVALENT.items()]
-    return "\n".join(parts) + "\n"
+    if EQUIVALENT:
+        parts += ["## Survivors, and why no test can kill them\n"]
+        parts += [f"- {code(name)}  \n  {reason}" for name, reason in EQUIVALENT.items()]
+    return "\n".join(parts).rstrip() + "\n"
 
 
 def sums(results: Results) -> str:
@@ -59,7 +64,7 @@ def sums(results: Results) -> str:
     imported = [kills for kills in results.values() if kills is not None]
     lines = [
         f"{len(imported)} mutants, {len(rows)} killed, {len(imported) - len(rows)} equivalent to the original; "
-        f"{len(results) - len(imported)} more did not import and count for nothing.\n",
+        f"{len(results) - len(imported)} more could not be imported and do not count.\n",
         "| kind of check | kills | alone |",
         "| --- | ---: | ---: |",
     ]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mutants.drawn import draw
 from mutants.equivalent import EQUIVALENT
 from mutants.page import GROUPS, PAGE, mutants, parse, render
 
@@ -26,6 +27,11 @@ def test_it_is_what_the_command_writes(page):
 
 def test_all_but_the_equivalent_ones_are_killed(page):
     assert {name for name, kills in parse(page).items() if kills == []} == EQUIVALENT.keys()
+
+
+def test_enough_of_the_drawn_ones_import(page):
+    results = parse(page)
+    assert sum(results[mutant.name] is not None for mutant in draw()) >= 40
 
 
 def test_results_come_back_from_a_page():

@@ -22,20 +22,21 @@ EVERYTHING = (
     "ops",
     "test_autograd.py",
     "test_memory.py",
-    "test_gradcheck.py",
-    "test_slopes.py",
-    "test_adjoint.py",
-    "test_blame.py",
-    "test_purity.py",
+    "check",
     "conformance",
     "optim",
     "nn",
+    "data",
+    "test_train.py",
     "test_training_parity.py",
     "kernels",
     "properties",
 )
 PATIENCE = 1200  # seconds for a whole trial
-OPTIONS = "-q", "--tb=no", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"
+OPTIONS = (  # instead of those in pyproject.toml: a trial has no workers of its own
+    *("-o", "addopts=--import-mode=importlib", "-m", "not slow"),
+    *("-q", "--tb=no", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"),
+)
 
 # A server with the libraries imported and nothing of ours. It forks a process for each trial.
 CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()
@@ -46,11 +47,11 @@ if CAN_FORK:
 
 def trial(mutant: Mutant, paths: Iterable[str] = EVERYTHING, **settings: object) -> Outcome:
     """Run the tests in `paths`, below tests/, on that mutant; for the settings see Verdict."""
-    existing = [str(TESTS / path) for path in paths if (TESTS / path).exists()]
-    if not existing:  # pytest would take all there are
+    chosen = [str(TESTS / path) for path in paths]
+    if not chosen:  # pytest would take all there are
         return Outcome()
     receive, send = FORK.Pipe(duplex=False)
-    process = FORK.Process(target=_run, args=(send, mutant.module, mutant.source(), existing, settings), daemon=True)
+    process = FORK.Process(target=_run, args=(send, mutant.module, mutant.source(), chosen, settings), daemon=True)
     process.start()
     send.close()
     try:
@@ -68,26 +69,32 @@ def trial(mutant: Mutant, paths: Iterable[str] = EVERYTHING, **settings: object)
 
 
 def first_kill(mutant: Mutant) -> Outcome:
-    """Try the tests most likely to see it, and if all of them pass, the others."""
+    """Try the tests most likely to see it, and if all of them pass, others."""
     if isinstance(mutant, Compiled):
         return trial(mutant, ["kernels"], word=mutant.seen_by)
-    outcome = trial(mutant, mirrored(mutant.module))
-    return outcome if outcome.killed or not outcome.imports else trial(mutant)
+    for paths in named_after(mutant.module), of_its_package(mutant.module), EVERYTHING:
+        outcome = trial(mutant, paths)
+        if outcome.killed or not outcome.imports:
+            break
+    return outcome
 
 
 def mirrored(module: str) -> list[str]:
-    """The tests in a file of the module's name, and what else looks at modules like it."""
-    name = module.rpartition(".")[2]
-    files = list(TESTS.rglob(f"test_{name}.py"))
+    return list(dict.fromkeys(named_after(module) + of_its_package(module)))
+
+
+def named_after(module: str) -> list[str]:
+    """The test files of the module's name."""
+    return [str(file.relative_to(TESTS)) for file in TESTS.rglob(f"test_{module.rpartition('.')[2]}.py")]
+
+
+def of_its_package(module: str) -> list[str]:
+    """Tests that look at all modules of a package: some files, or its whole folder."""
     if module.startswith("tinyres_kernels."):
-        files += [TESTS / "kernels/test_reference.py", TESTS / "kernels/test_rungs.py"]
-    elif module == "tinyres.autograd":
-        files.append(TESTS / "test_memory.py")
-    elif module.startswith("tinyres.ops."):
-        files.append(TESTS / "ops/test_needs.py")
-    elif module.startswith("tinyres.nn."):
-        files = [TESTS / "nn"]
-    return [str(file.relative_to(TESTS)) for file in files]
+        return ["kernels/test_reference.py", "kernels/test_rungs.py"]
+    package = module.rpartition(".")[0]
+    some = {"tinyres": ["test_autograd.py", "test_memory.py"], "tinyres.ops": ["ops/test_needs.py"]}
+    return some.get(package) or [package.removeprefix("tinyres.").replace(".", "/")]
 
 
 # ---- inside the new process ------------------------------------------------------------------------------------------
@@ -103,6 +110,7 @@ def _run(send: Connection, module: str, source: str, paths: list[str], settings:
 def _outcome(module: str, source: str, paths: list[str], settings: dict[str, object]) -> Outcome:
     _be_silent()
     _shrink_nothing()
+    os.environ.pop("PYTEST_XDIST_WORKER", None)  # whoever asks for the trial may be a worker; the trial itself is none
     threadpool_limits(1)  # for matrix products: trials run side by side
     rung = os.environ["TINYRES_KERNELS"] = rung_of(module)
     sys.meta_path.insert(0, Mutation(module, source))

@@ -1,4 +1,4 @@
-"""tinyres/nn/fused.py and tinyres/fusion.py: one op does what several do, and steps aside for who wants to look."""
+"""tinyres/nn/fused.py: one op does what several do, and steps aside for who wants to look."""
 
 import threading
 
@@ -8,7 +8,7 @@ import pytest
 import tinyres
 from tinyres import Tensor, models, nn
 from tinyres.nn import functional as F
-from tinyres.nn.fused import norm_add_relu, norm_relu
+from tinyres.nn.fused import Normed, norm_relu
 
 SHAPE = (4, 3, 5, 2)
 
@@ -49,7 +49,7 @@ def outcome(training, settings, with_residual):
     results = []
     for step in range(2):
         x, residual = (Tensor(normal(*SHAPE, seed=10 * step + k), requires_grad=True) for k in range(2))
-        y = norm_add_relu(norm, x, residual) if with_residual else norm_relu(norm, x)
+        y = (Normed(norm, x) + residual).relu() if with_residual else norm_relu(norm, x)
         y.backward(normal(*SHAPE, seed=99))
         leaves = [x, residual, *norm.parameters()] if with_residual else [x, *norm.parameters()]
         results += [y.data, *(leaf.grad for leaf in leaves)]
@@ -94,7 +94,7 @@ class TestWhatRuns:
     x = Tensor(normal(*SHAPE), requires_grad=True)
 
     def add_relu(self, norm):
-        return ops_of(lambda: norm_add_relu(norm, self.x, self.x))
+        return ops_of(lambda: (Normed(norm, self.x) + self.x).relu())
 
     def relu(self, norm):
         return ops_of(lambda: norm_relu(norm, self.x))

@@ -1,4 +1,4 @@
-"""tinyres/nn/layers.py: each layer does what torch's layer of that name does. The ops below have tests of their own."""
+"""The layers of tinyres/nn: each does what torch's layer of that name does. The ops have tests of their own."""
 
 import inspect
 import re
@@ -270,13 +270,17 @@ class TestDropout:
 @pytest.mark.parametrize(
     ("text", "shape", "message"),
     [
-        ("Linear(64, 10)", (32, 3, 32, 32), "Linear: expected input (N, 64), got (32, 3, 32, 32); flatten first"),
-        ("Linear(64, 10)", (32, 65), "Linear: expected input (N, 64), got (32, 65)"),
-        ("Conv2d(3, 8, 3)", (2, 1, 8, 8), "Conv2d: expected input (N, 3, H, W), got (2, 1, 8, 8)"),
-        ("Conv2d(3, 8, 3)", (3, 8, 8), "Conv2d: expected input (N, 3, H, W), got (3, 8, 8)"),
-        ("BatchNorm2d(16)", (2, 8, 4, 4), "BatchNorm2d: expected input (N, 16, H, W), got (2, 8, 4, 4)"),
+        ("Linear(64, 10)", (32, 3, 32, 32), "linear: expected input (N, 64), got (32, 3, 32, 32); flatten first"),
+        ("Linear(64, 10)", (32, 65), "linear: expected input (N, 64), got (32, 65)"),
+        (
+            "Conv2d(3, 8, 3)",
+            (2, 1, 8, 8),
+            "conv2d: expected input (N, 3, H, W) for weight (8, 3, 3, 3), got (2, 1, 8, 8)",
+        ),
+        ("Conv2d(3, 8, 3)", (3, 8, 8), "conv2d: expected images (N, C, H, W), got (3, 8, 8)"),
+        ("BatchNorm2d(16)", (2, 8, 4, 4), "batch_norm: expected input (N, 16, …), got (2, 8, 4, 4)"),
         ("BatchNorm2d(16)", (2, 16), "BatchNorm2d: expected input (N, 16, H, W), got (2, 16)"),
-        ("BatchNorm1d(16)", (2, 8), "BatchNorm1d: expected input (N, 16), got (2, 8)"),
+        ("BatchNorm1d(16)", (2, 8), "batch_norm: expected input (N, 16, …), got (2, 8)"),
         ("BatchNorm1d(16)", (2, 16, 4, 4), "BatchNorm1d: expected input (N, 16), got (2, 16, 4, 4)"),
     ],
 )
@@ -288,8 +292,8 @@ def test_wrong_input(text, shape, message):
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [
-        ("Conv2d(3, 8, 3, dilation=2)", NotImplementedError, "only dilation=1 and groups=1 are there, got 2 and 1"),
-        ("Conv2d(4, 8, 3, groups=4)", NotImplementedError, "only dilation=1 and groups=1 are there, got 1 and 4"),
+        ("Conv2d(3, 8, 3, dilation=2)", NotImplementedError, "only dilation=1 and groups=1 are supported, got 2 and 1"),
+        ("Conv2d(4, 8, 3, groups=4)", NotImplementedError, "only dilation=1 and groups=1 are supported, got 1 and 4"),
         ("Conv2d(3, 8, 0)", ValueError, "expected kernel_size to be an int or a pair of ints, at least 1, got 0"),
         (
             "Conv2d(3, 8, 3, padding=-1)",

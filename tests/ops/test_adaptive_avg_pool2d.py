@@ -1,12 +1,22 @@
 """tinyres/ops/adaptive_avg_pool2d.py"""
 
+import numpy as np
 from support import Case, OpTests, floats, integers
 
+from tinyres import Tensor
 from tinyres.nn import functional as F
 
 
 def adaptive_avg_pool2d(lib, x, output_size):
     return lib.nn.functional.adaptive_avg_pool2d(x, output_size)
+
+
+def test_by_hand():
+    x = Tensor([[[[1.0, 3.0], [5.0, 7.0]]]], requires_grad=True)
+    y = F.adaptive_avg_pool2d(x, 1)
+    y.backward(np.float32([[[[8]]]]))
+    assert y.item() == 4  # (1 + 3 + 5 + 7) / 4
+    assert x.grad.tolist() == [[[[2, 2], [2, 2]]]]  # each has a quarter of 8
 
 
 class TestAdaptiveAvgPool2d(OpTests):

@@ -14,6 +14,15 @@ def add_a_number(lib, x):
     return 2.5 + (x + 1)
 
 
+def test_by_hand():
+    a, b = Tensor([1.0, 2.0], requires_grad=True), Tensor([10.0], requires_grad=True)
+    y = a + b  # b is used twice
+    y.backward(np.float32([3, 4]))
+    assert y.data.tolist() == [11, 12]
+    assert a.grad.tolist() == [3, 4]
+    assert b.grad.tolist() == [7]  # 3 + 4: one for each use
+
+
 class TestAdd(OpTests):
     CASES = (*(Case(add, a, b) for a, b in BROADCASTS), Case(add_a_number, (2, 3)))
     MORE = tuple(Case(add, *pair) for pair in MORE_BROADCASTS)

@@ -2,13 +2,23 @@
 
 import itertools
 
+import numpy as np
 from support import Case, OpTests, floats, integers
 
+from tinyres import Tensor
 from tinyres.nn import functional as F
 
 
 def avg_pool2d(lib, x, **settings):
     return lib.nn.functional.avg_pool2d(x, **settings)
+
+
+def test_by_hand():
+    x = Tensor([[[[1.0, 3.0, 9.0], [5.0, 7.0, 9.0]]]], requires_grad=True)
+    y = F.avg_pool2d(x, 2)  # one window fits; the last column is left over
+    y.backward(np.float32([[[[8]]]]))
+    assert y.item() == 4  # (1 + 3 + 5 + 7) / 4
+    assert x.grad.tolist() == [[[[2, 2, 0], [2, 2, 0]]]]
 
 
 class TestAvgPool2d(OpTests):

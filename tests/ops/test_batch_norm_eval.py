@@ -19,6 +19,14 @@ def statistics(lib, values, x):
     return Tensor(np.array(values, x.dtype)) if isinstance(x, Tensor) else lib.tensor(values, dtype=x.dtype)
 
 
+def test_by_hand():
+    x, mean, var = Tensor([[1.0], [4.0]], requires_grad=True), Tensor([2.0]), Tensor([4.0])
+    y = F.batch_norm(x, mean, var, Tensor([10.0]), Tensor([5.0]), training=False, eps=0.0)
+    y.backward(np.float32([[1], [2]]))
+    assert y.data.tolist() == [[0], [15]]  # 10·(x − 2)/√4 + 5
+    assert x.grad.tolist() == [[5], [10]]  # gy·10/√4
+
+
 class TestBatchNormEval(OpTests):
     CASES = (
         Case(batch_norm_eval, (2, 3)),

@@ -6,6 +6,7 @@ from support import Case, OpTests, floats
 import tinyres
 from tinyres import Tensor
 from tinyres.nn import functional as F
+from tinyres.nn import fused
 
 MEAN, VAR = [0.5, -1.0, 2.0], [1.0, 0.25, 4.0]
 
@@ -14,9 +15,17 @@ def batch_norm_relu_eval(lib, x, weight=None, bias=None, **settings):
     """With given statistics, in x's dtype."""
     if lib is tinyres:
         mean, var = (Tensor(np.array(values, x.dtype)) for values in (MEAN, VAR))
-        return F.batch_norm_relu(x, mean, var, weight, bias, training=False, **settings)
+        return fused.batch_norm_relu(x, F.Norm(mean, var, weight, bias, training=False, **settings))
     mean, var = (lib.tensor(values, dtype=x.dtype) for values in (MEAN, VAR))
     return lib.relu(lib.nn.functional.batch_norm(x, mean, var, weight, bias, training=False, **settings))
+
+
+def test_by_hand():
+    x, mean, var = Tensor([[0.0], [4.0]], requires_grad=True), Tensor([2.0]), Tensor([4.0])
+    y = fused.batch_norm_relu(x, F.Norm(mean, var, Tensor([10.0]), Tensor([5.0]), training=False, eps=0.0))
+    y.backward(np.float32([[1], [2]]))
+    assert y.data.tolist() == [[0], [15]]  # max(10·(x − 2)/√4 + 5, 0)
+    assert x.grad.tolist() == [[0], [10]]  # gy·10/√4 where the gate is open
 
 
 class TestBatchNormReLUEval(OpTests):
@@ -31,7 +40,7 @@ class TestBatchNormReLUEval(OpTests):
     )
     ERRORS = (
         (
-            lambda: F.batch_norm_relu(floats(2, 4), floats(3), floats(3)),
+            lambda: fused.batch_norm_relu(floats(2, 4), F.Norm(floats(3), floats(3))),
             ValueError,
             "batch_norm: expected running statistics (4,), got (3,) and (3,)",
         ),

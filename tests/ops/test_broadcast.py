@@ -8,6 +8,15 @@ from tinyres.autograd import Input, Node
 from tinyres.ops.broadcast import as_operands, sum_to
 
 
+def test_by_hand():
+    row, column = Tensor([1.0, 2.0, 3.0], requires_grad=True), Tensor([[10.0], [20.0]], requires_grad=True)
+    y = row + column
+    y.backward(np.float32([[1, 2, 3], [4, 5, 6]]))
+    assert y.data.tolist() == [[11, 12, 13], [21, 22, 23]]
+    assert row.grad.tolist() == [5, 7, 9]  # used in both rows: 1 + 4, 2 + 5, 3 + 6
+    assert column.grad.tolist() == [[6], [15]]  # used in three columns: 1 + 2 + 3, 4 + 5 + 6
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("number", [2, 2.5, True, np.float64(2.5)], ids=repr)
 def test_a_number_takes_the_tensors_dtype(number, dtype):

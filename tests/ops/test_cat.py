@@ -1,12 +1,22 @@
 """tinyres/ops/cat.py"""
 
+import numpy as np
 from support import Case, OpTests, floats, integers
 
 import tinyres
+from tinyres import Tensor
 
 
 def cat(lib, *tensors, **settings):
     return lib.cat(tensors, **settings)
+
+
+def test_by_hand():
+    a, b = Tensor([1.0], requires_grad=True), Tensor([2.0, 3.0], requires_grad=True)
+    y = tinyres.cat([a, b])
+    y.backward(np.float32([4, 5, 6]))
+    assert y.data.tolist() == [1, 2, 3]
+    assert a.grad.tolist() == [4] and b.grad.tolist() == [5, 6]  # gy, cut where y was joined
 
 
 class TestCat(OpTests):

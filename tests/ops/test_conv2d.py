@@ -2,14 +2,26 @@
 
 import itertools
 
+import numpy as np
 import pytest
 from support import Case, OpTests, floats, integers
 
+from tinyres import Tensor
 from tinyres.nn import functional as F
 
 
 def conv2d(lib, x, weight, bias=None, **settings):
     return lib.nn.functional.conv2d(x, weight, bias, **settings)
+
+
+def test_by_hand():
+    x = Tensor([[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]], requires_grad=True)  # one image of 2×3 pixels
+    w = Tensor([[[[1.0, 0.0], [0.0, 10.0]]]], requires_grad=True)  # a kernel of 2×2
+    y = F.conv2d(x, w)
+    y.backward(np.float32([[[[1, 2]]]]))
+    assert y.data.tolist() == [[[[51, 62]]]]  # 1·1 + 10·5, then one step to the right: 1·2 + 10·6
+    assert x.grad.tolist() == [[[[1, 2, 0], [0, 10, 20]]]]  # gy times the weight that met the pixel
+    assert w.grad.tolist() == [[[[5, 8], [14, 17]]]]  # 1·1 + 2·2, 1·2 + 2·3; 1·4 + 2·5, 1·5 + 2·6
 
 
 class TestConv2d(OpTests):
@@ -40,12 +52,12 @@ class TestConv2d(OpTests):
         (
             lambda: F.conv2d(floats(2, 1, 8, 8), floats(4, 3, 3, 3)),
             ValueError,
-            "conv2d: expected weight (O, 1, KH, KW) for input (2, 1, 8, 8), got (4, 3, 3, 3)",
+            "conv2d: expected input (N, 3, H, W) for weight (4, 3, 3, 3), got (2, 1, 8, 8)",
         ),
         (
             lambda: F.conv2d(floats(2, 3, 8, 8), floats(4, 3)),
             ValueError,
-            "conv2d: expected weight (O, 3, KH, KW) for input (2, 3, 8, 8), got (4, 3)",
+            "conv2d: expected weight (O, C, KH, KW), got (4, 3)",
         ),
         (
             lambda: F.conv2d(floats(2, 3, 8, 8), floats(4, 3, 3, 3), floats(3)),
@@ -80,7 +92,7 @@ class TestConv2d(OpTests):
         (
             lambda: F.conv2d(floats(2, 4, 8, 8), floats(4, 2, 3, 3), groups=2),
             NotImplementedError,
-            "conv2d: only dilation=1 and groups=1 are there, got 1 and 2",
+            "conv2d: only dilation=1 and groups=1 are supported, got 1 and 2",
         ),
     )
 

@@ -1,5 +1,6 @@
 """tinyres/ops/divide.py"""
 
+import numpy as np
 from support import BROADCASTS, MORE_BROADCASTS, Case, OpTests, floats, positive
 
 from tinyres import Tensor
@@ -11,6 +12,15 @@ def divide(lib, a, b):
 
 def divide_a_number(lib, x):
     return 2.5 / x / 4
+
+
+def test_by_hand():
+    a, b = Tensor([6.0], requires_grad=True), Tensor([2.0], requires_grad=True)
+    y = a / b
+    y.backward(np.float32([4]))
+    assert y.data.tolist() == [3]
+    assert a.grad.tolist() == [2]  # gy/b
+    assert b.grad.tolist() == [-6]  # −gy·a/b²
 
 
 class TestDivide(OpTests):

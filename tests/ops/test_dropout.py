@@ -18,6 +18,15 @@ def seeded_dropout(x, p):
     return F.dropout(x, p)
 
 
+def test_by_hand():
+    x = Tensor([1.0, 2.0, 3.0, 4.0], requires_grad=True)
+    y = seeded_dropout(x, 0.5)
+    kept = y.data != 0
+    y.backward(np.float32([5, 6, 7, 8]))
+    assert y.data[kept].tolist() == (2 * x.data[kept]).tolist()  # 1/(1 − 0.5) = 2 times as large
+    assert x.grad.tolist() == np.where(kept, [10, 12, 14, 16], 0).tolist()
+
+
 class TestDropout(OpTests):
     CASES = (Case(dropout, (2, 3), p=1.0),)  # all that torch's random numbers and ours agree on
     ERRORS = (

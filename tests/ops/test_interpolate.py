@@ -1,12 +1,22 @@
 """tinyres/ops/interpolate.py"""
 
+import numpy as np
 from support import Case, OpTests, floats, integers
 
+from tinyres import Tensor
 from tinyres.nn import functional as F
 
 
 def interpolate(lib, x, **settings):
     return lib.nn.functional.interpolate(x, **settings)
+
+
+def test_by_hand():
+    x = Tensor([[[[1.0, 2.0]]]], requires_grad=True)
+    y = F.interpolate(x, scale_factor=2)  # each pixel becomes 2×2
+    y.backward(np.float32([[[[1, 2, 3, 4], [5, 6, 7, 8]]]]))
+    assert y.data.tolist() == [[[[1, 1, 2, 2], [1, 1, 2, 2]]]]
+    assert x.grad.tolist() == [[[[14, 22]]]]  # 1 + 2 + 5 + 6, 3 + 4 + 7 + 8
 
 
 class TestInterpolate(OpTests):

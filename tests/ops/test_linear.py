@@ -1,12 +1,25 @@
 """tinyres/ops/linear.py"""
 
+import numpy as np
 from support import Case, OpTests, floats, integers
 
+from tinyres import Tensor
 from tinyres.nn import functional as F
 
 
 def linear(lib, x, weight, bias=None):
     return lib.nn.functional.linear(x, weight, bias)
+
+
+def test_by_hand():
+    x, w = Tensor([[1.0, 2.0]], requires_grad=True), Tensor([[3.0, 4.0]], requires_grad=True)
+    b = Tensor([5.0], requires_grad=True)
+    y = F.linear(x, w, b)
+    y.backward(np.float32([[10]]))
+    assert y.data.tolist() == [[16]]  # 1·3 + 2·4 + 5
+    assert x.grad.tolist() == [[30, 40]]  # gy·w
+    assert w.grad.tolist() == [[10, 20]]  # gy·x
+    assert b.grad.tolist() == [10]
 
 
 class TestLinear(OpTests):

@@ -11,6 +11,14 @@ def log_softmax(lib, x, dim):
     return lib.nn.functional.log_softmax(x, dim)
 
 
+def test_by_hand():
+    x = Tensor([0.0, np.log(3.0)], requires_grad=True)
+    y = F.log_softmax(x, 0)  # of the probabilities 1/4 and 3/4
+    y.backward(np.float32([1, 0]))
+    np.testing.assert_allclose(y.data, np.log([0.25, 0.75]), rtol=1e-6)
+    np.testing.assert_allclose(x.grad, [0.75, -0.75], rtol=1e-6)  # gy − softmax(x)·Σ gy
+
+
 class TestLogSoftmax(OpTests):
     CASES = (
         Case(log_softmax, (4,), dim=0),

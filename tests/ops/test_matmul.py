@@ -1,10 +1,22 @@
 """tinyres/ops/matmul.py"""
 
+import numpy as np
 from support import Case, OpTests, floats, integers
+
+from tinyres import Tensor
 
 
 def matmul(lib, a, b):
     return a @ b
+
+
+def test_by_hand():
+    a, b = Tensor([[1.0, 2.0]], requires_grad=True), Tensor([[3.0], [4.0]], requires_grad=True)
+    y = a @ b
+    y.backward(np.float32([[10]]))
+    assert y.data.tolist() == [[11]]  # 1·3 + 2·4
+    assert a.grad.tolist() == [[30, 40]]  # gy·bᵀ
+    assert b.grad.tolist() == [[10], [20]]  # aᵀ·gy
 
 
 class TestMatmul(OpTests):

@@ -1,10 +1,21 @@
 """tinyres/ops/mean.py"""
 
+import numpy as np
 from support import REDUCTIONS, Case, OpTests, floats, integers
+
+from tinyres import Tensor
 
 
 def mean(lib, x, **settings):
     return x.mean(**settings)
+
+
+def test_by_hand():
+    x = Tensor([[1.0, 3.0], [5.0, 9.0]], requires_grad=True)
+    y = x.mean(dim=1)
+    y.backward(np.float32([4, 6]))
+    assert y.data.tolist() == [2, 7]
+    assert x.grad.tolist() == [[2, 2], [3, 3]]  # each of two has half of gy
 
 
 class TestMean(OpTests):

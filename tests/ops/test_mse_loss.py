@@ -2,11 +2,20 @@
 
 from support import Case, OpTests, floats, integers
 
+from tinyres import Tensor
 from tinyres.nn import functional as F
 
 
 def mse_loss(lib, x, target, **settings):
     return lib.nn.functional.mse_loss(x, target, **settings)
+
+
+def test_by_hand():
+    x, target = Tensor([1.0, 5.0], requires_grad=True), Tensor([3.0, 4.0])
+    loss = F.mse_loss(x, target)
+    loss.backward()
+    assert loss.item() == 2.5  # ((1 − 3)² + (5 − 4)²) / 2
+    assert x.grad.tolist() == [-2, 1]  # 2·(x − target) / 2
 
 
 class TestMSELoss(OpTests):

@@ -1,5 +1,6 @@
 """tinyres/ops/multiply.py"""
 
+import numpy as np
 from support import BROADCASTS, MORE_BROADCASTS, Case, OpTests, floats
 
 from tinyres import Tensor
@@ -15,6 +16,15 @@ def multiply_by_a_number(lib, x):
 
 def square(lib, x):
     return x * x
+
+
+def test_by_hand():
+    a, b = Tensor([2.0, 3.0], requires_grad=True), Tensor([10.0], requires_grad=True)
+    y = a * b  # b is used twice
+    y.backward(np.float32([4, 5]))
+    assert y.data.tolist() == [20, 30]
+    assert a.grad.tolist() == [40, 50]  # gy·b
+    assert b.grad.tolist() == [23]  # Σ gy·a = 4·2 + 5·3
 
 
 class TestMultiply(OpTests):

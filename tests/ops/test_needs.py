@@ -5,6 +5,7 @@ import pytest
 from support import floats
 
 from tinyres.nn import functional as F
+from tinyres.nn import fused
 
 
 def batch_norm_eval(x, weight, bias):
@@ -36,8 +37,8 @@ def test_only_the_wanted_gradients_are_computed(fn, shapes):
     "fn",
     [
         lambda x, weight, bias: F.batch_norm(x, None, None, weight, bias),
-        lambda x, weight, bias: F.batch_norm_relu(x, None, None, weight, bias),
-        lambda x, weight, bias: F.batch_norm_add_relu(x, x, None, None, weight, bias),
+        lambda x, weight, bias: fused.batch_norm_relu(x, F.Norm(None, None, weight, bias)),
+        lambda x, weight, bias: fused.batch_norm_add_relu(x, x, F.Norm(None, None, weight, bias)),
     ],
     ids=["batch_norm", "batch_norm_relu", "batch_norm_add_relu"],
 )

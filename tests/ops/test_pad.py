@@ -1,12 +1,22 @@
 """tinyres/ops/pad.py"""
 
+import numpy as np
 from support import Case, OpTests, floats, integers
 
+from tinyres import Tensor
 from tinyres.nn import functional as F
 
 
 def pad(lib, x, **settings):
     return lib.nn.functional.pad(x, **settings)
+
+
+def test_by_hand():
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    y = F.pad(x, (1, 2), value=9.0)
+    y.backward(np.float32([3, 4, 5, 6, 7]))
+    assert y.data.tolist() == [9, 1, 2, 9, 9]
+    assert x.grad.tolist() == [4, 5]  # gy where x is
 
 
 class TestPad(OpTests):

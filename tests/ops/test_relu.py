@@ -11,14 +11,17 @@ def relu(lib, x):
     return lib.nn.functional.relu(x)
 
 
+def test_by_hand():
+    x = Tensor([-1.0, 0.0, 2.0], requires_grad=True)
+    y = F.relu(x)
+    y.backward(np.float32([5, 6, 7]))
+    assert y.data.tolist() == [0, 0, 2]  # max(x, 0)
+    assert x.grad.tolist() == [0, 0, 7]  # gy where x > 0; at the kink, x = 0, the slope is taken to be 0
+
+
 class TestReLU(OpTests):
     CASES = tuple(Case(relu, shape) for shape in SHAPES)
     ERRORS = ((lambda: F.relu(integers(3)), TypeError, "relu: expected input in floating point, got int64"),)
-
-    def test_at_the_kink_the_gradient_is_zero(self):
-        x = Tensor([-1.0, 0.0, 2.0], requires_grad=True)
-        x.relu().backward(np.float32([5, 5, 5]))
-        assert x.grad.tolist() == [0, 0, 5]
 
     def test_inplace_is_accepted_and_writes_nothing(self):
         x = Tensor([-1.0, 2.0])

@@ -1,9 +1,11 @@
 """tinyres/ops/reshape.py"""
 
+import numpy as np
 import pytest
 from support import Case, OpTests, floats
 
 import tinyres
+from tinyres import Tensor
 
 
 def reshape(lib, x, shape):
@@ -12,6 +14,14 @@ def reshape(lib, x, shape):
 
 def flatten(lib, x, **settings):
     return lib.flatten(x, **settings)
+
+
+def test_by_hand():
+    x = Tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], requires_grad=True)
+    y = x.reshape(3, 2)
+    y.backward(np.float32([[1, 2], [3, 4], [5, 6]]))
+    assert y.data.tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert x.grad.tolist() == [[1, 2, 3], [4, 5, 6]]  # gy in x's shape
 
 
 class TestReshape(OpTests):

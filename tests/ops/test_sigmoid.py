@@ -1,5 +1,6 @@
 """tinyres/ops/sigmoid.py"""
 
+import numpy as np
 from support import SHAPES, Case, OpTests, integers
 
 from tinyres import Tensor
@@ -7,6 +8,14 @@ from tinyres import Tensor
 
 def sigmoid(lib, x):
     return x.sigmoid()
+
+
+def test_by_hand():
+    x = Tensor([0.0, np.log(3.0)], requires_grad=True)
+    y = x.sigmoid()
+    y.backward(np.float32([4, 16]))
+    np.testing.assert_allclose(y.data, [0.5, 0.75], rtol=1e-6)  # 1/(1 + 1), 1/(1 + 1/3)
+    np.testing.assert_allclose(x.grad, [1, 3], rtol=1e-6)  # gy·y·(1 − y)
 
 
 class TestSigmoid(OpTests):

@@ -11,6 +11,14 @@ def slice_(lib, x, index):
     return x[index]
 
 
+def test_by_hand():
+    x = Tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], requires_grad=True)
+    y = x[0, 1:]
+    y.backward(np.float32([7, 8]))
+    assert y.data.tolist() == [2, 3]
+    assert x.grad.tolist() == [[0, 7, 8], [0, 0, 0]]  # gy where y was taken from, 0 elsewhere
+
+
 class TestSlice(OpTests):
     CASES = tuple(
         Case(slice_, (4, 3), index=index)

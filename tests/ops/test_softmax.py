@@ -11,6 +11,14 @@ def softmax(lib, x, dim):
     return lib.nn.functional.softmax(x, dim)
 
 
+def test_by_hand():
+    x = Tensor([0.0, np.log(3.0)], requires_grad=True)
+    y = F.softmax(x, 0)
+    y.backward(np.float32([16, 0]))
+    np.testing.assert_allclose(y.data, [0.25, 0.75], rtol=1e-6)  # 1/(1 + 3), 3/(1 + 3)
+    np.testing.assert_allclose(x.grad, [3, -3], rtol=1e-6)  # y·(gy − Σ gy·y), where Σ gy·y = 4
+
+
 class TestSoftmax(OpTests):
     CASES = (
         Case(softmax, (4,), dim=0),

@@ -1,6 +1,9 @@
 """tinyres/ops/subtract.py"""
 
+import numpy as np
 from support import BROADCASTS, MORE_BROADCASTS, Case, OpTests, floats
+
+from tinyres import Tensor
 
 
 def subtract(lib, a, b):
@@ -13,6 +16,15 @@ def subtract_from_a_number(lib, x):
 
 def negate(lib, x):
     return -x
+
+
+def test_by_hand():
+    a, b = Tensor([10.0, 20.0], requires_grad=True), Tensor([3.0], requires_grad=True)
+    y = a - b  # b is used twice
+    y.backward(np.float32([4, 5]))
+    assert y.data.tolist() == [7, 17]
+    assert a.grad.tolist() == [4, 5]
+    assert b.grad.tolist() == [-9]  # −(4 + 5)
 
 
 class TestSubtract(OpTests):

@@ -1,10 +1,21 @@
 """tinyres/ops/sum.py"""
 
+import numpy as np
 from support import REDUCTIONS, Case, OpTests, floats, integers
+
+from tinyres import Tensor
 
 
 def sum_(lib, x, **settings):
     return x.sum(**settings)
+
+
+def test_by_hand():
+    x = Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    y = x.sum(dim=1)
+    y.backward(np.float32([5, 6]))
+    assert y.data.tolist() == [3, 7]
+    assert x.grad.tolist() == [[5, 5], [6, 6]]  # each row's gy, once for every number in it
 
 
 class TestSum(OpTests):

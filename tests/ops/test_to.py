@@ -9,6 +9,14 @@ from support import floats
 from tinyres import Tensor
 
 
+def test_by_hand():
+    x = Tensor([1.5, 2.5], requires_grad=True)  # float32
+    y = x.to("float64")
+    y.backward(np.array([3.0, 4.0]))
+    assert y.dtype == np.float64 and y.data.tolist() == [1.5, 2.5]
+    assert x.grad.dtype == np.float32 and x.grad.tolist() == [3, 4]
+
+
 @pytest.mark.parametrize("dtype", ["float64", np.float64, np.dtype("float64")], ids=repr)
 def test_the_gradient_comes_back_in_the_inputs_dtype(dtype):
     x = Tensor([1.5, 2.5], requires_grad=True)
@@ -40,6 +48,7 @@ def test_an_integer_result_has_no_gradient():
         (("float32", "float32"), ValueError, "to: expected a device such as 'cpu' or 'cuda', got 'float32'"),
         (("cudax",), ValueError, "device: expected 'cpu' or 'cuda', got 'cudax'"),
     ],
+    ids=["neither", "two dtypes", "no such device"],
 )
 def test_errors(arguments, error, message):
     with pytest.raises(error, match=message):

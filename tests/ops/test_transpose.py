@@ -2,7 +2,10 @@
 
 import itertools
 
+import numpy as np
 from support import Case, OpTests, floats
+
+from tinyres import Tensor
 
 
 def transpose(lib, x, dims):
@@ -11,6 +14,14 @@ def transpose(lib, x, dims):
 
 def permute(lib, x, dims):
     return x.permute(*dims)
+
+
+def test_by_hand():
+    x = Tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], requires_grad=True)
+    y = x.transpose(0, 1)
+    y.backward(np.float32([[1, 2], [3, 4], [5, 6]]))
+    assert y.data.tolist() == [[1, 4], [2, 5], [3, 6]]
+    assert x.grad.tolist() == [[1, 3, 5], [2, 4, 6]]  # gy transposed back
 
 
 class TestTranspose(OpTests):

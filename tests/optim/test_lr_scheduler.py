@@ -61,6 +61,10 @@ class TestSchedules:
             ("CosineAnnealingLR(optimizer, 4)", [(1 + cos(pi * t / 4)) / 2 for t in range(5)] + [0]),
             ("CosineAnnealingLR(optimizer, 2, eta_min=0.2)", [1, 0.6, 0.2, 0.2, 0.2, 0.2]),
             ("OneCycleLR(optimizer, 2.0, 6, pct_start=0.5)", [0.08, 1.04, 2, 1.5000020, 0.5000060, 0.000008]),
+            (
+                "OneCycleLR(optimizer, 2.0, 5, pct_start=0.2)",
+                [2, 1.7071079, 1.000004, 0.2929, 8e-6, 8e-6],
+            ),  # no way up
             ("WarmUp(StepLR(optimizer, 3), steps=2, start=0.1)", [0.1, 0.1, 1, 0.1, 0.1, 0.1]),
         ],
     )

@@ -1,4 +1,4 @@
-"""tinyres/optim/optimizer.py, held against torch and against figures that torch gave."""
+"""tinyres/optim: SGD, Adam and AdamW, held against torch and against figures that torch gave."""
 
 import re
 
@@ -86,6 +86,12 @@ class TestSteps:
             w.grad = np.zeros(1, np.float32)
             make(optim, text, [w]).step()
             assert w.item() == pytest.approx(wanted)
+
+    def test_a_learning_rate_of_zero_changes_nothing(self):
+        w = Tensor([1.0])
+        w.grad = np.ones(1, np.float32)
+        optim.SGD([w], lr=0.0).step()
+        assert w.item() == 1
 
     @pytest.mark.parametrize("text", OPTIMIZERS)
     def test_float32_stays_float32_and_the_gradient_unwritten(self, text):

@@ -4,17 +4,14 @@ The same tests run either way. How many cases that makes stands in pytest's summ
 """
 
 import pytest
+import random_cases
 from hypothesis import HealthCheck, settings
 
-from tinyres_kernels.cpu import elements
-
 EXAMPLES = pytest.StashKey[int]()
-CASES = pytest.StashKey[int]()
 
 
 def pytest_configure(config):
     config.stash[EXAMPLES] = 25 if "not slow" in config.option.markexpr else 250
-    config.stash[CASES] = 0
     # derandomize: the same examples every time, so that a failure is not a matter of luck. too_slow measures time, and
     # a busy machine is no defect.
     settings.register_profile(
@@ -36,17 +33,9 @@ def pytest_itemcollected(item):
 @pytest.fixture(autouse=True)
 def counted(request):
     if hasattr(request.function, "hypothesis"):
-        request.config.stash[CASES] += request.config.stash[EXAMPLES]
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    if config.stash[CASES]:
-        terminalreporter.write_line(f"tests/properties: {config.stash[CASES]:,} random cases")
+        random_cases.count(request.node, request.config.stash[EXAMPLES])
 
 
 @pytest.fixture(autouse=True, scope="module")
-def compiled_kernels_take_small_arrays_too():
-    """Left to itself the cpu rung hands them to the array rung, and the arrays here are small."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(elements, "LEAST_BYTES", 1)
-        yield
+def small_arrays(compiled_kernels_take_small_arrays):
+    pass

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from properties.calls import LENGTHS, SEEDS, DrawnOp, shuffled
 
 import tinyres
+from tinyres.nn import functional as F
+from tinyres.nn import fused
 
 EPS = st.sampled_from([1e-5, 1e-2, 1.0])
 
@@ -62,16 +64,14 @@ def normalise(lib, x, gamma, beta, eps, mean=None, var=None):
 def normalise_relu(lib, x, gamma, beta, eps, mean=None, var=None):
     if lib is not tinyres:
         return normalise(lib, x, gamma, beta, eps, mean, var).relu()
-    return lib.nn.functional.batch_norm_relu(
-        x, *running(lib, x, mean, var), gamma, beta, training=mean is None, eps=eps
-    )
+    return fused.batch_norm_relu(x, F.Norm(*running(lib, x, mean, var), gamma, beta, training=mean is None, eps=eps))
 
 
 def normalise_add_relu(lib, x, residual, gamma, beta, eps, mean=None, var=None):
     if lib is not tinyres:
         return (normalise(lib, x, gamma, beta, eps, mean, var) + residual).relu()
     statistics = running(lib, x, mean, var)
-    return lib.nn.functional.batch_norm_add_relu(x, residual, *statistics, gamma, beta, training=mean is None, eps=eps)
+    return fused.batch_norm_add_relu(x, residual, F.Norm(*statistics, gamma, beta, training=mean is None, eps=eps))
 
 
 # ---- the definitions -------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from support import as_leaves, results
 import tinyres
 from tinyres import Tensor
 from tinyres.nn import functional as F
+from tinyres.nn import fused
 
 on_every_rung = pytest.mark.parametrize("kernels", ["reference", "array", "cpu"])
 SHAPES = st.tuples(st.integers(2, 4), LENGTHS, LENGTHS, LENGTHS)
@@ -30,9 +31,11 @@ def constant(x, value):
 
 GATED = {  # z -> max(z, 0), each op on its own way; exactly, so that a z of 0 stays 0
     "relu": lambda z: F.relu(z),
-    "batch_norm_relu_eval": lambda z: F.batch_norm_relu(z, constant(z, 0), constant(z, 1), eps=0),
-    "batch_norm_add_relu_eval": lambda z: F.batch_norm_add_relu(z * 0, z, constant(z, 0), constant(z, 1), eps=0),
-    "batch_norm_add_relu": lambda z: F.batch_norm_add_relu(z * 0, z, None, None, constant(z, 0)),
+    "batch_norm_relu_eval": lambda z: fused.batch_norm_relu(z, F.Norm(constant(z, 0), constant(z, 1), eps=0)),
+    "batch_norm_add_relu_eval": lambda z: fused.batch_norm_add_relu(
+        z * 0, z, F.Norm(constant(z, 0), constant(z, 1), eps=0)
+    ),
+    "batch_norm_add_relu": lambda z: fused.batch_norm_add_relu(z * 0, z, F.Norm(None, None, constant(z, 0))),
 }
 
 
@@ -59,7 +62,7 @@ def test_batch_norm_relu_is_shut_at_zero(kernels, shape, seed):
     x, gy = draws.standard_normal((2, *shape))
     beta = Tensor(draws.choice([-1, -0.0, 0.0, 1], shape[1]), requires_grad=True)
     with rung(kernels):
-        F.batch_norm_relu(Tensor(x), None, None, Tensor(np.zeros(shape[1])), beta).backward(gy)
+        fused.batch_norm_relu(Tensor(x), F.Norm(None, None, Tensor(np.zeros(shape[1])), beta)).backward(gy)
     np.testing.assert_allclose(beta.grad, np.where(beta.data > 0, gy.sum((0, 2, 3)), 0), atol=1e-12)
 
 

@@ -8,6 +8,7 @@ from properties.calls import SEEDS
 import tinyres
 from tinyres import Tensor
 from tinyres.nn import functional as F
+from tinyres.nn import fused
 
 C = 2
 GATES = Tensor(np.array([9.0, -9.0]))  # of ReLUs: one channel lies well above the kink, the other well below
@@ -15,11 +16,11 @@ GATES = Tensor(np.array([9.0, -9.0]))  # of ReLUs: one channel lies well above t
 LAYERS = {
     "conv": lambda x, r, w, gamma, beta: F.conv2d(x, w, beta, padding=1),
     "norm": lambda x, r, w, gamma, beta: F.batch_norm(x, None, None, gamma, beta, training=True, eps=0.1),
-    "norm, relu": lambda x, r, w, gamma, beta: F.batch_norm_relu(
-        x, None, None, gamma, beta + GATES, training=True, eps=0.1
+    "norm, relu": lambda x, r, w, gamma, beta: fused.batch_norm_relu(
+        x, F.Norm(None, None, gamma, beta + GATES, training=True, eps=0.1)
     ),
-    "norm, add, relu": lambda x, r, w, gamma, beta: F.batch_norm_add_relu(
-        x, r.tanh(), None, None, gamma, beta + GATES, training=True, eps=0.1
+    "norm, add, relu": lambda x, r, w, gamma, beta: fused.batch_norm_add_relu(
+        x, r.tanh(), F.Norm(None, None, gamma, beta + GATES, training=True, eps=0.1)
     ),
     "add": lambda x, r, w, gamma, beta: x + r,
     "tanh": lambda x, r, w, gamma, beta: x.tanh(),

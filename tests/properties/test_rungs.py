@@ -13,16 +13,8 @@ from properties.every_op import OPS, WITH_KERNELS, calls, rung
 from support import LAYOUTS, as_leaves, assert_equal, channels_last, results
 
 from tinyres_kernels.cpu import memory
-from tinyres_kernels.gpu import launch
 
-
-@pytest.fixture(autouse=True, scope="module")
-def cuda_runs_here():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(launch, "load", emulator.load)
-        yield
-
-
+pytestmark = pytest.mark.usefixtures("cuda_runs_here")
 on_ops_with_kernels = pytest.mark.parametrize("op", WITH_KERNELS)
 LAYOUT = st.sampled_from([np.array, *LAYOUTS])
 

@@ -10,11 +10,13 @@ from cuda_on_cpu.cupy_stand_in import gpu  # noqa: F401
 
 import tinyres_kernels.gpu
 from tinyres import Tensor, manual_seed, nn, optim
-from tinyres.app.training.step import train_step
 from tinyres.data import Dataset, Loader
 from tinyres.device import to_device
-from tinyres.models.resnet import BasicBlock, Bottleneck, ResNet
-from tinyres.scale.captured import CapturedSteps, NotRecordable
+from tinyres.models.resnet import BasicBlock, ResNet
+from tinyres.models.resnet_imagenet import Bottleneck
+from tinyres.scale.captured import CapturedSteps
+from tinyres.scale.recordable import NotRecordable
+from tinyres.train import train_step
 
 pytestmark = [emulator.needs_compiler, pytest.mark.usefixtures("gpu")]
 MEAN, STD = np.array([0.4, 0.5, 0.6]), np.array([0.2, 0.3, 0.25])
@@ -44,8 +46,7 @@ class Training:
         """An ordinary one."""
         x, y = next(self.loader.epoch(epoch, start=step))
         self.optimizer.param_groups[0]["lr"] = rate
-        loss, scores = train_step(self.model, self.optimizer, Tensor(x), Tensor(y))
-        return loss, int((scores.numpy().argmax(1) == y).sum()), len(y)
+        return train_step(self.model, self.optimizer, Tensor(x), Tensor(y))
 
     def state(self):
         everything = {**self.model.state_dict(), **self.optimizer.state_dict()}
@@ -81,9 +82,9 @@ def test_replayed_steps_are_the_ordinary_ones(block, shortcut, settings):
         steps.begin(epoch, first, RATES)
         wanted = [here.step(epoch, step, RATES[step]) for step in range(first, 3)]
         learnt = [*steps.run(1), *steps.run(2 - first)]
-        for actual, (loss, correct, images) in zip(learnt, wanted, strict=True):
-            np.testing.assert_allclose(actual.loss, loss, rtol=1e-9)
-            assert (actual.correct, actual.images) == (correct, images)
+        for actual, score in zip(learnt, wanted, strict=True):
+            np.testing.assert_allclose(actual.loss, score.loss, rtol=1e-9)
+            assert (actual.correct, actual.images) == (score.correct, score.images)
     assert_same(there.state(), here.state())
 
 

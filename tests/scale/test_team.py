@@ -5,11 +5,10 @@ import pytest
 from ranks import on_threads
 
 from tinyres import Tensor, manual_seed, nn
-from tinyres.app.training import RunError
-from tinyres.app.training.evaluate import Score
-from tinyres.app.training.step import backpropagate
-from tinyres.scale.parallel import ALONE, Rows
-from tinyres.scale.team import Team, expect_equal, total
+from tinyres.scale.parallel import ALONE, ParallelError
+from tinyres.scale.parallel.rows import Rows
+from tinyres.scale.team import Team, any_rank, backpropagate, evaluate_together, expect_equal, expect_equal_weights
+from tinyres.train import Score, evaluate
 
 SHARES = (Rows(0, 2, 5), Rows(2, 5, 5))
 
@@ -32,7 +31,7 @@ def batch():
 def step(model, rows, share):
     """Backpropagate these rows; returns their mean loss."""
     x, y = batch()
-    return backpropagate(model, Tensor(x[rows.slice]), Tensor(y[rows.slice]), share=share)[0]
+    return backpropagate(model, Tensor(x[rows.slice]), Tensor(y[rows.slice]), 0.0, share)[0]
 
 
 def test_local_batch_norm_by_hand():
@@ -46,8 +45,8 @@ def test_local_batch_norm_by_hand():
         with team.normalising(rows):
             loss = step(model, rows, rows.share)
         assert ranks.sent == []
-        score, stop = team.sum_step(Score(loss * 3, ranks.rank, 3), rows.share, lambda: ranks.rank == 1)
-        assert stop and (score.correct, score.images) == (1, 6)
+        score = team.sum_step(Score(loss * 3, ranks.rank, 3), rows.share, stops=ranks.rank == 1)
+        assert team.stopping and (score.correct, score.images) == (1, 6)
         return [p.grad.copy() for p in model.parameters()] + [b.data for b in model.buffers()], score.loss_sum
 
     losses = [step(net, rows, 1.0) for net, rows in zip(nets, SHARES, strict=True)]
@@ -62,21 +61,27 @@ def test_local_batch_norm_by_hand():
             np.testing.assert_allclose(found, want, rtol=1e-12, atol=1e-14)
 
 
-def test_alone_nothing_is_sent_and_nobody_asked():
-    own = Score(1.0, 2, 3)
-    team = Team(ALONE, network(), "local")
-    assert team.sum_step(own, 1.0, lambda: pytest.fail("asked")) == (own, False)
-    assert total(own, ALONE) == own and team.any(True) and not team.any(False)
-    team.expect_equal_weights()
+def test_alone_nothing_is_summed():
+    dataset = [batch()]
+    assert evaluate_together(network(), dataset, ALONE) == evaluate(network(), dataset)
+    assert any_rank(ALONE, True) and not any_rank(ALONE, False)
+    expect_equal_weights(ALONE, network())
 
 
-def test_any_and_total():
-    def work(ranks):
-        team = Team(ranks, network(), "sync")
-        assert team.any(ranks.rank == 1) and not team.any(False)
-        return total(Score(0.5, ranks.rank, 10), ranks)
+def test_any_rank():
+    assert on_threads(3, lambda ranks: any_rank(ranks, ranks.rank == 1)) == [True] * 3
+    assert on_threads(3, lambda ranks: any_rank(ranks, False)) == [False] * 3
 
-    assert on_threads(3, work) == [Score(1.5, 3, 30)] * 3
+
+def test_evaluate_together():
+    """Of five images the ranks have two and three, and then the second has one and the first none."""
+    x, y = batch()
+    pieces = [[(x[:2], y[:2]), (x[:0], y[:0])], [(x[2:], y[2:]), (x[:1], y[:1])]]
+    models = [network() for _ in pieces]
+    wanted = evaluate(network(), [(x, y), (x[:1], y[:1])])
+    for found in on_threads(2, lambda ranks: evaluate_together(models[ranks.rank], pieces[ranks.rank], ranks)):
+        assert found.loss == pytest.approx(wanted.loss, rel=1e-12)
+        assert (found.correct, found.images) == (wanted.correct, 6)
 
 
 def test_a_rank_that_drifts_is_noticed():
@@ -84,10 +89,9 @@ def test_a_rank_that_drifts_is_noticed():
     models[2][0].weight.data[0, 0, 0, 0] += 1e-15
 
     def work(ranks):
-        team = Team(ranks, models[ranks.rank], "sync")
         try:
-            team.expect_equal_weights()
-        except RunError:
+            expect_equal_weights(ranks, models[ranks.rank])
+        except ParallelError:
             return "refused"
 
     assert "refused" in on_threads(3, work)
@@ -100,7 +104,7 @@ def test_expect_equal(numbers):
     def work(ranks):
         try:
             expect_equal(ranks, numbers[ranks.rank], "not the same")
-        except RunError as error:
+        except ParallelError as error:
             return str(error)
 
     found = on_threads(3, work)

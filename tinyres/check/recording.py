@@ -11,9 +11,10 @@ from contextlib import contextmanager
 import numpy as np
 
 from tinyres import random
-from tinyres.autograd import Array, Node, Observer, Op, Tensor, observe
+from tinyres.autograd import Array, Node, Op, Tensor
 from tinyres.check.slopes import Claim
 from tinyres.look.anomaly.saved_arrays import SavedArrays
+from tinyres.modes import Observer, observe
 
 
 class Call:

@@ -1,1 +1,1 @@
-"""Looking on: what passes through a network, what it costs, where NaN began; pictures and pages of it."""
+"""Tools that watch a network: its layers, time and memory, the origin of a NaN, and pictures and pages of it."""

@@ -1,4 +1,4 @@
-"""Where the time goes: every op's milliseconds, forward and backward.
+"""Measures every op's milliseconds, forward and backward.
 
     with tinyres.profile() as p:
         loss = F.cross_entropy(model(images), labels)
@@ -11,7 +11,7 @@
     BatchNormReLU         10        3.64         4.03    14%  (64, 16, 32, 32), (16,), (16,)
     …
 
-The first call of a compiled kernel compiles it: take a step before the one that is measured.
+The first call of a compiled kernel compiles it, so make one step before the one that you measure.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import NamedTuple
 
-from tinyres.autograd import Array, Observer, Op, Tensor, observe
+from tinyres.autograd import Array, Op, Tensor
+from tinyres.modes import Observer, observe
 
 Shapes = tuple[tuple[int, ...], ...]
 
 
 @dataclass
 class Times:
-    """Running sums, in seconds. Calls are those forward; an op's backward may run less often, or more."""
+    """Running sums, in seconds. calls: of forward; an op's backward may run less often, or more often."""
 
     calls: int = 0
     forward: float = 0.0
@@ -42,7 +43,7 @@ class Times:
 
 
 class Row(NamedTuple):
-    """One kind of op. share: of all ops' time, from 0 to 1. slowest: the inputs' shapes that took most of its time."""
+    """One kind of op. share: fraction of all ops' time. slowest: the input shapes that took most of its time."""
 
     op: str
     calls: int
@@ -53,9 +54,9 @@ class Row(NamedTuple):
 
 
 class Profile(Observer):
-    """Takes the time of every op. `rows()` are the figures; `print` shows them as a table.
+    """Measures the time of every op. `rows()` returns the figures; `print` shows them as a table.
 
-    seconds: by the clock on the wall, of the whole block
+    seconds: wall-clock time of the whole block
     by_shapes: {(op's name, its inputs' shapes): Times}
     """
 
@@ -96,22 +97,22 @@ class Profile(Observer):
     def __str__(self) -> str:
         rows = self.rows()
         forward, backward = sum(row.forward_ms for row in rows), sum(row.backward_ms for row in rows)
-        together = Row("together", sum(row.calls for row in rows), forward, backward, 1.0, ())
-        width = max(len(row.op) for row in (*rows, together))
+        total = Row("total", sum(row.calls for row in rows), forward, backward, 1.0, ())
+        width = max(len(row.op) for row in (*rows, total))
         lines = [f"{'op':<{width}}   calls  forward ms  backward ms  share  slowest shapes"]
-        for row in (*rows, together):
+        for row in (*rows, total):
             figures = f"{row.calls:>6,}  {row.forward_ms:>10.2f}  {row.backward_ms:>11.2f}  {row.share:>5.0%}"
             lines.append(f"{row.op:<{width}}  {figures}  {', '.join(map(str, row.slowest))}".rstrip())
         line = "─" * max(map(len, lines))
-        rest = f"{forward + backward:.2f} of {1e3 * self.seconds:.2f} ms; the rest passed between the ops"
+        rest = f"{forward + backward:.2f} of {1e3 * self.seconds:.2f} ms; the rest was spent between the ops"
         return "\n".join([lines[0], line, *lines[1:-1], line, lines[-1], rest])
 
 
 @contextmanager
 def profile() -> Iterator[Profile]:
-    """Inside, the time of every op of this thread is taken; see this file's head for what comes out.
+    """Inside the block, measures the time of every op of this thread; the top of this file shows the result.
 
-    The rest of the time, in no op: data, the optimiser, additions where gradients meet, and Python.
+    Time outside the ops goes to the data, the optimiser, additions where gradients meet, and Python.
     """
     measured = Profile()
     started = perf_counter()

@@ -1,4 +1,4 @@
-"""What a model is made of: its layers, their output shapes, parameters and multiply-adds."""
+"""A model's layers, their output shapes, parameters and multiply-adds."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinyres.autograd import Observer, Op, Tensor, no_grad, observe
+from tinyres.autograd import Op, Tensor
+from tinyres.modes import Observer, no_grad, observe
 from tinyres.nn import Module
 
-# What the papers print. ResNets, He et al. 2016a: Table 1 for multiply-adds, Table 6 for parameters, section 4.1 for
+# What the papers say. ResNets: He et al. 2016a: Table 1 for multiply-adds, Table 6 for parameters, section 4.1 for
 # VGG-19. The others: He et al. 2016b, appendix; Srivastava et al. 2015, sec. 3.2; Huang et al. 2017, Table 2.
 PAPER = {
     "resnet18": "1.8 G multiply-adds",
@@ -38,7 +39,7 @@ PAPER = {
 
 
 class Layer(NamedTuple):
-    """One row. `name` is the path in the model, such as layer1.0.conv1."""
+    """A row of the table. name: the path in the model, such as layer1.0.conv1."""
 
     name: str
     kind: str
@@ -48,7 +49,7 @@ class Layer(NamedTuple):
 
 
 class MultiplyAdds(Observer):
-    """Counts the multiply-adds of convolutions and linear layers, as the papers do: the rest is left out."""
+    """Counts the multiply-adds of convolutions and linear layers only, as the papers do."""
 
     def __init__(self) -> None:
         self.total = 0
@@ -60,12 +61,12 @@ class MultiplyAdds(Observer):
 
 
 def count_parameters(model: Module) -> int:
-    """How many numbers training changes."""
+    """The number of trainable numbers."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 
 def layers(model: Module, input_shape: tuple[int, ...]) -> list[Layer]:
-    """A row for every innermost module, in the order in which one image of (C, H, W) runs through them."""
+    """A row for every innermost module, in the order in which an image (C, H, W) passes through them."""
     rows: list[Layer] = []
     counter = MultiplyAdds()
     names = {module: name for name, module in model.named_modules()}
@@ -73,12 +74,12 @@ def layers(model: Module, input_shape: tuple[int, ...]) -> list[Layer]:
     def after_forward(module: Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         name, kind = names[module], type(module).__name__
         before = sum(row.multiply_adds for row in rows)
-        parameters = 0 if any(row.name == name for row in rows) else count_parameters(module)  # run again: counted once
+        parameters = 0 if any(row.name == name for row in rows) else count_parameters(module)  # run again: counts once
         rows.append(Layer(name, kind, output.shape[1:], parameters, counter.total - before))
 
     innermost = [module for module in model.modules() if not any(True for _ in module.children())]
     hooks = [module.register_forward_hook(after_forward) for module in innermost]
-    training = {module: module.training for module in model.modules()}  # each its own: one may be frozen
+    training = {module: module.training for module in model.modules()}  # of each module: some may be frozen
     image = np.zeros((1, *input_shape), next((p.dtype for p in model.parameters()), np.float32))
     try:
         with no_grad(), observe(counter):
@@ -93,7 +94,7 @@ def layers(model: Module, input_shape: tuple[int, ...]) -> list[Layer]:
 
 
 def summary(model: Module, input_shape: tuple[int, ...], name: str | None = None) -> str:
-    """The model's table as text: every layer; equal blocks that follow each other folded into one."""
+    """The table of the model's layers as text; consecutive equal blocks are folded into one."""
     rows = layers(model, input_shape)
     lines = [("layer", "", "output", "parameters", "multiply-adds")]
     for row in folded(rows):
@@ -115,7 +116,7 @@ def summary(model: Module, input_shape: tuple[int, ...], name: str | None = None
 
 
 def folded(rows: list[Layer]) -> list[Layer]:
-    """The rows, with equal blocks that follow each other shown once: layer1.0 to layer1.8 as layer1.[0-8]."""
+    """The rows, with consecutive equal blocks shown once: layer1.0 to layer1.8 as layer1.[0-8]."""
     blocks: dict[str, list[Layer]] = {}
     for row in rows:
         parts = row.name.split(".")
@@ -137,5 +138,5 @@ def _range(run: list[str]) -> str:
 
 
 def _content(path: str, block: list[Layer]) -> list[Layer]:
-    """A block's rows without its own path: what must be equal for two blocks to fold."""
+    """A block's rows without its own path; blocks fold if these are equal."""
     return [row._replace(name=row.name.removeprefix(path)) for row in block]

@@ -16,12 +16,11 @@ P_l has a stride of 2ˡ against the image, so a ResNet for ImageNet has P2 to P5
 Names are torchvision's: body.…, fpn.inner_blocks.0.0.weight, fpn.layer_blocks.0.0.weight.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from tinyres.autograd import Tensor
-from tinyres.models.resnet import ResNet, he_initialise, resnet20, resnet50
+from tinyres.models.resnet import ResNet, he_initialise, resnet20
+from tinyres.models.resnet_imagenet import resnet50
 from tinyres.nn import BatchNorm2d, Conv2d, Identity, Linear, Module, ModuleList, ReLU, Sequential, init
 from tinyres.nn import functional as F
 

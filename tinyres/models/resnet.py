@@ -5,15 +5,13 @@ F = 0, which is easier than learning the identity; and on the way back the addit
 Layer names are torchvision's, so that its weights load.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from tinyres.autograd import Tensor
 from tinyres.nn import BatchNorm2d, Conv2d, Identity, Linear, Module, Sequential, init
 from tinyres.nn import functional as F
-from tinyres.nn.fused import norm_add_relu, norm_relu
+from tinyres.nn.fused import Normed, norm_relu
 
 
 class Block(Module):
@@ -28,7 +26,7 @@ class BasicBlock(Block):
     x ──┬── conv1 ─ bn1 ─ relu ── conv2 ─ bn2 ──(+)── relu ── y
         └────────────── shortcut ────────────────┘
 
-    norm_relu(bn, x) is relu(bn(x)), and norm_add_relu(bn, x, r) is relu(bn(x) + r): see nn/fused.py.
+    norm_relu(bn, x) is relu(bn(x)), and Normed(bn, x) is bn(x), computed together with what follows: nn/fused.py.
     """
 
     def __init__(self, channels_in: int, width: int, stride: int, shortcut: str):
@@ -42,31 +40,8 @@ class BasicBlock(Block):
 
     def forward(self, x: Tensor) -> Tensor:
         out = norm_relu(self.bn1, self.conv1(x))
-        return norm_add_relu(self.bn2, self.conv2(out), self.downsample(x))
-
-
-class Bottleneck(Block):
-    """1×1 to fewer channels, 3×3 there, 1×1 back to four times as many, and the addition (Fig. 5 right).
-
-    The stride is on the 3×3 convolution, as in torchvision ("v1.5"); in the paper it is on the first 1×1, which skips
-    three of four pixels: 3.8 instead of 4.1 G multiply-adds for ResNet-50, with the same parameters.
-    """
-
-    def __init__(self, channels_in: int, width: int, stride: int, shortcut: str):
-        super().__init__()
-        self.channels_out = 4 * width
-        self.conv1 = Conv2d(channels_in, width, 1, bias=False)
-        self.bn1 = BatchNorm2d(width)
-        self.conv2 = Conv2d(width, width, 3, stride, padding=1, bias=False)
-        self.bn2 = BatchNorm2d(width)
-        self.conv3 = Conv2d(width, 4 * width, 1, bias=False)
-        self.bn3 = BatchNorm2d(4 * width)
-        self.downsample = make_shortcut(shortcut, channels_in, 4 * width, stride)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out = norm_relu(self.bn1, self.conv1(x))
-        out = norm_relu(self.bn2, self.conv2(out))
-        return norm_add_relu(self.bn3, self.conv3(out), self.downsample(x))
+        F_x = Normed(self.bn2, self.conv2(out))
+        return (F_x + self.downsample(x)).relu()
 
 
 def make_shortcut(option: str, channels_in: int, channels_out: int, stride: int) -> Module:
@@ -135,20 +110,8 @@ class ResNet(Module):
         x = self.stem(x)  # (N, widths[0], H, W)
         for stage in self.stages():
             x = stage(x)
-        x = F.adaptive_avg_pool2d(x, 1)  # (N, channels, 1, 1)
+        x = F.avg_pool2d(x, x.shape[2:])  # (N, channels, 1, 1)
         return self.fc(x.flatten(1))  # (N, num_classes)
-
-
-class ImageNetResNet(ResNet):
-    """The same for 224×224 images: a 7×7 convolution of stride 2 and a 3×3 max-pool come first (Table 1)."""
-
-    def __init__(self, make_block: Callable[[int, int, int], Block], counts: Sequence[int], num_classes: int):
-        super().__init__(make_block, counts, (64, 128, 256, 512), num_classes)
-        self.conv1 = Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
-        he_initialise(self.conv1)
-
-    def stem(self, x: Tensor) -> Tensor:
-        return F.max_pool2d(super().stem(x), 3, stride=2, padding=1)
 
 
 def he_initialise(module: Module) -> None:
@@ -159,7 +122,7 @@ def he_initialise(module: Module) -> None:
             init.zeros_(module.bias)
 
 
-def cifar_resnet(depth: int, num_classes: int, shortcut: str) -> ResNet:
+def cifar_resnet(depth: int, num_classes: int = 10, shortcut: str = "A") -> ResNet:
     """The paper's family for CIFAR (sec. 4.2): depth = 6n + 2, n blocks at each of 16, 32 and 64 channels."""
     n, rest = divmod(depth - 2, 6)
     if rest or n < 1:
@@ -167,55 +130,15 @@ def cifar_resnet(depth: int, num_classes: int, shortcut: str) -> ResNet:
     return ResNet(partial(BasicBlock, shortcut=shortcut), (n, n, n), (16, 32, 64), num_classes)
 
 
-def resnet8(num_classes: int = 10, shortcut: str = "A") -> ResNet:
-    """Not in the paper: the family's smallest member, for a first look."""
-    return cifar_resnet(8, num_classes, shortcut)
-
-
-def resnet20(num_classes: int = 10, shortcut: str = "A") -> ResNet:
-    return cifar_resnet(20, num_classes, shortcut)
-
-
-def resnet32(num_classes: int = 10, shortcut: str = "A") -> ResNet:
-    return cifar_resnet(32, num_classes, shortcut)
-
-
-def resnet44(num_classes: int = 10, shortcut: str = "A") -> ResNet:
-    return cifar_resnet(44, num_classes, shortcut)
-
-
-def resnet56(num_classes: int = 10, shortcut: str = "A") -> ResNet:
-    return cifar_resnet(56, num_classes, shortcut)
-
-
-def resnet110(num_classes: int = 10, shortcut: str = "A") -> ResNet:
-    return cifar_resnet(110, num_classes, shortcut)
-
-
-def resnet1202(num_classes: int = 10, shortcut: str = "A") -> ResNet:
-    return cifar_resnet(1202, num_classes, shortcut)
+resnet8 = partial(cifar_resnet, 8)  # not in the paper: the family's smallest member, for a first look
+resnet20 = partial(cifar_resnet, 20)
+resnet32 = partial(cifar_resnet, 32)
+resnet44 = partial(cifar_resnet, 44)
+resnet56 = partial(cifar_resnet, 56)
+resnet110 = partial(cifar_resnet, 110)
+resnet1202 = partial(cifar_resnet, 1202)
 
 
 def resnet18_cifar(num_classes: int = 10, shortcut: str = "B") -> ResNet:
     """ResNet-18's blocks behind a 3×3 stem, for 32×32 images: a wider net than the paper's for CIFAR."""
     return ResNet(partial(BasicBlock, shortcut=shortcut), (2, 2, 2, 2), (64, 128, 256, 512), num_classes)
-
-
-def resnet18(num_classes: int = 1000, shortcut: str = "B") -> ImageNetResNet:
-    return ImageNetResNet(partial(BasicBlock, shortcut=shortcut), (2, 2, 2, 2), num_classes)
-
-
-def resnet34(num_classes: int = 1000, shortcut: str = "B") -> ImageNetResNet:
-    return ImageNetResNet(partial(BasicBlock, shortcut=shortcut), (3, 4, 6, 3), num_classes)
-
-
-def resnet50(num_classes: int = 1000, shortcut: str = "B") -> ImageNetResNet:
-    return ImageNetResNet(partial(Bottleneck, shortcut=shortcut), (3, 4, 6, 3), num_classes)
-
-
-def resnet101(num_classes: int = 1000, shortcut: str = "B") -> ImageNetResNet:
-    return ImageNetResNet(partial(Bottleneck, shortcut=shortcut), (3, 4, 23, 3), num_classes)
-
-
-def resnet152(num_classes: int = 1000, shortcut: str = "B") -> ImageNetResNet:
-    return ImageNetResNet(partial(Bottleneck, shortcut=shortcut), (3, 8, 36, 3), num_classes)

@@ -1,26 +1,16 @@
 """Layers and what they are made of, under torch's names."""
 
 from tinyres.nn import functional, init
-from tinyres.nn.layers import (
-    AdaptiveAvgPool2d,
-    AvgPool2d,
-    BatchNorm1d,
-    BatchNorm2d,
-    Conv2d,
-    CrossEntropyLoss,
-    Dropout,
-    Flatten,
-    Identity,
-    Linear,
-    MaxPool2d,
-    MSELoss,
-    ReLU,
-    Sigmoid,
-    Softmax,
-    Tanh,
-    Upsample,
-)
-from tinyres.nn.module import Buffer, Module, ModuleList, Parameter, Sequential
+from tinyres.nn.activation import ReLU, Sigmoid, Softmax, Tanh
+from tinyres.nn.batchnorm import BatchNorm1d, BatchNorm2d
+from tinyres.nn.container import Identity, ModuleList, Sequential
+from tinyres.nn.conv import Conv2d
+from tinyres.nn.dropout import Dropout
+from tinyres.nn.flatten import Flatten
+from tinyres.nn.linear import Linear
+from tinyres.nn.loss import CrossEntropyLoss, MSELoss
+from tinyres.nn.module import Buffer, Module, Parameter
+from tinyres.nn.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Upsample
 
 __all__ = [
     "AdaptiveAvgPool2d",

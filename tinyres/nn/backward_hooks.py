@@ -1,19 +1,15 @@
 """Hooks that see the gradients which pass through a module.
 
-What arrives at a module's output is the gradient that everything after it has sent back. What leaves at its inputs is
-the module's own part: where the same tensor goes another way as well, as around a residual block, that way's part is
-not in it. So every tensor goes in and out by a door, an op that does nothing, and the doors have hooks.
+grad_output is the gradient that everything after the module has sent back. grad_input is only the module's own part of
+the input's gradient: where the same tensor takes another path too, as around a residual block, that path's part is not
+in it. So every tensor goes in and out through a Door, an op that changes nothing, and the doors have the hooks.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tinyres.autograd import Array, Op, Tensor
-
-if TYPE_CHECKING:
-    from tinyres.nn.module import Module
 
 
 class Door(Op):
@@ -27,10 +23,13 @@ class Door(Op):
 
 
 class WatchedCall:
-    """One call of a module that has backward hooks: gathers the gradients at its doors, then tells the hooks."""
+    """One call of a module that has backward hooks: gathers the gradients at its doors, then calls the hooks.
 
-    def __init__(self, module: Module):
-        self.module = module
+    module: passed to the hooks        hooks: called as hook(module, grad_input, grad_output)
+    """
+
+    def __init__(self, module: Any, hooks: Mapping[object, Callable[..., None]]):
+        self.module, self.hooks = module, hooks
 
     def enter(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         """The inputs, those that need a gradient each behind a door."""
@@ -69,10 +68,10 @@ class WatchedCall:
     def _tell_when_complete(self) -> None:
         if self.missing:
             return
-        for hook in tuple(self.module.backward_hooks.values()):
+        for hook in tuple(self.hooks.values()):
             if hook(self.module, tuple(self.grad_input), self.grad_output) is not None:
                 raise TypeError(
-                    "a backward hook on a module looks on and returns None; Tensor.register_hook can change"
+                    "a backward hook on a module must return None; to change a gradient use Tensor.register_hook"
                 )
 
 

@@ -5,8 +5,6 @@ The variance of a layer's output is fan_in · Var(w) · E(x²). To keep it at on
 Glorot & Bengio 2010 (Xavier), eq. 12 and 16; He et al. 2015, eq. 10.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,6 +89,14 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
 def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """Glorot initialisation: normal with standard deviation gain·√(2/(fan_in + fan_out))."""
     return normal_(tensor, 0.0, gain * sqrt(2 / sum(calculate_fans(tensor))))
+
+
+def torch_default_(weight: Tensor, bias: Tensor | None) -> None:
+    """Evenly from ±1/√fan_in, weight and bias alike: torch's default for convolutions and linear layers."""
+    kaiming_uniform_(weight, a=sqrt(5))
+    if bias is not None:
+        bound = 1 / sqrt(calculate_fans(weight)[0])
+        uniform_(bias, -bound, bound)
 
 
 def calculate_gain(nonlinearity: str, param: float = 0.01) -> float:

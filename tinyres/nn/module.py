@@ -7,14 +7,16 @@ them by looking: in the order in which __init__ set them, under the names it gav
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from tinyres.autograd import Array, Removable, Tensor
+from tinyres.autograd import Array, Tensor
 from tinyres.device import to_device
+from tinyres.modes import Removable
 from tinyres.nn.backward_hooks import WatchedCall
+from tinyres.nn.state import load_state
 from tinyres.ops.to import as_target
 
 
@@ -41,7 +43,7 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward; write one")
 
     def __call__(self, *inputs: Any, **named: Any) -> Any:
-        watched = WatchedCall(self) if self.backward_hooks else None
+        watched = WatchedCall(self, self.backward_hooks) if self.backward_hooks else None
         if watched:
             inputs = watched.enter(inputs)
         output = self.forward(*inputs, **named)
@@ -59,7 +61,7 @@ class Module:
 
         grad_output: a tuple with the output's gradient. grad_input: a gradient for every positional input, None for
         those that need none; only what came through this module, not along other ways from the same tensor. Called
-        when all of them are there. The hook looks on and returns None; in torch it may also replace the gradients.
+        when all of them are there. The hook returns None; in torch it may also replace the gradients.
         """
         return Removable(self.backward_hooks, hook)
 
@@ -169,17 +171,11 @@ class Module:
         return OrderedDict((name, tensor.numpy().copy()) for name, tensor in self._state().items())
 
     def load_state_dict(self, state: dict[str, Any], strict: bool = True) -> None:
-        """Write the values of `state` into the parameters and buffers, keeping their dtype and device.
+        """Write the values of `state` into the parameters and buffers, which keep their dtype and device.
 
-        strict: refuse missing and unknown names. A shape that differs is always refused; then nothing is changed.
+        strict: refuse missing and unknown names. ValueError: a name or a shape does not fit; then nothing is changed.
         """
-        own = self._state()
-        problems = [f"{name} {what}" for name, what in _mismatches(own, state, strict)]
-        if problems:
-            more = f" and {len(problems) - 8} more" if len(problems) > 8 else ""
-            raise ValueError(f"{type(self).__name__}: this state does not fit: {', '.join(problems[:8])}{more}")
-        for name in own.keys() & state.keys():
-            own[name].data[...] = _moved(_values(state[name]), own[name].device, own[name].dtype)
+        load_state(type(self).__name__, self._state(), state, strict)
 
     def _state(self) -> dict[str, Parameter | Buffer]:
         return {
@@ -204,7 +200,7 @@ class Module:
             yield from child._all_paths(join(prefix, name))
 
     def extra_repr(self) -> str:
-        """What stands between the brackets of a layer's line in `print(model)`."""
+        """The text between the brackets of a layer's line in `print(model)`."""
         return ""
 
     def __repr__(self) -> str:
@@ -212,55 +208,6 @@ class Module:
         if not children:
             return f"{type(self).__name__}({self.extra_repr()})"
         return "\n  ".join([f"{type(self).__name__}(", *children]) + "\n)"
-
-
-class Sequential(Module):
-    """Modules applied one after the other. Sequential(a, b), or Sequential(OrderedDict(first=a, second=b))."""
-
-    def __init__(self, *modules: Any):
-        super().__init__()
-        only = modules[0] if len(modules) == 1 else None
-        named = only.items() if isinstance(only, dict) else ((str(k), m) for k, m in enumerate(modules))
-        for name, module in named:
-            setattr(self, name, module)
-
-    def forward(self, x: Any) -> Any:
-        for module in self.children():
-            x = module(x)
-        return x
-
-    def __len__(self) -> int:
-        return len(list(self.children()))
-
-    def __iter__(self) -> Iterator[Module]:
-        return self.children()
-
-    def __getitem__(self, index: Any) -> Module:
-        """A module, or for a slice a Sequential of several."""
-        chosen = list(self.children())[index]
-        return Sequential(*chosen) if isinstance(index, slice) else chosen
-
-
-class ModuleList(Module):
-    """A list of modules whose parameters are found. It has no forward: index it, or loop over it."""
-
-    def __init__(self, modules: Iterable[Module] = ()):
-        super().__init__()
-        for module in modules:
-            self.append(module)
-
-    def append(self, module: Module) -> ModuleList:
-        setattr(self, str(len(self)), module)
-        return self
-
-    def __len__(self) -> int:
-        return len(list(self.children()))
-
-    def __iter__(self) -> Iterator[Module]:
-        return self.children()
-
-    def __getitem__(self, index: int) -> Module:
-        return list(self.children())[index]
 
 
 def join(path: str, name: str) -> str:
@@ -271,16 +218,3 @@ def _moved(array: Array, device: str | None, dtype: np.dtype | None) -> Array:
     if dtype is not None and array.dtype.kind in "fc":  # integer buffers, such as num_batches_tracked, stay integers
         array = array.astype(dtype, copy=False)
     return array if device is None else to_device(array, device)
-
-
-def _values(value: Any) -> Array:
-    return value.data if isinstance(value, Tensor) else np.asarray(value)
-
-
-def _mismatches(own: dict[str, Any], state: dict[str, Any], strict: bool) -> Iterator[tuple[str, str]]:
-    if strict:
-        yield from ((name, "is missing") for name in own if name not in state)
-        yield from ((name, "is unknown here") for name in state if name not in own)
-    for name in own:
-        if name in state and (given := _values(state[name]).shape) != own[name].shape:
-            yield name, f"is {given}, expected {own[name].shape}"

@@ -1,10 +1,7 @@
 """Batch normalisation: each channel brought to mean 0 and variance 1 over the batch, then scaled and shifted."""
 
-from __future__ import annotations
-
 from tinyres.autograd import Array, Op
 from tinyres.device import kernels_for
-from tinyres.scale.parallel.batch import piece
 
 
 class BatchNorm(Op):
@@ -28,8 +25,7 @@ class BatchNorm(Op):
 
     def forward(self, x: Array, gamma: Array, beta: Array) -> Array:
         kernels = kernels_for(x)
-        self.batch = piece()  # x is all of it, or this rank's part
-        mean, var, r = self.batch.statistics(*kernels.batch_norm_statistics(x, self.eps), self.eps)
+        mean, var, r = kernels.batch_norm_statistics(x, self.eps)
         self.batch_mean, self.batch_var = mean, var  # for F.batch_norm's running statistics
         self.saved = x, mean, r, gamma
         return kernels.batch_norm(x, mean, r, gamma, beta)
@@ -40,5 +36,5 @@ class BatchNorm(Op):
         gbeta, ggamma = kernels.batch_norm_grad_sums(gy, x, mean, r)
         gx = None
         if self.needs[0]:
-            gx = kernels.batch_norm_grad_x(gy, x, mean, r, gamma, *self.batch.sums(gbeta, ggamma))
+            gx = kernels.batch_norm_grad_x(gy, x, mean, r, gamma, gbeta, ggamma)
         return gx, ggamma, gbeta

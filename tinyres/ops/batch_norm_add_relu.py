@@ -1,10 +1,7 @@
 """Batch normalisation, the residual addition and ReLU in one op: the end of a residual block."""
 
-from __future__ import annotations
-
 from tinyres.autograd import Array, Op
 from tinyres.device import kernels_for
-from tinyres.scale.parallel.batch import piece
 
 
 class BatchNormAddReLU(Op):
@@ -27,8 +24,7 @@ class BatchNormAddReLU(Op):
 
     def forward(self, x: Array, s: Array, gamma: Array, beta: Array) -> Array:
         kernels = kernels_for(x)
-        self.batch = piece()  # x is all of it, or this rank's part
-        mean, var, r = self.batch.statistics(*kernels.batch_norm_statistics(x, self.eps), self.eps)
+        mean, var, r = kernels.batch_norm_statistics(x, self.eps)
         self.batch_mean, self.batch_var = mean, var  # for F.batch_norm's running statistics
         y = kernels.batch_norm_add_relu(x, s, mean, r, gamma, beta)
         self.saved = x, mean, r, gamma, y
@@ -40,5 +36,5 @@ class BatchNormAddReLU(Op):
         g, gbeta, ggamma = kernels.batch_norm_add_relu_grad_sums(gy, y, x, mean, r)
         gx = None
         if self.needs[0]:
-            gx = kernels.batch_norm_grad_x(g, x, mean, r, gamma, *self.batch.sums(gbeta, ggamma))
+            gx = kernels.batch_norm_grad_x(g, x, mean, r, gamma, gbeta, ggamma)
         return gx, g, ggamma, gbeta

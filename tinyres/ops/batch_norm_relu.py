@@ -1,10 +1,7 @@
 """Batch normalisation and ReLU in one op: what stands between two convolutions, with fewer trips to memory."""
 
-from __future__ import annotations
-
 from tinyres.autograd import Array, Op
 from tinyres.device import kernels_for
-from tinyres.scale.parallel.batch import piece
 
 
 class BatchNormReLU(Op):
@@ -28,8 +25,7 @@ class BatchNormReLU(Op):
 
     def forward(self, x: Array, gamma: Array, beta: Array) -> Array:
         kernels = kernels_for(x)
-        self.batch = piece()  # x is all of it, or this rank's part
-        mean, var, r = self.batch.statistics(*kernels.batch_norm_statistics(x, self.eps), self.eps)
+        mean, var, r = kernels.batch_norm_statistics(x, self.eps)
         self.batch_mean, self.batch_var = mean, var  # for F.batch_norm's running statistics
         self.saved = x, mean, r, gamma, beta
         return kernels.batch_norm_relu(x, mean, r, gamma, beta)
@@ -40,5 +36,5 @@ class BatchNormReLU(Op):
         gbeta, ggamma = kernels.batch_norm_relu_grad_sums(gy, x, mean, r, gamma, beta)
         gx = None
         if self.needs[0]:
-            gx = kernels.batch_norm_relu_grad_x(gy, x, mean, r, gamma, beta, *self.batch.sums(gbeta, ggamma))
+            gx = kernels.batch_norm_relu_grad_x(gy, x, mean, r, gamma, beta, gbeta, ggamma)
         return gx, ggamma, gbeta

@@ -1,7 +1,5 @@
 """What the ops ask of their inputs, and the sentences they say when they do not get it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -52,6 +50,12 @@ def pair(op: str, name: str, value: Any, least: int) -> tuple[int, int]:
     if len(two) != 2 or not all(isinstance(v, (int, np.integer)) and v >= least for v in two):
         raise ValueError(f"{op}: expected {name} to be an int or a pair of ints, at least {least}, got {value!r}")
     return int(two[0]), int(two[1])
+
+
+def expect_dense(op: str, dilation: Any, groups: int) -> None:
+    """A convolution whose kernel has no gaps, and whose outputs see all input channels."""
+    if pair(op, "dilation", dilation, 1) != (1, 1) or groups != 1:
+        raise NotImplementedError(f"{op}: only dilation=1 and groups=1 are supported, got {dilation} and {groups}")
 
 
 def expect_pooling(

@@ -1,12 +1,10 @@
 """Convolution: every output value a weighted sum of a small window of the input."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tinyres.autograd import Array, Op, Tensor
 from tinyres.device import kernels_for
-from tinyres.ops.checks import expect_floats, expect_images, pair
+from tinyres.ops.checks import expect_dense, expect_floats, expect_images, pair
 
 
 class Conv2d(Op):
@@ -53,12 +51,13 @@ def conv2d(
     """input (N,C,H,W), weight (O,C,KH,KW), bias (O) -> (N,O,P,Q). stride and padding: an int, or (rows, columns)."""
     expect_floats("conv2d", input=input, weight=weight, bias=bias)
     expect_images("conv2d", input)
-    if pair("conv2d", "dilation", dilation, 1) != (1, 1) or groups != 1:
-        raise NotImplementedError(f"conv2d: only dilation=1 and groups=1 are there, got {dilation} and {groups}")
+    expect_dense("conv2d", dilation, groups)
     stride, padding = pair("conv2d", "stride", stride, 1), pair("conv2d", "padding", padding, 0)
-    if weight.ndim != 4 or weight.shape[1] != input.shape[1]:
+    if weight.ndim != 4:
+        raise ValueError(f"conv2d: expected weight (O, C, KH, KW), got {weight.shape}")
+    if weight.shape[1] != input.shape[1]:
         raise ValueError(
-            f"conv2d: expected weight (O, {input.shape[1]}, KH, KW) for input {input.shape}, got {weight.shape}"
+            f"conv2d: expected input (N, {weight.shape[1]}, H, W) for weight {weight.shape}, got {input.shape}"
         )
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ValueError(f"conv2d: expected bias {weight.shape[:1]}, got {bias.shape}")

@@ -1,59 +1,47 @@
-"""Training steps on a GPU, each of them one launch: forward, backward and SGD recorded as a CUDA graph.
+"""Training steps on a GPU, each of them one launch: batch, forward, backward and SGD recorded as a CUDA graph.
 
-What the ordinary step asks the host for must be on the device before, in tables for the whole epoch: which pictures
-make a batch and how they are cropped, the learning rates; and what the host wants to know is written into tables
-there, and read now and then. What a step learns stays where it is: weights, momenta, running statistics.
+An ordinary step asks the host for the images of its batch and for the learning rate, and it tells the host the loss.
+A recorded step cannot. So the whole data set and all that the host decides for an epoch are put on the device before
+it begins. The results are written into tables there, which the host reads after up to REPORT_EVERY steps.
 
-    tables in        draws (batches, batch_size, 4), rates (batches)
+    tables in        draws (batches, batch_size, 4): which images make a batch, and their crops; rates (batches)
     tables out       loss_of, correct_of (batches)
-    state            which step of the epoch it is; and whether a loss or a gradient was NaN or Inf: see gpu/sgd.cu
+    state            the number of the next step, and whether a loss or a gradient was NaN or Inf: see gpu/sgd.cu
 
-A graph repeats the launches of our kernels (252 for ResNet-20 with batches of 128), and nothing else that happened
-while it was recorded. So the ops of a model must consist of such launches alone, and it is asked which ops it has
-(RECORDABLE). Not yet measured on a GPU.
+Weights, momenta and running statistics stay where they are. recordable.py says what a graph can repeat; ResNet-20
+with batches of 128 is 252 launches. Not yet measured on a GPU.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from tinyres.autograd import Array, Node, Observer, Op, Tensor, observe
+from tinyres.autograd import Array, Node, Tensor
 from tinyres.data import Loader
-from tinyres.device import kernels_for, recorder_on, to_device
+from tinyres.device import to_device
+from tinyres.modes import observe
 from tinyres.nn import Module
-from tinyres.ops.add import Add
-from tinyres.ops.conv2d import Conv2d
 from tinyres.ops.cross_entropy import CrossEntropy
-from tinyres.ops.slice import Slice, as_ranges
-from tinyres.optim import SGD, Optimizer
+from tinyres.optim import Optimizer
+from tinyres.optim.lr_scheduler import LRScheduler
+from tinyres.scale.gpus import recorder_on
+from tinyres.scale.recordable import NotRecordable, RefuseOthers, gradient_of, refuse_other_work, settings_of
+from tinyres.scale.tables import table_of_draws, table_of_pixels
+from tinyres.train import NotFinite, Score
 from tinyres_kernels.gpu import sgd
 from tinyres_kernels.gpu.augment import augment
 from tinyres_kernels.gpu.graph import Graph
-from tinyres_kernels.gpu.launch import MOST_NUMBERS
 from tinyres_kernels.gpu.tally import tally
 
-RECORDABLE = {"Add", "AvgPool2d", "BatchNorm", "BatchNormAddReLU", "BatchNormReLU", "Conv2d", "CrossEntropy", "Linear"}
-RECORDABLE |= {"MaxPool2d", "Pad", "ReLU", "Reshape", "Slice"}
-
-
-class NotRecordable(Exception):
-    """This training has something that a graph could not repeat."""
-
-
-class Learnt(NamedTuple):
-    """What a step leaves to be known: the mean loss before it, and how many of its images were named right."""
-
-    loss: float
-    correct: int
-    images: int
+REPORT_EVERY = 50  # steps; then the host waits for them and reads their results
 
 
 class Recorded(NamedTuple):
-    """The step of a batch of one size, and the memory that it reads or writes and that would else be nobody's."""
+    """The step for one batch size, and the arrays that it reads and writes, which must live as long as the graph."""
 
     graph: Graph
     gradients: list[Array]
@@ -64,8 +52,8 @@ class Recorded(NamedTuple):
 class CapturedSteps:
     """The steps of SGD on a loader's batches, for a model that is on a GPU.
 
-    The parameters' arrays are moved into one, and so is what the optimiser remembers; both stay usable as before.
-    NotRecordable: let the ordinary step do it.
+    The parameters are moved into one array and their momenta into another; both can be used as before.
+    NotRecordable: these steps cannot be recorded; nothing has changed, and ordinary steps will do.
     """
 
     def __init__(self, model: Module, optimizer: Optimizer, loader: Loader, label_smoothing: float):
@@ -77,6 +65,7 @@ class CapturedSteps:
         self.recorder = recorder_on(self.device)
         self.recorded: dict[int, Recorded] = {}
         self.broken_loss: float | None = None
+        model.train()
         with self.recorder.here():
             self.lay_side_by_side(optimizer)
             self.make_tables()
@@ -105,7 +94,7 @@ class CapturedSteps:
     def make_tables(self) -> None:
         dataset, steps, size = self.loader.dataset, len(self.loader), self.loader.batch_size
         self.images, self.labels = self.on_device(dataset.images), self.on_device(dataset.labels.astype(np.int32))
-        self.pixels = self.on_device(self.loader.pixel_table())
+        self.pixels = self.on_device(table_of_pixels(self.loader))
         self.draws = self.on_device(np.zeros((steps, size, 4), np.int32))
         self.rates = self.on_device(np.zeros(steps, self.w.dtype))
         self.loss_of, self.correct_of = self.on_device(np.zeros(steps)), self.on_device(np.zeros(steps, np.int32))
@@ -116,17 +105,36 @@ class CapturedSteps:
 
     # ---- an epoch ----------------------------------------------------------------------------------------------------
 
+    def train_epoch(self, schedule: LRScheduler, epoch: int, start: int, stop: int) -> Iterator[list[Score]]:
+        """As tinyres.train.train_epoch, for the batches start, …, stop − 1. Yields the scores of several at a time.
+
+        NotFinite comes after the scores of the steps before it. All parameters are as they were before the broken step.
+        """
+        rates = []
+        for step in range(stop):
+            schedule.goto(epoch * len(self.loader) + step)
+            rates.append(schedule.get_last_lr()[0])
+        self.model.train()
+        self.begin(epoch, start, rates)
+        for first in range(start, stop, REPORT_EVERY):
+            yield self.run(min(REPORT_EVERY, stop - first))
+            if self.broken_loss is not None:
+                raise NotFinite(self.broken_loss)
+
     def begin(self, epoch: int, first: int, rates: list[float]) -> None:
-        """Make ready for an epoch, from step `first` on. rates: the learning rate of each of its steps."""
+        """Prepare an epoch, from step `first` on. rates: the learning rate of each of its steps."""
         with self.recorder.here():
-            self.draws[...] = self.on_device(self.loader.draws(epoch))
+            self.draws[...] = self.on_device(table_of_draws(self.loader, epoch))
             self.rates[: len(rates)] = self.on_device(np.array(rates, self.w.dtype))
             self.state[...] = self.on_device(np.array([first, 0], np.int32))
         self.step = first
 
-    def run(self, count: int) -> list[Learnt]:
-        """Make the next so many steps. Fewer come back if one is broken: then `broken_loss` is its loss, not None, and
-        the parameters' gradients are those it came to."""
+    def run(self, count: int) -> list[Score]:
+        """Make the next `count` steps and return their scores.
+
+        If a step is broken, only the scores before it are returned. `broken_loss` is then its loss (else None), and the
+        parameters have its gradients.
+        """
         sizes = [self.images_in(step) for step in range(self.step, self.step + count)]
         for size in sizes:
             if size not in self.recorded:
@@ -144,7 +152,7 @@ class CapturedSteps:
         self.step += done
         for counter in self.counters():
             counter.data += done
-        return [Learnt(float(losses[k]), int(correct[k]), sizes[k]) for k in range(done)]
+        return [Score(float(losses[k]) * sizes[k], int(correct[k]), sizes[k]) for k in range(done)]
 
     def images_in(self, step: int) -> int:
         return min(self.loader.batch_size, len(self.loader.dataset) - step * self.loader.batch_size)
@@ -152,24 +160,24 @@ class CapturedSteps:
     # ---- recording ---------------------------------------------------------------------------------------------------
 
     def record(self, size: int) -> None:
-        """Record the step of a batch of that size. What must run before, to warm up, is undone.
+        """Record the step for batches of this size. It must run once before, to warm up; that is undone.
 
-        The state is broken meanwhile, so nothing is learnt; the running statistics are put back by hand.
+        The state says "broken" meanwhile, so nothing is learnt. The running statistics are put back by hand.
         """
         shapes = [parameter.shape for parameter in self.parameters]
         with self.recorder.here(), self.undone():
             pages = tuple(self.on_device(np.zeros(sgd.pages_of(shapes), kind)) for kind in (np.int64, np.int32))
-            shares = np.full_like(self.w, 1 / size, shape=(size,))  # of each loss in their mean
+            shares = np.full_like(self.w, 1 / size, shape=(size,))  # the weight of each image's loss in their mean
             with observe(RefuseOthers()):
                 graph = self.recorder.record(lambda: self.one_step(size, shares, *pages))
-            gradients = [in_the_order_of(parameter) for parameter in self.parameters]
+            gradients = [gradient_of(parameter) for parameter in self.parameters]
             for table, values in zip(pages, sgd.page_table(gradients), strict=True):
                 table[...] = self.on_device(values)
         self.recorded[size] = Recorded(graph, gradients, shares, pages)
 
     @contextmanager
     def undone(self) -> Iterator[None]:
-        """Inside, no step is counted and nothing learnt; and what changes all the same is put back at the end."""
+        """Inside, no step is counted and nothing is learnt. Whatever changes all the same is put back at the end."""
         kept = [(tensor, tensor.data, tensor.data.copy()) for tensor in self.model.buffers()]
         state = self.state.copy()
         for counter in self.counters():
@@ -199,53 +207,8 @@ class CapturedSteps:
 
 
 class Leaf(Node):
-    """A parameter's node that keeps the very array which backward hands it, and not a copy: each replay fills it."""
+    """A parameter's node that keeps the array which backward hands it, and no copy: every replay writes into it."""
 
     def receive(self, gy: Array) -> Array:
         self.grad = gy
         return gy
-
-
-class RefuseOthers(Observer):
-    """NotRecordable, as soon as an op runs that is more than launches of our kernels."""
-
-    def applied(self, op: Op, y: Tensor) -> None:
-        shapes = {x.shape for x in op.inputs}
-        if (
-            op.name not in RECORDABLE
-            or (isinstance(op, Conv2d) and len(op.inputs) == 3)  # with a bias
-            or (isinstance(op, Add) and len(shapes) == 2)  # that broadcasts
-            or (isinstance(op, Slice) and as_ranges(op.index, op.inputs[0].shape) is None)
-        ):
-            raise NotRecordable(f"{op.name} of {' and '.join(map(str, shapes))}")
-
-
-def settings_of(optimizer: Optimizer) -> dict[str, Any]:
-    """What sgd.step asks for. NotRecordable: it is not SGD, or has several groups."""
-    if type(optimizer) is not SGD or len(optimizer.param_groups) != 1:
-        raise NotRecordable(f"the optimiser {type(optimizer).__name__}, {len(optimizer.param_groups)} groups")
-    group = optimizer.param_groups[0]
-    return {"momentum": group["momentum"], "decay": group["weight_decay"], "nesterov": group["nesterov"]}
-
-
-def refuse_other_work(model: Module, loader: Loader) -> None:
-    """NotRecordable: something here is not done by launches of our kernels, or is too large for them."""
-    if kernels_for(next(model.parameters()).data).__name__ != "tinyres_kernels.gpu":
-        raise NotRecordable("other kernels than those of the rung gpu")
-    if any(getattr(module, "momentum", 0.0) is None for module in model.modules()):
-        raise NotRecordable("a batch norm whose momentum changes from batch to batch")
-    if loader.dataset.images.size > MOST_NUMBERS:
-        raise NotRecordable(f"a data set of more than {MOST_NUMBERS:,} bytes")
-
-
-def in_the_order_of(parameter: Tensor) -> Array:
-    """The parameter's gradient. NotRecordable: its numbers lie in another order than the parameter's."""
-    gradient = parameter.grad
-    if gradient is None or order_of(gradient) != order_of(parameter.data):
-        raise NotRecordable(f"a parameter {parameter.shape} whose gradient lies in another order, or is missing")
-    return gradient
-
-
-def order_of(array: Array) -> list[int]:
-    """How far apart neighbours lie along each axis that has any."""
-    return [stride for length, stride in zip(array.shape, array.strides, strict=True) if length > 1]

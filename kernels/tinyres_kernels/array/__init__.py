@@ -1,4 +1,4 @@
-"""Array code, the same for NumPy and CuPy: windows cut out as strided views, then one matrix product."""
+"""Array code, the same for NumPy and CuPy: views of windows, matrix products, sums over axes."""
 
 from tinyres_kernels.array.add import add as add
 from tinyres_kernels.array.avg_pool2d import avg_pool2d as avg_pool2d
@@ -8,6 +8,7 @@ from tinyres_kernels.array.batch_norm import batch_norm_grad_sums as batch_norm_
 from tinyres_kernels.array.batch_norm import batch_norm_grad_x as batch_norm_grad_x
 from tinyres_kernels.array.batch_norm import batch_norm_statistics as batch_norm_statistics
 from tinyres_kernels.array.batch_norm import batch_norm_track as batch_norm_track
+from tinyres_kernels.array.batch_norm import batch_norm_values as batch_norm_values
 from tinyres_kernels.array.batch_norm_add_relu import batch_norm_add_relu as batch_norm_add_relu
 from tinyres_kernels.array.batch_norm_add_relu import batch_norm_add_relu_grad_sums as batch_norm_add_relu_grad_sums
 from tinyres_kernels.array.batch_norm_relu import batch_norm_relu as batch_norm_relu

@@ -1,5 +1,6 @@
 """Kernels for a GPU, in CUDA C++, on CuPy arrays. What they do not cover goes to the rung below, `array/`."""
 
+from tinyres_kernels.array.batch_norm import batch_norm_values as batch_norm_values
 from tinyres_kernels.gpu.add import add as add
 from tinyres_kernels.gpu.avg_pool2d import avg_pool2d as avg_pool2d
 from tinyres_kernels.gpu.avg_pool2d import avg_pool2d_grad_x as avg_pool2d_grad_x

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-if not hasattr(np, "row_stack"):  # numba-cuda (0.30) asks for it while it loads, and NumPy 2.5 no longer has it
+if not hasattr(np, "row_stack"):  # numba-cuda (0.30) needs it to load, and NumPy 2.5 no longer has it
     np.row_stack = np.vstack
 
 from tinyres_kernels.array.add import add as add
@@ -13,6 +13,7 @@ from tinyres_kernels.array.batch_norm import batch_norm_grad_sums as batch_norm_
 from tinyres_kernels.array.batch_norm import batch_norm_grad_x as batch_norm_grad_x
 from tinyres_kernels.array.batch_norm import batch_norm_statistics as batch_norm_statistics
 from tinyres_kernels.array.batch_norm import batch_norm_track as batch_norm_track
+from tinyres_kernels.array.batch_norm import batch_norm_values as batch_norm_values
 from tinyres_kernels.array.batch_norm_add_relu import batch_norm_add_relu as batch_norm_add_relu
 from tinyres_kernels.array.batch_norm_add_relu import batch_norm_add_relu_grad_sums as batch_norm_add_relu_grad_sums
 from tinyres_kernels.array.batch_norm_relu import batch_norm_relu as batch_norm_relu

@@ -1,4 +1,4 @@
-"""Loops: the definition of every kernel. Slow on purpose, and right where you can see it."""
+"""Loops: the definition of every kernel. They are slow on purpose, and you can see that they are right."""
 
 from tinyres_kernels.reference.add import add as add
 from tinyres_kernels.reference.avg_pool2d import avg_pool2d as avg_pool2d
@@ -8,6 +8,7 @@ from tinyres_kernels.reference.batch_norm import batch_norm_grad_sums as batch_n
 from tinyres_kernels.reference.batch_norm import batch_norm_grad_x as batch_norm_grad_x
 from tinyres_kernels.reference.batch_norm import batch_norm_statistics as batch_norm_statistics
 from tinyres_kernels.reference.batch_norm import batch_norm_track as batch_norm_track
+from tinyres_kernels.reference.batch_norm import batch_norm_values as batch_norm_values
 from tinyres_kernels.reference.batch_norm_add_relu import batch_norm_add_relu as batch_norm_add_relu
 from tinyres_kernels.reference.batch_norm_add_relu import batch_norm_add_relu_grad_sums as batch_norm_add_relu_grad_sums
 from tinyres_kernels.reference.batch_norm_relu import batch_norm_relu as batch_norm_relu

@@ -24,7 +24,7 @@ TRAIN = ("train", "--model", "tiny", "--batch-size", "24", "--epochs", "2")
 
 
 def refused(capsys, *arguments):
-    """The last line of what is said of a wrong command line."""
+    """The last line of the error message for a wrong command line."""
     with pytest.raises(SystemExit) as stop:
         main([str(argument) for argument in arguments])
     assert stop.value.code == 2
@@ -34,7 +34,7 @@ def refused(capsys, *arguments):
 
 
 def failed(capsys, *arguments):
-    """What is said when a command fails."""
+    """The error message of a command that fails."""
     assert main([str(argument) for argument in arguments]) == 1
     return capsys.readouterr().err
 
@@ -143,7 +143,7 @@ def test_resuming_a_finished_run_says_so(capsys):
 
 
 def test_a_run_may_go_on_on_another_device(capsys):
-    """As far as it can without one: it is no contradiction, and it is that device which is looked for."""
+    """There is no GPU here, so it fails when it looks for one, and not because the devices differ."""
     main([*TRAIN, "--out", "run", "--quiet"])
     assert failed(capsys, "train", "--resume", "run", "--device", "cuda").startswith(
         "tinyres: device 'cuda' needs CuPy"
@@ -165,7 +165,7 @@ def test_what_contradicts_a_run_is_refused(capsys):
 
 
 def python(*arguments, **options):
-    """A tinyres process, of this source tree and on one thread."""
+    """A tinyres process of this source tree, on one thread."""
     root = Path(tinyres.__file__).parents[1]
     path = os.pathsep.join([str(root), str(root / "kernels")])
     environment = {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
@@ -204,7 +204,7 @@ def test_eval(capsys):
     assert main(["eval", "run"]) == 0
     out = capsys.readouterr().out
     assert f"test accuracy  {result['test_accuracy']:.2%} of 50 test images of shapes" in out
-    assert f"best.safetensors, of epoch {result['epoch']}" in out
+    assert f"best.safetensors, from epoch {result['epoch']}" in out
     assert main(["eval", "run", "--checkpoint", "last", "--json", "--threads", "1"]) == 0
     last = json.loads(capsys.readouterr().out)
     assert (last["checkpoint"], last["epoch"], last["data"]) == ("last.safetensors", 2, "shapes")
@@ -217,10 +217,10 @@ def test_eval_of_a_damaged_checkpoint(capsys):
     for command in (["eval", "run"], ["predict", "run", "cat.png"], ["export", "run", "run.onnx"]):
         message = failed(capsys, *command)
         assert re.search(r"^tinyres: run.best\.safetensors: damaged.*train again", message)
-        assert "its weights are kept nowhere else" in message
+        assert "its weights exist nowhere else" in message
         assert message.endswith("tinyres eval run --checkpoint last\n")
     assert main(["eval", "run", "--checkpoint", "last"]) == 0
-    assert "last.safetensors, of epoch 2" in capsys.readouterr().out
+    assert "last.safetensors, from epoch 2" in capsys.readouterr().out
     best.unlink()
     message = failed(capsys, "eval", "run")
     assert "no such checkpoint" in message and "--checkpoint last" in message
@@ -382,7 +382,7 @@ def test_help(capsys, monkeypatch, command):
         main([*command, "--help"])
     assert stop.value.code == 0
     out = capsys.readouterr().out
-    widest = 86 if command == ["convert"] else 80  # it has a table with repositories' names
+    widest = 86 if command == ["convert"] else 80  # its table has long names of repositories
     assert max(map(len, out.splitlines())) <= widest
     assert "tinyres train" in out if not command else f"examples:\n  tinyres {command[0]} " in out
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("tiny_world")
 
 @pytest.fixture
 def three(tiny_world):  # noqa: F811
-    """Their figures are made up: seed-less runs that differ in what --sort looks at."""
+    """Three runs with made-up figures, which differ in everything that --sort looks at."""
     for name, accuracy, seconds in (("run-10", 0.5, 3000.0), ("run-9", 0.75, 30.0), ("run-b", 0.25, 300.0)):
         folder = run(Path("runs", name), epochs=1)
         (line,) = folder.read_metrics()
@@ -77,7 +77,7 @@ def test_damage_labs_and_seeds(capsys):
     (second,) = [line for line in lines if line.startswith(f" {best.parent} ")]
     assert second.split()[-1] == "damaged"
     assert lines[-2].startswith(f"damaged: {best}: damaged")
-    assert lines[-1] == f"left out, for they are labs: {Path('runs', 'lab')}"
+    assert lines[-1] == f"left out, because they are labs: {Path('runs', 'lab')}"
 
 
 @pytest.mark.usefixtures("three")
@@ -94,10 +94,10 @@ def test_where_there_is_nothing(capsys):
     assert capsys.readouterr().err.startswith("tinyres: runs: no such folder")
     Path("runs").mkdir()
     assert main(["runs"]) == 1
-    assert capsys.readouterr().err == "tinyres: runs: no runs there; `tinyres train` makes one\n"
+    assert capsys.readouterr().err == "tinyres: runs: no runs found; `tinyres train` makes one\n"
     RunFolder(Path("runs", "a")).create(RunFolder(run("b").path).read_config()["settings"], "0" * 64, threads=1)
     assert main(["runs", "--picture", "runs.png"]) == 1
-    assert "not drawn, for no run has finished an epoch" in capsys.readouterr().err
+    assert "not drawn, because no run has finished an epoch" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["runs", "--sort", "luck"])
     assert "unknown order 'luck'" in capsys.readouterr().err

@@ -34,7 +34,7 @@ def test_the_file_says_all_it_takes_to_use_it(capsys):
 
 
 def test_json(capsys):
-    run("run", epochs=1, precision="float64")  # is written in float32
+    run("run", epochs=1, precision="float64")  # the file has float32
     assert main(["export", "run", "model.onnx", "--checkpoint", "last", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["largest_difference"] < 1e-4 and result["bytes"] == Path("model.onnx").stat().st_size
@@ -45,4 +45,4 @@ def test_other_scores_are_an_error(relative, capsys, monkeypatch):
     run("run", epochs=1)
     monkeypatch.setattr("tinyres.app.export.run.largest_difference", lambda *_: Difference("a runtime", relative))
     assert main(["export", "run", "model.onnx"]) == 1
-    assert "model.onnx: a runtime gets other scores than the model" in capsys.readouterr().err
+    assert "model.onnx: scores of a runtime differ from the model's" in capsys.readouterr().err

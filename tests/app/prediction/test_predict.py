@@ -1,4 +1,4 @@
-"""tinyres/app/prediction: the right pixels reach the network, and what is said of a picture is what it computes."""
+"""tinyres/app/prediction: the right pixels reach the network, and its scores are reported."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def saved(image, name):
 
 
 def test_as_in_the_test_set():
-    """A picture of the test set, saved and read again, has the scores that it has there."""
+    """A picture of the test set, saved and read again, has the same scores as in the test set."""
     trained = load_trained(run("run"))
     _, test = few_shapes()
     files = [saved(test.images[k], f"{k}.png") for k in range(3)]
@@ -46,8 +46,8 @@ def test_resizing_is_said():
     saved(np.zeros((3, 40, 60), np.uint8), "wide.png")
     saved(np.zeros((3, 40, 40), np.uint8), "square.png")
     wide, square = predict(trained, [Path("wide.png"), Path("square.png")])
-    assert wide.resizing() == "60×40; its central square, 40×40, scaled to 32×32, as the network learnt"
-    assert square.resizing() == "40×40; scaled to 32×32, as the network learnt"
+    assert wide.resizing() == "60×40; its central square, 40×40, scaled to 32×32, the size of the training images"
+    assert square.resizing() == "40×40; scaled to 32×32, the size of the training images"
     assert wide.picture.shape == (40, 60, 3) and wide.seen.shape == (32, 32, 3)
 
 

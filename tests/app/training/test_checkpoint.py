@@ -95,7 +95,7 @@ def test_of_another_version(tmp_path, monkeypatch):
 
 def test_weights_of_another_network(tmp_path):
     path = tmp_path / "file"
-    with pytest.raises(RunError, match="holds a tiny, but the run is of a resnet8"):
+    with pytest.raises(RunError, match="holds a tiny, but the run trains a resnet8"):
         load_weights(nn.Linear(2, 3), Checkpoint({}, about={"model": "tiny"}), path, "resnet8")
     with pytest.raises(RunError, match=r"holds another tiny .*bias is missing"):
         load_weights(nn.Linear(2, 3), Checkpoint({"weight": np.zeros((3, 2))}, about={"model": "tiny"}), path, "tiny")

@@ -6,11 +6,12 @@ from app.training.test_resume import stop_after
 from cuda_on_cpu import emulator
 from cuda_on_cpu.cupy_stand_in import gpu  # noqa: F401
 from rich.console import Console
-from runs import quiet, run, settings, tiny_world  # noqa: F401
+from runs import add_model, quiet, run, settings, tiny_world  # noqa: F401
 
-from tinyres import models, nn
-from tinyres.app.training import Diverged, Interrupted, RunFolder, checkpoint, resume, train, trainer
+from tinyres import nn
+from tinyres.app.training import Diverged, Interrupted, RunFolder, checkpoint, resume, train
 from tinyres.models.resnet import BasicBlock
+from tinyres.scale import captured
 
 pytestmark = [emulator.needs_compiler, pytest.mark.usefixtures("tiny_world", "gpu")]
 CHOSEN = {"model": "residual", "precision": "float64", "lr": 0.05}
@@ -30,8 +31,8 @@ def residual(num_classes=10, shortcut="A"):
 
 @pytest.fixture(autouse=True)
 def few_steps_at_a_time(monkeypatch):
-    monkeypatch.setitem(models._MODELS, "residual", residual)
-    monkeypatch.setattr(trainer, "REPORT_EVERY", 2)
+    add_model(monkeypatch, "residual", residual)
+    monkeypatch.setattr(captured, "REPORT_EVERY", 2)
 
 
 def numbers(folder):

@@ -8,8 +8,8 @@ from rich.console import Console
 from runs import settings, tiny_world  # noqa: F401
 
 from tinyres.app.training import RunFolder, train
-from tinyres.app.training.evaluate import Score
 from tinyres.app.training.progress import Progress, clock
+from tinyres.train import Score
 
 pytestmark = pytest.mark.usefixtures("tiny_world")
 

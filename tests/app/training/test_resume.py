@@ -78,7 +78,7 @@ def test_killed_after_the_line_was_written_and_before_the_checkpoint(epoch, monk
     save_last = Trainer.save_last
 
     def killed(trainer):
-        if trainer.position.epoch == epoch:
+        if trainer.state.position.epoch == epoch:
             raise KeyboardInterrupt
         save_last(trainer)
 
@@ -121,7 +121,7 @@ def test_another_model_s_checkpoint_is_refused(tmp_path):
     other = run(tmp_path / "other", model="resnet8", limit_batches=1, batch_size=4, epochs=1)
     folder.result.unlink()
     folder.last.write_bytes(other.last.read_bytes())
-    with pytest.raises(RunError, match=r"last\.safetensors: holds a resnet8, but the run is of a tiny"):
+    with pytest.raises(RunError, match=r"last\.safetensors: holds a resnet8, but the run trains a tiny"):
         resume(settings(), folder, quiet())
 
 

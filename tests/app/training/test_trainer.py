@@ -87,14 +87,13 @@ def test_the_test_set_is_looked_at_once_at_the_end(tmp_path, monkeypatch):
     looks = []
     _, test_set = few_shapes()
 
-    class Watched(data.Loader):
-        def epoch(self, *arguments, **settings):
-            if self.dataset.images is test_set.images:
-                looks.append(len(RunFolder(tmp_path / "run").read_metrics()))
-            return super().epoch(*arguments, **settings)
+    def watched(self, *arguments, **settings):
+        if self.dataset.images is test_set.images:
+            looks.append(len(RunFolder(tmp_path / "run").read_metrics()))
+        return epoch(self, *arguments, **settings)
 
-    monkeypatch.setattr(run_module, "Loader", Watched)
-    monkeypatch.setattr("tinyres.app.training.trainer.Loader", Watched)
+    epoch = data.Loader.epoch
+    monkeypatch.setattr(data.Loader, "epoch", watched)
     run(tmp_path / "run", epochs=3)
     assert looks == [3]
 
@@ -183,7 +182,7 @@ def test_diverged_in_the_last_step_so_that_only_validation_shows_it(tmp_path):
 
 def test_a_divergence_that_does_not_happen_again():
     model = models.build("tiny", 10)
-    said = divergence.findings(model, [], again=lambda: None)
+    said = divergence.findings(model, [], repeat=lambda: None)
     assert "losses before     none\n" in said and "largest gradient  none\n" in said
     assert said.endswith("once more, op by op: all is finite this time")
 

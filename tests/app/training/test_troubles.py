@@ -15,6 +15,7 @@ import pytest
 from doomed import CAN_FORK, STOPPED, begin, end
 from runs import outcome, run, tiny_world  # noqa: F401
 
+from tinyres import train
 from tinyres.app.cli import main
 from tinyres.app.training import RunFolder, checkpoint, trainer
 from tinyres.app.training.trainer import Trainer
@@ -85,7 +86,7 @@ def test_disk_full(whole, monkeypatch, capsys, fault):
         with fault():
             with full_disk(monkeypatch, after) as patch:
                 patch.setattr(
-                    Trainer, "save_last", lambda self, saved=saved: save_last(self) or saved.append(self.step)
+                    Trainer, "save_last", lambda self, saved=saved: save_last(self) or saved.append(self.state.step)
                 )
                 assert "No space left on device" in (said := fails(capsys, *TRAIN, "--out", f"full-{after}"))
             assert f"full-{after}/" in said
@@ -197,20 +198,19 @@ def test_fuzzed_config_metrics_and_result(capsys, tmp_path, fault):
 @pytest.mark.faults("a gradient is NaN or Inf")
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_bad_gradient(whole, monkeypatch, capsys, value, fault):
-    backpropagate = trainer.backpropagate
+    is_finite = train.is_finite
     for bad_step in range(6):
         steps = []
 
-        def sometimes(model, *arguments, bad_step=bad_step, steps=steps):
-            result = backpropagate(model, *arguments)
+        def sometimes(model, loss, bad_step=bad_step, steps=steps):
             steps.append(1)
             if len(steps) > bad_step:
                 next(iter(model.parameters())).grad[0, 0, 0, 0] = value
-            return result
+            return is_finite(model, loss)
 
         with fault():
             with monkeypatch.context() as patch:
-                patch.setattr(trainer, "backpropagate", sometimes)
+                patch.setattr(train, "is_finite", sometimes)
                 patch.setattr(trainer, "SAVE_EVERY", 0.0)
                 assert "training diverged" in fails(capsys, *TRAIN, "--out", f"run-{bad_step}")
             goes_on_to_the_end(Path(f"run-{bad_step}"), whole)
@@ -231,7 +231,7 @@ def test_the_loader_dies(whole, monkeypatch, capsys, error, fault):
             with monkeypatch.context() as patch:
                 patch.setattr(Loader, "_batch", sometimes)
                 said = fails(capsys, *TRAIN, "--out", "run-{}-{}".format(*bad))
-            assert f"epoch {bad[0] + 1}, after {bad[1]} of its batches: the next one could not be prepared" in said
+            assert f"epoch {bad[0] + 1}, after {bad[1]} of its batches: the next batch could not be prepared" in said
             goes_on_to_the_end(Path("run-{}-{}".format(*bad)), whole)
 
 

@@ -10,7 +10,7 @@ from tinyres.app.weights import load_weights, read, save_weights
 
 @pytest.fixture
 def theirs(tmp_path, monkeypatch):
-    """resnet8 under akamaster's names."""
+    """resnet8 with akamaster's names."""
     monkeypatch.chdir(tmp_path)
     state = {name.replace("fc.", "linear."): values for name, values in models.resnet8().state_dict().items()}
     save_weights(state, "theirs.npz")

@@ -10,7 +10,7 @@ from tinyres.app.weights.convert import export
 from tinyres.app.weights.naming import channel_orders
 from tinyres.models.resnet import cifar_resnet
 
-torch = pytest.importorskip("torch", reason="torch is not installed: there is nobody's net to compare with")
+torch = pytest.importorskip("torch", reason="torch is not installed: there is no other net to compare with")
 from app.weights.torch_resnets import ResNet, randomised  # noqa: E402
 from networks import images  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
@@ -43,7 +43,7 @@ def test_akamaster():
     found = convert(state)
     assert (found.model, found.shortcut, found.num_classes) == ("resnet20", "A", 10)
     assert found.notes[0] == "names as in akamaster/pytorch_resnet_cifar10"
-    assert "channels moved" in found.notes[1]
+    assert "channels were moved" in found.notes[1]
     assert_same_scores(found, theirs)
 
 
@@ -87,7 +87,7 @@ def test_chenyaofo():
 
 
 def test_weiaicunzai():
-    """Its net is ours but for the names: a Sequential for the stem, and one for F."""
+    """Its net is ours except for the names: it has a Sequential for the stem, and one for F."""
     theirs = randomised(ResNet((2, 2, 2, 2), WIDE, 100))
     places = {"conv1": "0", "bn1": "1", "conv2": "3", "bn2": "4"}
     state = {}
@@ -107,7 +107,7 @@ def test_weiaicunzai():
 
 
 def test_d_x_y():
-    """Shortcut A with all zeros behind, as ours."""
+    """Shortcut A with all zeros behind, like ours."""
     theirs = randomised(ResNet((1, 1, 1), CIFAR, 10, option="A"))
     letters = {"conv1": "conv_a", "bn1": "bn_a", "conv2": "conv_b", "bn2": "bn_b"}
     state = {}
@@ -137,14 +137,14 @@ def test_there_and_back(naming):
 
 def test_ours_computes_the_same_at_akamasters():
     theirs, model = akamaster((1, 1, 1)), cifar_resnet(8, 10, "A")
-    model(Tensor(images(4, 3, 16, 16)))  # so that running statistics are real ones
+    model(Tensor(images(4, 3, 16, 16)))  # so that the running statistics are not the initial ones
     state = export(convert(model.state_dict()), "pytorch_resnet_cifar10")
     theirs.load_state_dict({name: torch.tensor(values) for name, values in state.items()}, strict=True)
     assert_same_scores(convert(model.state_dict()), theirs)
 
 
 def test_the_pad_is_akamasters():
-    """Of its option A this much is its own: zeros, a quarter of the new channels' number, on each side."""
+    """Its option A is special: on each side it puts zeros for a quarter of the new channels."""
     x = torch.ones(1, 16, 4, 4)
     padded = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 32 // 4, 32 // 4))
     assert padded[0, :, 0, 0].tolist() == [0] * 8 + [1] * 16 + [0] * 8
@@ -159,7 +159,7 @@ def test_option_c():
 
 
 def test_a_model_that_cannot_be_recognised():
-    with pytest.raises(WeightsError, match=r"which model it is cannot be told from its 2 names \(a, b, …\); say so by"):
+    with pytest.raises(WeightsError, match=r"its 2 names \(a, b, …\) belong to no known model; name it with"):
         convert({"a": np.zeros(2), "b": np.zeros(3)})
 
 
@@ -183,7 +183,7 @@ def test_another_model_than_the_one_that_was_named():
 
 def test_a_model_of_another_family_by_its_name(undrawn):
     state = models.nin().state_dict()
-    with pytest.raises(WeightsError, match="has no linear layer"):
+    with pytest.raises(WeightsError, match="expected a classifier, but it has no linear layer"):
         convert(state, model="nin")
     found = convert(models.vgg16_cifar(7).state_dict(), model="vgg16_cifar")
     assert (found.num_classes, found.shortcut) == (7, None)

@@ -1,4 +1,4 @@
-"""tinyres/app/weights/load.py: weights made in torch, under torchvision's names, give torch's scores here; and back."""
+"""tinyres/app/weights/load.py: weights from torch, with torchvision's names, give torch's scores here; and back."""
 
 import sys
 from functools import partial
@@ -9,12 +9,13 @@ import pytest
 import tinyres
 from tinyres import Tensor, models
 from tinyres.app.weights import WeightsError, load_weights, read, save_weights
-from tinyres.models import resnet as ours
+from tinyres.models import resnet
 from tinyres.models.alexnet import AlexNet
 from tinyres.models.resnet import cifar_resnet
+from tinyres.models.resnet_imagenet import Bottleneck
 from tinyres.models.vgg import VGG
 
-torch = pytest.importorskip("torch", reason="torch is not installed: there is nobody's weights to load")
+torch = pytest.importorskip("torch", reason="torch is not installed")
 from app.weights.torch_resnets import ResNet, randomised  # noqa: E402
 from models.test_alexnet import torch_alexnet  # noqa: E402
 from models.test_densenet import BLOCKS_121, torch_densenet, torch_stem  # noqa: E402
@@ -29,7 +30,7 @@ SMALL_VGG, SMALL_ALEXNET = ((4, 6), (8,), (8, 10)), (4, 6, 8, 7, 5)
 
 
 def narrow_bottlenecks():
-    return ours.ResNet(partial(ours.Bottleneck, shortcut="B"), (2, 1), (4, 8), 7)
+    return resnet.ResNet(partial(Bottleneck, shortcut="B"), (2, 1), (4, 8), 7)
 
 
 NETS = {  # ours, torch's, the images' side
@@ -63,7 +64,7 @@ def torch_scores(model, x):
 
 
 def assert_same(ours, theirs):
-    assert np.ptp(theirs, axis=1).min() > 1e-3 * np.abs(theirs).max()  # not everything has died on the way
+    assert np.ptp(theirs, axis=1).min() > 1e-3 * np.abs(theirs).max()  # the scores are not all alike
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4 * np.abs(theirs).max())
 
 
@@ -141,14 +142,14 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path, capsys):
     with pytest.raises(WeightsError, match=r"a\.pth: torch's restricted reader refuses it"):
         read(tmp_path / "a.pth")
     np.savez(tmp_path / "a.npz", weights=np.array([Malicious()], dtype=object))
-    with pytest.raises(WeightsError, match=r"a\.npz: damaged, or no \.npz of plain arrays"):
+    with pytest.raises(WeightsError, match=r"a\.npz: damaged, or not an \.npz file of plain arrays"):
         read(tmp_path / "a.npz")
     assert "the pickle has run code" not in capsys.readouterr().out
 
 
 def test_without_torch(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(WeightsError, match=r"only torch's restricted reader may, and torch is not installed"):
+    with pytest.raises(WeightsError, match=r"so it needs torch's restricted reader, and torch is not installed"):
         read(tmp_path / "a.pth")
 
 
@@ -170,7 +171,7 @@ def test_a_file_that_is_not_there(ending, tmp_path):
 
 
 def test_other_endings(tmp_path):
-    with pytest.raises(WeightsError, match=r"a\.h5: expected a file of weights, its name ending in \.safetensors, "):
+    with pytest.raises(WeightsError, match=r"a\.h5: expected a file of weights with a name ending in \.safetensors, "):
         read(tmp_path / "a.h5")
     with pytest.raises(WeightsError, match=r"a\.pth: expected a name ending in \.safetensors or \.npz"):
         save_weights(fresh(), tmp_path / "a.pth")
@@ -178,7 +179,7 @@ def test_other_endings(tmp_path):
 
 def test_a_pth_without_a_state(tmp_path):
     torch.save({"epoch": 3}, tmp_path / "a.pth")
-    with pytest.raises(WeightsError, match="expected a state_dict, names and their tensors; it holds epoch"):
+    with pytest.raises(WeightsError, match="expected a state_dict of names and tensors; it holds epoch"):
         read(tmp_path / "a.pth")
     torch.save([1, 2], tmp_path / "a.pth")
     with pytest.raises(WeightsError, match=r"expected a state_dict.* it holds a list"):
@@ -199,7 +200,7 @@ def test_googlenets_auxiliary_classifiers_are_left_out_with_a_word(tmp_path, und
     state |= {"aux1.conv.conv.weight": np.zeros((128, 512, 1, 1)), "aux2.fc2.bias": np.zeros(7)}
     save_weights(state, tmp_path / "a.npz")
     (note,) = load_weights(models.googlenet(7), tmp_path / "a.npz")
-    assert note == "its auxiliary classifiers, aux1 and aux2, are left out: they serve training alone"
+    assert note == "its auxiliary classifiers, aux1 and aux2, are left out: only training needs them"
 
 
 def test_densenets_older_names(tmp_path, undrawn):
@@ -212,7 +213,7 @@ def test_densenets_older_names(tmp_path, undrawn):
     save_weights(state, tmp_path / "a.npz")
     model = models.densenet121(7)
     (note,) = load_weights(model, tmp_path / "a.npz")
-    assert "norm.1 for norm1: renamed" in note
+    assert "norm.1 for norm1, and were renamed" in note
     for loaded, values in zip(model.state_dict().values(), state.values(), strict=True):
         assert np.array_equal(loaded, values)
 
@@ -228,7 +229,7 @@ def test_files_without_the_counters(tmp_path, small):
 
 
 def refusal(state, tmp_path, model=None):
-    """What is said; and nothing is changed."""
+    """The message; and nothing is changed."""
     model = model or fresh()
     before = model.state_dict()
     save_weights(state, tmp_path / "a.npz")
@@ -278,5 +279,5 @@ def test_cifar_repositories_are_explained(tmp_path):
 def test_a_single_array_under_another_ending(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros(3))
     (tmp_path / "a.npy").rename(tmp_path / "a.npz")
-    with pytest.raises(WeightsError, match=r"a\.npz: damaged, or no \.npz of plain arrays"):
+    with pytest.raises(WeightsError, match=r"a\.npz: damaged, or not an \.npz file of plain arrays"):
         read(tmp_path / "a.npz")

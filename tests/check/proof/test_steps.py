@@ -1,10 +1,10 @@
-"""tinyres/check/proof/steps.py and viz/step_sizes.py: the errors follow their laws, and the picture shows them."""
+"""tinyres/check/proof/steps.py and step_sizes.py: the errors follow their laws, and the picture shows them."""
 
 import numpy as np
 import pytest
 
+from tinyres.check.proof.step_sizes import LOWEST, draw_step_sizes, step_sizes
 from tinyres.check.proof.steps import SHOWN, STEPS, sweeps
-from tinyres.look.viz.step_sizes import LOWEST, draw_step_sizes, step_sizes
 
 
 @pytest.fixture(scope="module")

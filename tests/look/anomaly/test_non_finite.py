@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import tinyres
-from tinyres import AnomalyError, Op, Tensor, autograd, models, nn, random
+from tinyres import AnomalyError, Op, Tensor, models, modes, nn, random
 from tinyres.nn import functional as F
+from tinyres.nn import fused
 
 
 def leaf(*values, dtype="float32"):
@@ -15,7 +16,7 @@ def leaf(*values, dtype="float32"):
 
 
 def message(call):
-    """What detect_anomaly says of this call, line by line: {label: text}, the first line under ""."""
+    """The lines of detect_anomaly's message for this call: {label: text}, with the first line under ""."""
     with pytest.raises(AnomalyError) as error, tinyres.detect_anomaly():
         call()
     first, *lines = str(error.value).splitlines()
@@ -33,10 +34,10 @@ def message(call):
         (lambda: leaf(1, 2) / Tensor([0.0, 4.0]), "division by 0; 1 of 2 values of input 1 are 0"),
         (lambda: leaf(0, 2) ** -1, "0 to the power of -1 is a division by 0; 1 of 2 values are 0"),
         (lambda: leaf(-8) ** 0.5, "a negative number to the power of 0.5 is NaN; 1 of 1 values are negative"),
-        (lambda: leaf(2e38) + leaf(2e38), "overflow: with numbers up to 2e+38, a value on the way went beyond 3.4e+38"),
+        (lambda: leaf(2e38) + leaf(2e38), "overflow: with numbers up to 2e+38, an intermediate value exceeded 3.4e+38"),
         (
             lambda: F.batch_norm(Tensor(np.ones((2, 1))), None, None, eps=0.0),
-            "what it was given is finite, so a value on the way went beyond 1.8e+308, the largest float64, or was div",
+            "its inputs are finite, so an intermediate value exceeded 1.8e+308, the largest float64, or was div",
         ),
     ],
     ids=["exp", "exp64", "log", "sqrt", "divide", "power", "root", "add", "batch_norm"],
@@ -52,7 +53,7 @@ def test_where_it_begins_in_forward(call, cause):
     [
         (lambda: leaf(4, 0).sqrt().sum(), "Sqrt", "the slope of √x at x = 0 is infinite; 1 of 2 values are 0"),
         (lambda: (leaf(4, 0) ** 0.5).sum(), "Power", "the slope of x^0.5 at x = 0 is infinite; 1 of 2 values are 0"),
-        (lambda: leaf(1e-30) * 1e30 * 1e30, "Multiply", "overflow: with numbers up to 1e+30, a value on the way"),
+        (lambda: leaf(1e-30) * 1e30 * 1e30, "Multiply", "overflow: with numbers up to 1e+30, an intermediate value"),
     ],
     ids=["sqrt", "power", "multiply"],
 )
@@ -65,7 +66,7 @@ def test_where_it_begins_in_backward(call, op, cause):
 def test_statistics_of_what_went_in_and_came_out():
     x = leaf(1, -2, 4)
     said = message(lambda: (x / Tensor([1.0, 0.0, 0.0])).relu())
-    assert said[""].startswith("forward of Divide")  # and not ReLU, which comes after it
+    assert said[""].startswith("forward of Divide")  # not ReLU, which comes after it
     assert said["input 0"].split("  ") == ["float32 (3,)", "min -2", "max 4", "mean 1"]
     assert said["output"].strip().split("  ") == ["float32 (3,)", "min 1", "max 1", "mean 1", "2 Inf"]
     said = message(lambda: (leaf(0, 4).sqrt() * 3).backward(np.ones(2)))
@@ -101,7 +102,7 @@ def test_what_came_in_with_gy_is_not_blamed_on_the_op(way):
 
 @pytest.mark.parametrize("ways", [2, 3])
 def test_a_sum_that_overflows_where_ways_meet(ways):
-    """Each gradient is finite; with three ways the second addition, in place, is the one."""
+    """Each gradient is finite, but not their sum; with three paths the second addition, in place, overflows."""
 
     def call():
         y = leaf(1) * 1
@@ -109,7 +110,7 @@ def test_a_sum_that_overflows_where_ways_meet(ways):
         tinyres.cat([y * factor for _ in range(ways)]).backward(np.ones(ways))
 
     said = message(call)
-    assert said[""].endswith("reach the output of Multiply along several ways are finite, but not their sum")
+    assert said[""].endswith("reach the output of Multiply along several paths are finite, but their sum is not")
     assert said["why"].strip() == "overflow: beyond 3.4e+38, the largest float32"
     assert said["sum"].strip() == "float32 (1,)  1 Inf"
 
@@ -136,7 +137,7 @@ def test_the_training_step_where_the_loop_has_said_it():
 def test_a_graph_from_before():
     y = leaf(0).sqrt()
     said = message(lambda: y.backward())
-    assert said["line"].strip() == "not known: this op was applied before detect_anomaly began"
+    assert said["line"].strip() == "unknown: this op was applied before detect_anomaly began"
 
 
 def test_without_recording_too():
@@ -153,7 +154,7 @@ def test_fused_or_not_the_op_that_ran_is_named():
     x = Tensor(np.random.default_rng(0).standard_normal((9, 1, 9, 9)).astype("f4"))
 
     def call():
-        F.batch_norm_relu(x, *norm.next_batch(x))
+        fused.batch_norm_relu(x, norm.next_batch(x))
 
     assert message(call)[""].startswith("forward of BatchNormReLU:")
     with tinyres.unfused():
@@ -196,16 +197,16 @@ def test_results_are_the_same_to_the_last_bit(fused):
 
 
 def test_when_off_nobody_watches():
-    assert autograd._mode.observers == ()
+    assert modes.mode.observers == ()
     with tinyres.detect_anomaly():
-        outer = autograd._mode.observers
+        outer = modes.mode.observers
         with tinyres.detect_anomaly():
-            assert len(autograd._mode.observers) == 2 * len(outer) > 0
-        assert autograd._mode.observers == outer
-    assert autograd._mode.observers == ()
+            assert len(modes.mode.observers) == 2 * len(outer) > 0
+        assert modes.mode.observers == outer
+    assert modes.mode.observers == ()
     with pytest.raises(KeyError), tinyres.detect_anomaly():
         raise KeyError
-    assert autograd._mode.observers == ()
+    assert modes.mode.observers == ()
 
 
 def test_nested_it_still_finds_it_once():
@@ -229,7 +230,7 @@ def test_it_concerns_its_own_thread():
 
 
 class Doubled(Op):
-    """Written by a user, with a mistake in backward."""
+    """A user's op, with a mistake in backward."""
 
     def forward(self, x):
         return x * 2
@@ -239,7 +240,7 @@ class Doubled(Op):
 
 
 def test_inf_that_forward_kept_to_itself():
-    """The variance is beyond float32 and the outputs are all 0: nothing to see before backward."""
+    """The variance exceeds float32 and all outputs are 0: nothing is wrong before backward."""
 
     def call():
         x = Tensor(np.array([[1e25], [-2e25], [3e25]], "f4"), requires_grad=True)
@@ -247,7 +248,7 @@ def test_inf_that_forward_kept_to_itself():
 
     said = message(call)
     assert said[""] == "backward of BatchNorm: the first NaN or Inf began here"
-    assert said["why"].strip().startswith("forward had left NaN or Inf in batch_var, though not")
+    assert said["why"].strip().startswith("forward left NaN or Inf in batch_var, but not")
 
 
 class Nothing(Op):
@@ -258,7 +259,7 @@ class Nothing(Op):
 @pytest.mark.parametrize("inputs", [(), (Tensor([1, 2]),)], ids=["none", "integers"])
 def test_an_op_without_numbers_to_blame(inputs):
     said = message(lambda: Nothing()(*inputs))
-    assert said["why"].strip().startswith("what it was given is finite, so a value on the way went beyond 1.8e+308")
+    assert said["why"].strip().startswith("its inputs are finite, so an intermediate value exceeded 1.8e+308")
 
 
 def test_an_op_of_ones_own():

@@ -74,7 +74,7 @@ def test_other_commands_are_for_one_process(started, monkeypatch, capsys):
     started("MPICH")
     monkeypatch.setenv("PMI_RANK", "0")
     assert main(["summary", "resnet20"]) == 1
-    assert "only `tinyres train` shares its work" in capsys.readouterr().err
+    assert "only `tinyres train` runs on several processes" in capsys.readouterr().err
 
 
 @needs_mpi

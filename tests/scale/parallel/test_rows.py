@@ -2,7 +2,7 @@
 
 import pytest
 
-from tinyres.scale.parallel import Rows
+from tinyres.scale.parallel.rows import Rows
 
 
 @pytest.mark.parametrize("total", [1, 2, 7, 64])

@@ -8,14 +8,14 @@ import pytest
 from tinyres.study import labs
 from tinyres.study.labs.fit import chance, fit
 from tinyres.study.labs.lab import perform, picture
-from tinyres.study.labs.twins import twin
+from tinyres.study.labs.twins import trained_twin, twin
 from tinyres.study.labs.workbench import LabSettings, Workbench
 
 lab = labs.find("degradation")
 
 
 def results(**errors):
-    """With these training errors in percent after the last epoch: three seeds each."""
+    """Results with these training errors in percent after the last epoch, for three seeds each."""
     errors = {
         "plain": {"8": [10, 11, 12], "44": [20, 21, 22]},
         "residual": {"8": [9, 10, 11], "44": [8, 9, 10]},
@@ -38,7 +38,7 @@ class TestVerdict:
         [
             {"plain": {"8": [10, 11, 12], "44": [10.5, 11.5, 12.5]}},  # deeper is worse, but within the spread
             {"residual": {"8": [9, 10, 11], "44": [20, 21, 22]}},  # the addition does not help
-            {"residual": {"8": [1, 1, 1], "44": [15, 15.1, 15.2]}},  # it suffers more from depth than the plain one
+            {"residual": {"8": [1, 1, 1], "44": [15, 15.1, 15.2]}},  # depth harms it more than the plain net
         ],
     )
     def test_not_reproduced(self, errors):
@@ -70,11 +70,11 @@ def test_twins_begin_alike():
 def test_it_learns_and_repeats(tmp_path):
     bench = Workbench("degradation", LabSettings(images=64), tmp_path)
     bench.open()
-    sets = bench.load(None, 32)
+    sets = bench.load((None, 32), half=False)
     assert [len(s) for s in sets] == [64, 32]
     lines = []
     for _ in range(2):
-        lines.append(lab.train(bench, "residual", 8, 0, sets, 3))
+        lines.append(trained_twin(bench, "residual", 8, 0, sets, 3)[1])
         for path in (tmp_path / "nets").iterdir():
             path.unlink()  # train it again
     assert lines[0] == lines[1] and len(lines[0]) == 3
@@ -86,5 +86,5 @@ def test_a_net_that_diverges_counts_as_one_that_knows_nothing(tmp_path):
     bench.open()
     model = twin("plain", 8, 10, 0)
     model.fc.weight.data[:] = np.nan
-    lines = fit(model, *bench.load(None, 32), epochs=2)
+    lines = fit(model, *bench.load((None, 32), half=False), epochs=2)
     assert lines == [chance(10)] * 2 and lines[0]["test_error"] == 0.9

@@ -1,4 +1,4 @@
-"""Every lab at a size that takes a moment: it runs, resumes, draws, and its verdict can fall either way."""
+"""What all labs share: their texts, the command line, and the workbench with its parts and nets. And two short labs."""
 
 import json
 
@@ -69,7 +69,7 @@ class TestWorkbench:
 
     def test_time_that_was_spent_before_counts(self, tmp_path):
         first = self.bench(tmp_path)
-        first.part("a", lambda: first.kept.__iadd__(100).tolist())  # as if nets had been taken that took 100 seconds
+        first.part("a", lambda: first.kept.__iadd__(100).tolist())  # as if it had used nets that took 100 seconds
         assert first.spent()[0] > 100
         again = self.bench(tmp_path)
         again.part("a", dict)
@@ -89,11 +89,11 @@ class TestWorkbench:
         self.bench(tmp_path, seed=1)
         with pytest.raises(RunError, match="holds a lab with other settings; choose another --out"):
             self.bench(tmp_path, seed=2)
-        self.bench(tmp_path, seed=1, threads=2, nets="elsewhere")  # that is how, not what
+        self.bench(tmp_path, seed=1, threads=2, nets="elsewhere")  # these do not change the results
 
     def test_somebody_elses_folder_is_refused(self, tmp_path):
         (tmp_path / "letter.txt").write_text("dear")
-        with pytest.raises(RunError, match="is not empty, and no lab's folder"):
+        with pytest.raises(RunError, match="is not empty and holds no lab"):
             self.bench(tmp_path)
 
     def test_sizes(self, tmp_path):
@@ -110,7 +110,7 @@ class TestNets:
         return bench
 
     def train(self, bench, sets, monkeypatch, **how):
-        """(weights, curve, whether it was trained and not taken)"""
+        """(weights, curve, whether the net was trained rather than loaded)"""
         from tinyres.study.labs import workbench
 
         fitted = []
@@ -146,14 +146,18 @@ class TestNets:
         assert [path.suffix for path in (tmp_path / "nets").iterdir()] == [".safetensors"]
 
 
-def test_half(tmp_path, monkeypatch):
+def test_images_are_halved_as_the_settings_say(tmp_path, monkeypatch):
     monkeypatch.setattr("tinyres.data.load", lambda *args, **named: shapes(4, 2))
-    full, half = (Workbench("chain", LabSettings(half=half), tmp_path) for half in (False, True))
-    assert full.load()[0].images.shape == (4, 3, 32, 32)
-    for sets in (half.load(), full.load(half=True), half.load(half=True)):
+    default, full, half = (
+        Workbench("chain", settings, tmp_path)
+        for settings in (LabSettings(), LabSettings(full=True), LabSettings(full=True, half=True))
+    )
+    for sets in (full.load((3, 1)), default.load((4, 2), half=False)):
+        assert [each.images.shape[2:] for each in sets] == [(32, 32)] * 2
+    for sets in (default.load((4, 2)), half.load((3, 1)), full.load((3, 1), half=True), half.load((3, 1), half=False)):
         assert [each.images.shape[2:] for each in sets] == [(16, 16)] * 2
-    assert sizes_of(*half.load()) == "4 images of shapes (16×16), tested on 2"
-    assert sizes_of(*full.load()) == "4 images of shapes, tested on 2"
+    assert sizes_of(*default.load((3, 1))) == "3 images of shapes (16×16), tested on 1"
+    assert sizes_of(*full.load((3, 1))) == "4 images of shapes, tested on 2"
 
 
 class TestChain:

@@ -1,4 +1,4 @@
-"""`python -m tinyres.app.bench JOB '{…}'`: one measurement in a process of its own; prints JSON. See compare.py."""
+"""`python -m tinyres.app.bench JOB '{…}'`: one measurement in a process of its own; prints JSON. See processes.py."""
 
 import json
 import sys

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 from tinyres.app.bench.step import Training
 from tinyres.app.bench.stopwatch import seconds
-from tinyres.autograd import Array, Observer, Op, observe
+from tinyres.autograd import Array, Op
 from tinyres.device import kernels_for
+from tinyres.modes import Observer, observe
 from tinyres.ops.conv2d import Conv2d
 
 FORWARD, GRAD_X, GRAD_W = "forward", "grad_x", "grad_w"

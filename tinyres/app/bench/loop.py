@@ -11,10 +11,10 @@ from tinyres import models
 from tinyres.app.bench.step import Laps
 from tinyres.app.bench.stopwatch import WARM_UP
 from tinyres.app.training import Settings
-from tinyres.app.training.evaluate import Score
 from tinyres.autograd import Tensor
 from tinyres.data import Dataset, Loader, channel_statistics
 from tinyres.nn import functional as F
+from tinyres.train import Score
 
 
 class TimedLoader(Loader):
@@ -61,7 +61,7 @@ def measure(model: str, batch_size: int, repeats: int) -> dict[str, Any]:
         laps.lap("network")
         optimizer.step()
         laps.lap("optimizer")
-        score.add(loss.item(), scores, labels)
+        score += Score.of(loss.item(), scores, labels)
         laps.lap("metrics")
     parts = {name: laps.seconds[(name,)] / repeats for name in ("optimizer", "waiting", "metrics")}
     parts["preparing"] = sum(loader.seconds) / len(loader.seconds)

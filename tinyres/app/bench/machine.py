@@ -1,4 +1,4 @@
-"""The machine: what it is, and what it can do at most."""
+"""The machine: what it is, and how fast it can possibly be."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 import tinyres
 from tinyres.app.bench.stopwatch import seconds
 
-ROUNDS = 2_000_000  # of the multiply-add loop: some 10 ms
+ROUNDS = 2_000_000  # of the multiply-add loop: about 10 ms
 MATRIX = 2048  # rows and columns in the matrix product
 COPIED = 128 * 2**20  # bytes copied: more than the caches hold
 
@@ -38,7 +38,7 @@ def machine(threads: int) -> dict[str, Any]:
 def peak(threads: int, rounds: int, repeats: int = 10) -> float:
     """GFLOP/s of multiply-adds that stay in registers, float32, on all threads: the best of `repeats`.
 
-    The best and not the median, because it is a roof: what else runs on this machine can only lower it.
+    The best and not the median, because this is an upper limit: other programs on this machine can only lower it.
     """
     from tinyres_kernels.cpu.peak import FLOP_PER_ROUND, multiply_adds
 
@@ -54,7 +54,7 @@ def sgemm(size: int, repeats: int = 5) -> float:
 
 
 def copy_bandwidth(threads: int, size: int, repeats: int = 5) -> float:
-    """GB/s of copying `size` bytes, each thread its share: the best of `repeats`. Bytes read and written both count."""
+    """GB/s of copying `size` bytes, split among the threads: the best of `repeats`. Reading and writing both count."""
     source, target = np.ones(size, np.uint8), np.zeros(size, np.uint8)
     shares = np.array_split(target, threads), np.array_split(source, threads)
     with ThreadPoolExecutor(threads) as pool:
@@ -79,9 +79,9 @@ def cpu_name() -> str:
 
 
 def versions() -> dict[str, str | None]:
-    """Of Python, of us, and of the libraries that compute; None for one that is not installed."""
+    """The versions of Python, of tinyres and of the libraries that compute; None for one that is not installed."""
     found: dict[str, str | None] = {"python": platform.python_version(), "tinyres": tinyres.__version__}
-    for name in ("numpy", "numba", "torch"):
+    for name in ("numpy", "numba"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""What `tinyres bench` prints: the ratio first, then the step, the convolutions, the ops, and the machine."""
+"""What `tinyres bench` prints: the step, the convolutions, the ops, and the machine."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tinyres.app.bench.layers import DIRECTIONS
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 NAMES = {"step": "training step", "forward": "forward pass, eval"}
@@ -15,17 +16,13 @@ BESIDE = {
     "waiting": "waiting for the batch",
     "preparing": "preparing it: crop, flip, normalise",
     "metrics": "metrics: loss and accuracy",
-    "together": "together",
+    "together": "total",
 }
 
 
 def print_report(result: dict[str, Any]) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False, soft_wrap=True)
-    for line in ratio_lines(result):
-        console.print(line, style="bold", markup=False)
-    console.print(steps_table(result))
+    console = new_console()
+    console.print(steps_table(result["settings"], {"tinyres": result["tinyres"]}))
     console.print(layers_table(result))
     if "by_op" in result:
         console.print(ops_table(result["by_op"]))
@@ -34,29 +31,26 @@ def print_report(result: dict[str, Any]) -> None:
         console.print(line, markup=False)
 
 
-def ratio_lines(result: dict[str, Any]) -> list[str]:
-    """One line for the step, one for the forward pass; none without torch."""
-    return [
-        f"{compared['ratio']:.2f} × torch's images/s ({NAMES[what]}; torch's best mode is {compared['best_mode']})"
-        for what, compared in result["ratio"].items()
-    ]
+def new_console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True)
 
 
-def steps_table(result: dict[str, Any]) -> Table:
-    settings = result["settings"]
+def steps_table(settings: dict[str, Any], measured: dict[str, dict[str, Any]]) -> Table:
+    """A row for each program: its name, and its figures (suite.figures) or {"error": why there are none}."""
     title = f"{settings['model']}, batches of {settings['batch_size']}, threads: {settings['threads']}; medians"
     table = new_table(title, "")
     for heading in ("step, ms", "images/s", "eval, ms", "images/s", "memory"):
         table.add_column(heading, justify="right")
-    for name, figures in {"tinyres": result["tinyres"], **result["torch"]}.items():
-        label = name if name == "tinyres" else f"torch, {name}"
+    for name, figures in measured.items():
         if "error" in figures:
-            table.add_row(f"{label}: failed")
+            table.add_row(f"{name}: failed")
             continue
         cells = [cell for what in NAMES for cell in speed_cells(figures.get(what))]
-        table.add_row(label, *cells, "–" if figures["memory"] is None else f"{figures['memory'] / 2**20:.0f} MiB")
+        table.add_row(name, *cells, "–" if figures["memory"] is None else f"{figures['memory'] / 2**20:.0f} MiB")
     notes = ["eval: the forward pass alone, nothing recorded. memory: the most it ever held."]
-    errors = [f"torch, {mode}: {figures['error']}" for mode, figures in result["torch"].items() if "error" in figures]
+    errors = [f"{name}: {figures['error']}" for name, figures in measured.items() if "error" in figures]
     table.caption = "\n".join(notes + errors)
     return table
 
@@ -83,13 +77,13 @@ def layers_table(result: dict[str, Any]) -> Table:
                 )
     table.caption = (
         "GFLOP/s count the operations of the definition. A kernel that needs fewer can\n"
-        "exceed 100 %: 3×3 with a stride of 1 takes a quarter (winograd.py)."
+        "exceed 100 %: 3×3 with a stride of 1 takes a quarter (conv2d_winograd.py)."
     )
     return table
 
 
 def layer_name(row: dict[str, Any]) -> str:
-    """16→32 3×3/2 of 32×32: channels, kernel, stride, and the size of the images it gets"""
+    """16→32 3×3/2 of 32×32: its channels, kernel, stride, and the size of its input images."""
     O, C, KH, KW = row["w"]
     stride = f"/{row['stride'][0]}" if row["stride"][0] > 1 else ""
     return f"{C}→{O} {KH}×{KW}{stride} of {row['x'][2]}×{row['x'][3]}"
@@ -109,7 +103,7 @@ def loop_table(loop: dict[str, Any]) -> Table:
     table = new_table(f"Beside the network, of a step of {loop['step_ms']:.1f} ms; mean", "", "ms", "share")
     for part, label in BESIDE.items():
         table.add_row(label, f"{loop[part]['ms']:.2f}", f"{loop[part]['share']:.2%}", end_section=part == "metrics")
-    table.caption = "preparing: by a second thread, counted as if all else stood still meanwhile."
+    table.caption = "preparing: by a second thread, counted as if the step waited for it."
     return table
 
 
@@ -125,7 +119,7 @@ def machine_lines(machine: dict[str, Any]) -> list[str]:
 
 
 def new_table(title: str, *headings: str) -> Table:
-    """Words to the left, figures to the right."""
+    """Words are aligned left, figures right."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 

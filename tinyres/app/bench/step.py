@@ -9,7 +9,8 @@ import numpy as np
 
 from tinyres import models
 from tinyres.app.bench.stopwatch import WARM_UP, peak_memory, seconds
-from tinyres.autograd import Array, Observer, Op, Tensor, no_grad, observe
+from tinyres.autograd import Array, Op, Tensor
+from tinyres.modes import Observer, no_grad, observe
 from tinyres.nn import functional as F
 from tinyres.optim import SGD
 

@@ -1,4 +1,4 @@
-"""The command line: arguments in, library calls, exit codes out. Each command is a file of its name.
+"""The command line: reads arguments, calls the library, returns exit codes. Each command is in the file of its name.
 
 0: done    1: it failed, and the message says why    2: the command line is wrong    130: stopped by Ctrl-C or SIGTERM
 """
@@ -14,7 +14,7 @@ from tinyres.app.cli import bench, convert, course, eval, export, gradcheck, lab
 from tinyres.app.cli.ranks import FAILURES, quiet_unless_first
 from tinyres.scale.parallel import ParallelError, ranks_started
 
-# As --help lists them.
+# In the order of --help.
 COMMANDS = (train, runs, eval, summary, bench, gradcheck, lab, step, course, predict, export, convert)
 
 
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = parser().parse_args(argv)
         try:
             if arguments.command is not train.run and ranks_started() > 1:
-                raise ParallelError("only `tinyres train` shares its work among several processes: leave mpiexec out")
+                raise ParallelError("only `tinyres train` runs on several processes: leave mpiexec out")
             return arguments.command(arguments)
         except FAILURES as error:
             print(f"tinyres: {error}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What the commands' arguments share: how a command is added, and the types of what it takes."""
+"""Shared by the commands: how a command is added to the parser, and the types of arguments."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def add_model_arguments(group: argparse._ActionsContainer, name: str, text: str,
 
 
 def one_of(kind: str, names: Iterable[str]) -> Callable[[str], str]:
-    """An argument type: one of these names, or an error that offers the one that was perhaps meant."""
+    """An argument type that accepts these names only; its error suggests the nearest one."""
     known = list(names)
 
     def check(name: str) -> str:

@@ -1,4 +1,4 @@
-"""`tinyres convert`: weights from outside under our names, or ours under others'."""
+"""`tinyres convert`: renames the weights of other repositories to our names, or ours to theirs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ examples:
   tinyres convert checkpoint.pth resnet18.safetensors --model resnet18_cifar
   tinyres convert resnet20.safetensors theirs.safetensors --to pytorch_resnet_cifar10
 
-Knows the names of these, and takes ResNets with torchvision's names too:
+It knows the names of these repositories, and torchvision's names for ResNets:
   {namings}
-A .pth (.pt, .th) is a pickle: torch must be installed, whose restricted reader
-runs no code in it. From Python: tinyres.app.weights.load_weights(model, file).
+A .pth (.pt, .th) file is a pickle. Only torch's restricted reader opens it, which
+runs no code in it; so torch must be installed. In Python:
+tinyres.app.weights.load_weights(model, file)
 """
 
 
@@ -31,10 +32,12 @@ def add_to(commands: Commands) -> None:
     command.add_argument("file", metavar="FILE", type=Path, help=".pth, .safetensors or .npz")
     command.add_argument("out", metavar="OUT.safetensors", type=Path, help="the file to write; .npz works too")
     command.add_argument(
-        "--model", metavar="NAME", type=one_of("model", models.names()), help="default: found from names and shapes"
+        "--model", metavar="NAME", type=one_of("model", models.names()), help="default: recognised by names and shapes"
     )
-    command.add_argument("--zeros", choices=("behind", "both"), help="of shortcuts A (default: as the names suggest)")
-    command.add_argument("--to", metavar="NAMES", type=one_of("naming", weights.NAMINGS), help="default: ours")
+    command.add_argument("--zeros", choices=("behind", "both"), help="zeros of shortcuts A (default: by the names)")
+    command.add_argument(
+        "--to", metavar="NAMES", type=one_of("naming", weights.NAMINGS), help="names to write (default: ours)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

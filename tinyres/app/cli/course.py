@@ -1,4 +1,4 @@
-"""`tinyres course`: what is solved of the exercises, or the task of one."""
+"""`tinyres course`: which exercises are solved, or the task of one exercise."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from tinyres.app.cli.arguments import Commands, add_command, unknown
 EXAMPLES = """\
 examples:
   tinyres course                      all exercises, lesson by lesson
-  tinyres course relu_backward        what is to be done
+  tinyres course relu_backward        the task of one exercise
 
-They are answered in Python: from tinyres.study.course import check, then
-check.relu_backward(my_relu_backward). What is solved is kept in course.json in
-tinyres/ in the user's data folder, or in the file that $TINYRES_COURSE names.
+You answer them in Python: from tinyres.study.course import check, then
+check.relu_backward(my_relu_backward). Solved exercises are recorded in
+tinyres/course.json in your data folder, or in the file $TINYRES_COURSE.
 """
 
 
 def add_to(commands: Commands) -> None:
     text = "Show the exercises, and which of them are solved."
     command = add_command(commands, "course", "[NAME]", run, text, EXAMPLES)
-    command.add_argument("name", metavar="NAME", nargs="?", help="an exercise: show its task")
+    command.add_argument("name", metavar="NAME", nargs="?", help="an exercise whose task to show")
 
 
 def run(arguments: argparse.Namespace) -> int:

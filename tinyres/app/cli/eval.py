@@ -1,4 +1,4 @@
-"""`tinyres eval`: the test set's figures for a checkpoint."""
+"""`tinyres eval`: test accuracy and loss of a checkpoint."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def add_to(commands: Commands) -> None:
     )
     command.add_argument("folder", metavar="RUN_DIR", type=Path, help="the run's folder")
     command.add_argument("--checkpoint", choices=("best", "last"), default="best", help="default: best")
-    command.add_argument("--data-dir", metavar="DIR", help="where the data lie now (default: where they lay then)")
-    command.add_argument("--threads", metavar="N", type=int, help="how many compute (default: as in training)")
+    command.add_argument("--data-dir", metavar="DIR", help="the folder with the data (default: as in training)")
+    command.add_argument("--threads", metavar="N", type=int, help="compute threads (default: as in training)")
     command.add_argument("--device", metavar="D", help="cpu or cuda (default: as in training)")
     command.add_argument("--json", action="store_true", help="print the result as JSON")
 
@@ -43,5 +43,5 @@ def evaluation_text(result: dict[str, Any]) -> str:
     return (
         f"test accuracy  {result['test_accuracy']:.2%} of {result['test_images']:,} test images of {result['data']}\n"
         f"test loss      {result['test_loss']:.4f}\n"
-        f"weights        {result['checkpoint']}, of epoch {result['epoch']}"
+        f"weights        {result['checkpoint']}, from epoch {result['epoch']}"
     )

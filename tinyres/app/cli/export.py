@@ -1,4 +1,4 @@
-"""`tinyres export`: a run's network as an ONNX file."""
+"""`tinyres export`: writes a run's network as an ONNX file."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ examples:
   tinyres export runs/resnet20 model.onnx
   tinyres export runs/resnet20 model.onnx --checkpoint last
 
-Needs the package onnx: pip install "tinyres[onnx]". The file is checked by it,
-and run in onnxruntime where that is installed: its scores must be the model's.
-It takes batches of any size, normalised as it says under "mean" and "std".
+This needs the package onnx: pip install "tinyres[onnx]". The file is checked
+and run (by onnxruntime, if it is installed), and must give the model's scores.
+It takes batches of any size; its metadata give mean and std to normalise with.
 """
 
 
@@ -27,7 +27,7 @@ def add_to(commands: Commands) -> None:
     command.add_argument("folder", metavar="RUN_DIR", type=Path, help="the run's folder")
     command.add_argument("out", metavar="OUT.onnx", type=Path, help="the file to write")
     command.add_argument("--checkpoint", choices=("best", "last"), default="best", help="default: best")
-    command.add_argument("--json", action="store_true", help="print what was written as JSON")
+    command.add_argument("--json", action="store_true", help="print the file's data as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`tinyres gradcheck`: every backward pass against the slope of its forward."""
+"""`tinyres gradcheck`: compares every backward pass with the slope of its forward pass."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ examples:
   tinyres gradcheck --op BatchNorm
   tinyres gradcheck --sweep steps.png
 
-Holds each gradient against central differences, against complex steps, and
-where the op is linear against the adjoint identity. If one is wrong, says of
-which op, in which element, and perhaps why; the exit code is then 1.
+Compares each gradient with central differences, with complex steps and, for
+linear ops, by the adjoint identity. If a gradient is wrong, the message names
+the op, the element and perhaps the mistake; the exit code is then 1.
 """
 
 
 def add_to(commands: Commands) -> None:
-    text = "Prove every backward pass against its forward."
+    text = "Check every backward pass against its forward pass."
     command = add_command(commands, "gradcheck", "[options]", run, text, EXAMPLES)
-    command.add_argument("--op", metavar="NAME", help="one op or network alone, such as Conv2d (default: all)")
+    command.add_argument("--op", metavar="NAME", help="only one op or network, such as Conv2d (default: all)")
     command.add_argument("--json", action="store_true", help="print the errors as JSON")
     command.add_argument("--sweep", metavar="PNG", type=Path, help="draw the error against the step size")
 
 
 def run(arguments: argparse.Namespace) -> int:
     from tinyres.check.proof import prove, report, steps
-    from tinyres.look.viz.step_sizes import draw_step_sizes
+    from tinyres.check.proof.step_sizes import draw_step_sizes
 
     announce_compiling()
     cases = prove.all_cases()

@@ -1,4 +1,4 @@
-"""`tinyres lab`: an experiment of the subject, or the list of them."""
+"""`tinyres lab`: runs an experiment, or lists them all."""
 
 from __future__ import annotations
 
@@ -18,33 +18,32 @@ examples:
   tinyres lab degradation --data cifar10 --out runs/degradation
   tinyres lab degradation --data cifar10 --full --seeds 5
 
-Every lab writes results.json and picture.png into its folder, and says whether
-the claim was reproduced; what that means stands at the top of its file. One
-that was stopped goes on where it was when it is started again with the same
-settings.
+Every lab writes results.json and picture.png into its folder and says whether
+the claim was reproduced; the condition is at the top of the lab's file. A lab
+that was stopped continues when you start it again with the same settings.
 """
 
 
 def add_to(commands: Commands) -> None:
-    text = "Run an experiment: does what is claimed of residual networks hold?"
+    text = "Run an experiment: does a claim about residual networks hold?"
     command = add_command(commands, "lab", "NAME [options]", run, text, EXAMPLES)
     command.add_argument("name", metavar="NAME", nargs="?", type=one_of("lab", labs.NAMES), help="one of --list")
-    command.add_argument("--list", action="store_true", help="all labs, and how long they take")
-    command.add_argument("--full", action="store_true", help="the large run, instead of one of a few minutes")
+    command.add_argument("--list", action="store_true", help="list all labs, and how long they take")
+    command.add_argument("--full", action="store_true", help="the large run instead of one that takes minutes")
     command.add_argument("--out", metavar="DIR", type=Path, help="default: runs/lab-NAME")
     command.add_argument("--data", metavar="NAME", type=data_set, default="shapes", help="default: shapes")
-    command.add_argument("--data-dir", metavar="DIR", help="where CIFAR lies already (default: it is downloaded once)")
+    command.add_argument("--data-dir", metavar="DIR", help="the folder with CIFAR (default: it is downloaded once)")
     command.add_argument("--seed", metavar="S", type=int, default=0, help="default: 0")
     command.add_argument("--seeds", metavar="N", type=positive, help="repeat what depends on chance N times")
-    command.add_argument("--epochs", metavar="N", type=positive, help="train for so long instead of the lab's own time")
     command.add_argument(
-        "--images", metavar="N", type=positive, help="train on so many images instead of the lab's own"
+        "--epochs", metavar="N", type=positive, help="epochs of training (default: the lab's own number)"
     )
-    command.add_argument("--half", action="store_true", help="pictures at half their size: four times as fast")
-    command.add_argument("--nets", metavar="DIR", help="keep trained nets there, for labs that train the same ones")
-    command.add_argument("--threads", metavar="N", type=positive, help="how many compute (default: every core)")
-    command.add_argument("--quiet", action="store_true", help="the result and nothing else")
-    command.add_argument("--json", action="store_true", help="the result as JSON; all else goes to stderr")
+    command.add_argument("--images", metavar="N", type=positive, help="training images (default: the lab's own number)")
+    command.add_argument("--half", action="store_true", help="pictures of half the size: four times as fast")
+    command.add_argument("--nets", metavar="DIR", help="keep trained nets in DIR, to share them between labs")
+    command.add_argument("--threads", metavar="N", type=positive, help="compute threads (default: one for every core)")
+    command.add_argument("--quiet", action="store_true", help="print only the result")
+    command.add_argument("--json", action="store_true", help="print the result as JSON, and all else to stderr")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -76,4 +75,4 @@ def lab_text(report: dict[str, Any]) -> str:
         "  ".join(value.ljust(width) for value, width in zip(line, widths, strict=True)).rstrip() for line in lines
     ]
     table.insert(1, "─" * len(max(table, key=len)))
-    return "\n".join([*table, "", report["verdict"], f"picture and results are in {report['folder']}"])
+    return "\n".join([*table, "", report["verdict"], f"the picture and the results are in {report['folder']}"])

@@ -1,4 +1,4 @@
-"""What the commands' output shares."""
+"""Output that several commands share."""
 
 from __future__ import annotations
 
@@ -26,4 +26,4 @@ def show(result: dict[str, Any], arguments: argparse.Namespace, text: Callable[[
 
 def announce_compiling() -> None:
     if must_compile():
-        print("compiling the kernels for this machine: half a minute, and not again", file=sys.stderr)
+        print("compiling the kernels for this machine, which takes half a minute, once", file=sys.stderr)

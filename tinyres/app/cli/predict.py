@@ -1,4 +1,4 @@
-"""`tinyres predict`: what a run's network takes pictures for."""
+"""`tinyres predict`: classifies pictures with a run's network."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ examples:
   tinyres predict runs/resnet20 pictures/*.png --top 3 --out seen.png
   tinyres predict runs/resnet20 cat.jpg --json
 
-Of a picture that is not square the middle is used, scaled to the size that the
-network learnt from; what was done is said. The PNG shows every picture, what
-the network sees of it, and bars for the likeliest classes.
+If a picture is not square, its central square is used. It is scaled to the
+size of the training images, and the output says so. The PNG shows every
+picture, what the network sees of it, and bars for the most likely classes.
 """
 
 
 def add_to(commands: Commands) -> None:
-    text = "Say what a run's network takes pictures for."
+    text = "Classify pictures with a run's network."
     command = add_command(commands, "predict", "RUN_DIR IMAGE … [options]", run, text, EXAMPLES)
     command.add_argument("folder", metavar="RUN_DIR", type=Path, help="the run's folder")
     command.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="PNG, JPEG, BMP, GIF or WebP")

@@ -1,4 +1,4 @@
-"""A command on several processes: `mpiexec -n 4 tinyres train` starts it four times, and one voice is enough."""
+"""A command on several processes: `mpiexec -n 4 tinyres train` starts four, but only one of them should print."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tinyres.app.weights import WeightsError
 from tinyres.data import DataError
 from tinyres.scale.parallel import ParallelError, rank_started
 
-FAILURES = RunError, ParallelError, DataError, WeightsError, ExportError, OSError  # whose message says it all
-AGREED = Diverged, Interrupted  # which come over every rank at the same step
+FAILURES = RunError, ParallelError, DataError, WeightsError, ExportError, OSError  # the message is enough; no traceback
+AGREED = Diverged, Interrupted  # all ranks raise these at the same step
 
 
 @contextmanager
 def quiet_unless_first() -> Iterator[None]:
-    """Inside, of the processes that mpiexec started the first alone is heard."""
+    """Inside the block, only the first of the processes that mpiexec started prints."""
     if rank_started() == 0:
         yield
         return

@@ -1,4 +1,4 @@
-"""`tinyres runs`: several runs side by side."""
+"""`tinyres runs`: compares runs in a table."""
 
 from __future__ import annotations
 
@@ -21,23 +21,22 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 examples:
-  tinyres runs                        those in runs/
+  tinyres runs                        the runs in runs/
   tinyres runs --sort test
   tinyres runs runs/resnet20 runs/five other-runs --picture runs.png
 
-A folder is a run's, or one with runs in it. After a folder of --seeds, which
-shows the mean and the standard deviation, come its runs. A run that is stopped
-goes on with `tinyres train --resume`; of one that is damaged it is said below
-the table what is wrong.
+A folder is a run or contains runs. A folder made with --seeds shows the mean
+and the standard deviation, and its runs follow it. `tinyres train --resume`
+continues a stopped run. If a run is damaged, a text below the table says why.
 """
-LEAST = float("inf")  # a figure that is not known comes last
+LAST = float("inf")  # the rank of an unknown figure
 SORTS: dict[str, Callable[[Overview], Any]] = {
     "name": lambda run: natural(run.name),
     "model": lambda run: natural(run.model or "~"),
     "data": lambda run: natural(run.data or "~"),
     "epochs": lambda run: -run.epochs,
-    "validation": lambda run: LEAST if run.validation_error is None else run.validation_error,
-    "test": lambda run: LEAST if run.test_error is None else run.test_error,
+    "validation": lambda run: LAST if run.validation_error is None else run.validation_error,
+    "test": lambda run: LAST if run.test_error is None else run.test_error,
     "speed": lambda run: -(run.images_per_second or 0),
     "time": lambda run: run.seconds,
     "state": lambda run: run.state,
@@ -45,7 +44,7 @@ SORTS: dict[str, Callable[[Overview], Any]] = {
 
 
 def add_to(commands: Commands) -> None:
-    command = add_command(commands, "runs", "[DIR …] [options]", run, "Compare runs, by their folders.", EXAMPLES)
+    command = add_command(commands, "runs", "[DIR …] [options]", run, "Compare runs.", EXAMPLES)
     command.add_argument(
         "folders", metavar="DIR", type=Path, nargs="*", help="runs, or folders of runs (default: runs)"
     )
@@ -54,7 +53,7 @@ def add_to(commands: Commands) -> None:
         "--sort", metavar="BY", type=one_of("order", SORTS), default="name", help=f"{sorts} (default: name)"
     )
     command.add_argument("--picture", metavar="PNG", type=Path, help="draw validation error and training loss")
-    command.add_argument("--json", action="store_true", help="print everything as JSON, every epoch's figures too")
+    command.add_argument("--json", action="store_true", help="print everything as JSON, with every epoch's figures")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -64,11 +63,11 @@ def run(arguments: argparse.Namespace) -> int:
     found = sorted(overviews(folders), key=SORTS[arguments.sort])
     labs = [inside for folder in folders for inside in (folder, *sorted(folder.iterdir())) if is_lab(inside)]
     if not found:
-        raise RunError(f"{', '.join(map(str, folders))}: no runs there; `tinyres train` makes one")
+        raise RunError(f"{', '.join(map(str, folders))}: no runs found; `tinyres train` makes one")
     if arguments.json:
         print(json.dumps([one.as_json() for one in found]))
     else:
-        width = shutil.get_terminal_size((200, 24)).columns  # wide where it is no terminal, for grep and files
+        width = shutil.get_terminal_size((200, 24)).columns  # wide if the output is no terminal but a file or a pipe
         show_runs(found, labs, Console(width=width, highlight=False))
     if arguments.picture:
         draw(found, arguments.picture)
@@ -76,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def show_runs(found: Sequence[Overview], labs: Sequence[Path], console: Console) -> None:
-    """A table: a row for each, or where that is wider than the console two lines."""
+    """A table with a row for each run, or two lines if the console is too narrow."""
     wide = table(found)
     fits = console.measure(wide, options=console.options.update(width=10**4)).maximum <= console.width
     console.print(wide if fits else table(found, narrow=True))
@@ -84,11 +83,11 @@ def show_runs(found: Sequence[Overview], labs: Sequence[Path], console: Console)
         for problem in one.problems:
             console.print(f"damaged: {problem}", markup=False, soft_wrap=True)
     if labs:
-        console.print(f"left out, for they are labs: {', '.join(map(str, labs))}", markup=False, soft_wrap=True)
+        console.print(f"left out, because they are labs: {', '.join(map(str, labs))}", markup=False, soft_wrap=True)
 
 
 def table(found: Sequence[Overview], narrow: bool = False) -> Table:
-    """narrow: what a run is of stands below its name."""
+    """narrow: the model, data, recipe and seed are below the run's name."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -124,7 +123,7 @@ def seeds(one: Overview) -> str:
 
 
 def natural(text: str) -> list[tuple[str, int]]:
-    """resnet8 before resnet20."""
+    """A sort key that puts resnet8 before resnet20."""
     return [(word, int(number or 0)) for word, number in re.findall(r"(\D*)(\d*)", text)]
 
 
@@ -133,5 +132,5 @@ def draw(found: Sequence[Overview], path: Path) -> None:
 
     curves = [(one.name, one.metrics) for one in found if one.metrics]
     if not curves:
-        raise RunError(f"{path}: not drawn, for no run has finished an epoch")
+        raise RunError(f"{path}: not drawn, because no run has finished an epoch")
     draw_run_curves(curves, path)

@@ -1,4 +1,4 @@
-"""`tinyres step`: a page to follow a computation on."""
+"""`tinyres step`: writes a page that shows a computation step by step."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tinyres.look.viz.examples import EXAMPLES as COMPUTATIONS
 
 EXAMPLES = """\
 examples:
-  tinyres step chain                  three sigmoids: numbers to follow by hand
-  tinyres step block                  a residual block, and its two ways
+  tinyres step chain                  three sigmoids, to check by hand
+  tinyres step block                  a residual block and its two paths
   tinyres step resnet20 --out step.html
 
-Writes one HTML file that needs no network. From Python, and for networks of
-your own: tinyres.look.viz.stepper.
+Writes one HTML file that works offline. For your own networks, in Python:
+tinyres.look.viz.stepper.
 """
 
 

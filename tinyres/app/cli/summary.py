@@ -1,4 +1,4 @@
-"""`tinyres summary`: what a model is made of."""
+"""`tinyres summary`: shows a model layer by layer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ examples:
   tinyres summary resnet50
   tinyres summary resnet20 --shortcut B
   tinyres summary resnet18 --input 3x64x64
-  tinyres summary resnet50 --batch-size 32      and what a training step needs
+  tinyres summary resnet50 --batch-size 32      with a training step's memory
 """
 
 
@@ -31,14 +31,14 @@ def add_to(commands: Commands) -> None:
         text,
         f"models:\n{listed(models.names())}\n\n{EXAMPLES}",
     )
-    add_model_arguments(command, "model", "one of those below", metavar="MODEL")
+    add_model_arguments(command, "model", "one of the models below", metavar="MODEL")
     command.add_argument("--input", metavar="CxHxW", type=image_shape, help="default: 3x32x32 or 3x224x224, by model")
-    command.add_argument("--batch-size", metavar="N", type=positive, help="also: the memory of a training step")
+    command.add_argument("--batch-size", metavar="N", type=positive, help="also show the memory of a training step")
 
 
 def run(arguments: argparse.Namespace) -> int:
     try:
-        with undrawn():  # shapes alone count
+        with undrawn():  # only shapes matter here
             model = models.build(arguments.model, shortcut=arguments.shortcut)
     except ValueError as error:
         arguments.parser.error(str(error))

@@ -1,4 +1,4 @@
-"""`tinyres train`: a new run, or the rest of an old one; on all processes that mpiexec started."""
+"""`tinyres train`: start a run or go on with one, on all processes that mpiexec started."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from tinyres.scale.parallel import Communicator
 
 RECIPE_HELP = "fast, or paper: as He et al. 2016, section 4.2 (default: fast)"
 SCHEDULE_HELP = ", ".join(SCHEDULES) + " (fast: onecycle, paper: step)"
-PRECISION_HELP = ", ".join(PRECISIONS) + " (default: float32); the last two on a GPU: products rounded so"
+PRECISION_HELP = ", ".join(PRECISIONS) + " (default: float32); the last two need a GPU and round products only"
 BATCH_NORM_HELP = "under mpiexec: over the whole batch (sync) or each process's part (local); default: sync"
-TENSORBOARD_HELP = "every epoch's figures also as an event file in the run's folder"
+TENSORBOARD_HELP = "write every epoch's figures as an event file in the run's folder too"
 EXAMPLES = """\
 examples:
   tinyres train                       on Shapes, drawn in code: about a minute
@@ -39,14 +39,15 @@ examples:
   tinyres train --resume runs/resnet20
   mpiexec -n 4 tinyres train --data cifar10
 
-A tenth of the training images is set aside for validation; the weights of the
-epoch that does best there are kept. The test set is looked at once, at the end,
-with these. Ctrl-C or SIGTERM saves everything, so that --resume goes on exactly
-there; a second one stops without saving. Every epoch is saved, and every ten
-minutes: after a crash --resume goes on from there, to the same weights.
+A tenth of the training images is set aside for validation, and the weights of
+the epoch with the best accuracy there are kept. The test set is used once, at
+the end, with these weights. Ctrl-C or SIGTERM saves everything, and --resume
+goes on exactly there; a second one stops without saving. A run is also saved
+after every epoch and every ten minutes: after a crash --resume goes on from
+there, and ends with the same weights.
 
-Under mpiexec the processes share every batch, and come to what one would have:
-docs/cluster.md. It needs pip install "tinyres[mpi]".
+Under mpiexec the processes share every batch, and learn what one process would
+learn (docs/cluster.md). This needs pip install "tinyres[mpi]".
 """
 
 
@@ -55,7 +56,7 @@ def add_to(commands: Commands) -> None:
 
     what = command.add_argument_group("what to train")
     what.add_argument("--data", metavar="NAME", type=data_set, help=f"{', '.join(data.NAMES)} (default: shapes)")
-    what.add_argument("--data-dir", metavar="DIR", help="where CIFAR lies already (default: it is downloaded once)")
+    what.add_argument("--data-dir", metavar="DIR", help="a folder that has CIFAR already (default: download it once)")
     add_model_arguments(what, "--model", "default: resnet8; `tinyres summary --help` lists them")
 
     how = command.add_argument_group("how to train it")
@@ -74,14 +75,14 @@ def add_to(commands: Commands) -> None:
     where = command.add_argument_group("where")
     where.add_argument("--out", metavar="DIR", type=Path, help="new folder (default: runs/DATA-MODEL-DATE-TIME)")
     where.add_argument("--resume", metavar="DIR", type=Path, help="go on with the run in DIR, exactly where it stopped")
-    where.add_argument("--threads", metavar="N", type=int, help="how many compute (default: every core)")
+    where.add_argument("--threads", metavar="N", type=int, help="how many threads compute (default: every core)")
     where.add_argument("--device", metavar="D", help="cpu or cuda (default: cpu); --resume may change it")
     where.add_argument("--batch-norm", metavar="B", type=one_of("batch norm", BATCH_NORMS), help=BATCH_NORM_HELP)
     where.add_argument("--precision", metavar="P", type=one_of("precision", PRECISIONS), help=PRECISION_HELP)
 
-    output = command.add_argument_group("what is printed, and written for others")
-    output.add_argument("--quiet", action="store_true", help="the result and nothing else")
-    output.add_argument("--json", action="store_true", help="the result as JSON; all else goes to stderr")
+    output = command.add_argument_group("what is printed and written")
+    output.add_argument("--quiet", action="store_true", help="print only the result")
+    output.add_argument("--json", action="store_true", help="print the result as JSON, and all else to stderr")
     output.add_argument("--tensorboard", action="store_true", default=None, help=TENSORBOARD_HELP)
 
 
@@ -91,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def run_on(ranks: Communicator, arguments: argparse.Namespace) -> int:
-    """Each of the ranks does this; the first reads what there is to read."""
+    """What each rank does. Only the first one reads files."""
     is_first, plan = ranks.rank == 0, None
     if is_first:
         folder, count, settings = (folder_to_resume if arguments.resume else new_folder)(arguments)
@@ -140,7 +141,7 @@ def folder_to_resume(arguments: argparse.Namespace) -> tuple[RunFolder, int | No
 
 
 def usable(settings: Settings, arguments: argparse.Namespace) -> None:
-    """Find out before anything is downloaded whether there is all that it takes: the model, the device, a package."""
+    """Check, before anything is downloaded, that the model, the device and the packages exist."""
     try:
         models.build(settings.model, shortcut=settings.shortcut)
         to_device(np.zeros(1), settings.device)
@@ -153,14 +154,14 @@ def usable(settings: Settings, arguments: argparse.Namespace) -> None:
 
 
 def recipe_default(setting: str) -> str:
-    """default: 0.9, or where the recipes differ: fast: 0.3, paper: 0.1"""
+    """As in "default: 0.9" or, if the recipes differ, "fast: 0.3, paper: 0.1"."""
     fast, paper = (recipe.get(setting, f"{recipe.get('steps')} steps") for recipe in RECIPES.values())
     return f"default: {fast}" if fast == paper else f"fast: {fast}, paper: {paper}"
 
 
 def result_text(result: dict[str, Any]) -> str:
     return (
-        f"test accuracy  {result['test_accuracy']:.2%} of {result['test_images']:,} test images, looked at only now\n"
+        f"test accuracy  {result['test_accuracy']:.2%} of {result['test_images']:,} test images, used only now\n"
         f"test loss      {result['test_loss']:.4f}\n"
         f"weights        of epoch {result['epoch']} of {result['epochs']}, the best in validation "
         f"({result['validation_accuracy']:.2%})\n"

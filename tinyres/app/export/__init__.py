@@ -1,4 +1,4 @@
-"""Networks for other programs: ONNX, which onnxruntime runs and Netron draws. Needs the package `onnx`."""
+"""Writes networks as ONNX for other programs, such as onnxruntime and Netron. Needs the package `onnx`."""
 
 from tinyres.app.export.check import largest_difference
 from tinyres.app.export.errors import ExportError

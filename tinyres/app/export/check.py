@@ -1,4 +1,4 @@
-"""Does the file compute what the model does? By running it."""
+"""Runs an ONNX file, to compare its outputs with those of the model."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinyres.autograd import Tensor, no_grad
+from tinyres.autograd import Tensor
+from tinyres.modes import no_grad
 from tinyres.nn import Module
 
 
 class Difference(NamedTuple):
-    """runner: who ran the file. relative: the largest difference, as a part of the largest score."""
+    """runner: the program that ran the file. relative: the largest difference, divided by the largest score."""
 
     runner: str
     relative: float
 
 
 def run_onnx(path: str | Path, images: np.ndarray) -> tuple[str, list[np.ndarray]]:
-    """(who ran it, its outputs): onnxruntime, or where that is missing onnx's reference in NumPy."""
+    """(the program that ran it, its outputs): onnxruntime, or if it is missing onnx's reference in NumPy."""
     try:
         import onnxruntime
     except ImportError:
@@ -27,7 +28,7 @@ def run_onnx(path: str | Path, images: np.ndarray) -> tuple[str, list[np.ndarray
 
         return "onnx's reference", list(ReferenceEvaluator(str(path)).run(None, {"images": images}))
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # a check need not take every core
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # leave the other cores to other programs
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     return f"onnxruntime {onnxruntime.__version__}", session.run(None, {"images": images})
 
@@ -35,7 +36,7 @@ def run_onnx(path: str | Path, images: np.ndarray) -> tuple[str, list[np.ndarray
 def largest_difference(
     model: Module, path: str | Path, input_shape: tuple[int, ...], batches: tuple[int, ...] = (1, 4)
 ) -> Difference:
-    """Between the file's outputs and the model's, for batches of several sizes. The model is left in evaluation."""
+    """How far the file's outputs are from the model's, for several batch sizes. Puts the model in eval mode."""
     model.eval()
     worst, runner = 0.0, ""
     for n in batches:

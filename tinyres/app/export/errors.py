@@ -1,5 +1,5 @@
-"""Why a network cannot be written for others."""
+"""The error of an export."""
 
 
 class ExportError(Exception):
-    """The message is for the reader: what stands in the way, and what to do."""
+    """A network cannot be exported. The message says why, and what to do."""

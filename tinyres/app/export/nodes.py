@@ -1,6 +1,6 @@
-"""Our ops in ONNX's words: TRANSLATIONS, at the foot, has a function for each.
+"""Translates our ops into ONNX operators: TRANSLATIONS, at the end, has a function for each op.
 
-https://onnx.ai/onnx/operators/ says what each ONNX operator does; the operator set is OPSET.
+https://onnx.ai/onnx/operators/ describes every ONNX operator; the operator set is OPSET.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from tinyres.autograd import Op
 from tinyres.ops.adaptive_avg_pool2d import averaging
 
 OPSET = 18
-END = np.iinfo(np.int64).max  # a slice's "to the end"
+END = np.iinfo(np.int64).max  # of a slice that goes to the end
 
 
 class Call(NamedTuple):
-    """What a translation is given: the op in the run with two images and in the one with three, and a pen."""
+    """A translation's input: the op as it ran with two and with three images, and functions that write the file."""
 
     step: Step
     other: Step
     inputs: list[str]
     write: Callable[..., str]  # write(kind, inputs, **attributes) -> the new value's name
-    constant: Callable[[str, Any], str]  # constant(what, array) -> its name
+    constant: Callable[[str, Any], str]  # constant(what, array) -> the constant's name
 
     @property
     def op(self) -> Any:
@@ -34,7 +34,7 @@ class Call(NamedTuple):
 
 
 def plain(kind: str) -> Callable[[Call], str]:
-    """The same inputs, and nothing to set."""
+    """A translation to an operator with the same inputs and no attributes."""
     return lambda call: call.write(kind, call.inputs)
 
 
@@ -59,21 +59,21 @@ def linear(call: Call) -> str:
 
 
 def pads_at_the_end(call: Call) -> list[int]:
-    """So many that there are as many windows as we have. ONNX counts windows that hang over otherwise than torch."""
+    """The padding that gives as many windows as our op has. With ceil_mode, ONNX counts windows differently."""
     op, sizes, windows = call.op, call.step.input_shapes[0][2:], call.step.output_shape[2:]
     return [max(0, (windows[k] - 1) * op.stride[k] + op.kernel[k] - sizes[k] - op.padding[k]) for k in (0, 1)]
 
 
 def max_pool(call: Call) -> str:
     op = call.op
-    pads = (*op.padding, *pads_at_the_end(call))  # of −∞
+    pads = (*op.padding, *pads_at_the_end(call))  # filled with −∞
     return call.write("MaxPool", call.inputs, kernel_shape=op.kernel, strides=op.stride, pads=pads)
 
 
 def avg_pool(call: Call) -> str:
     op, end = call.op, pads_at_the_end(call)
     if op.count_include_pad and any(end[k] > op.padding[k] for k in (0, 1)):
-        raise ExportError("AvgPool2d: a window hangs over the padding (ceil_mode); ONNX would count it otherwise")
+        raise ExportError("AvgPool2d: a window extends beyond the padding (ceil_mode), which ONNX averages differently")
     pads = (*op.padding, *end)
     counted = int(op.count_include_pad)
     return call.write(
@@ -82,7 +82,7 @@ def avg_pool(call: Call) -> str:
 
 
 def adaptive_avg_pool(call: Call) -> str:
-    """A x Bᵀ, as our op has it."""
+    """A·x·Bᵀ, as our op computes it."""
     like = np.zeros(0, np.float32)
     A, B = (averaging(call.step.input_shapes[0][2 + k], call.op.size[k], like) for k in (0, 1))
     rows = call.write("MatMul", [call.constant("rows", A), *call.inputs])
@@ -92,7 +92,7 @@ def adaptive_avg_pool(call: Call) -> str:
 def reshape(call: Call) -> str:
     lengths = [a if a == b else -1 for a, b in zip(call.step.op.shape, call.other.op.shape, strict=True)]  # type: ignore[attr-defined]
     if lengths.count(-1) > 1:
-        raise ExportError(f"Reshape: more than one length of {call.op.shape} follows the batch")
+        raise ExportError(f"Reshape: more than one length of {call.op.shape} depends on the batch size")
     return call.write("Reshape", [*call.inputs, call.constant("shape", np.array(lengths, np.int64))])
 
 
@@ -102,7 +102,7 @@ def slice_(call: Call) -> str:
         k = index.index(Ellipsis)
         index[k : k + 1] = [slice(None)] * (len(call.step.input_shapes[0]) - len(index) + 1)
     if not all(isinstance(part, slice) and (part.step or 1) > 0 for part in index):
-        raise ExportError(f"Slice: only slices forwards can be exported, got {call.op.index}")
+        raise ExportError(f"Slice: expected slices with positive steps, got {call.op.index}")
     cut = [(axis, part) for axis, part in enumerate(index) if part != slice(None)]
     if not cut:
         return call.write("Identity", call.inputs)
@@ -122,7 +122,7 @@ def pad(call: Call) -> str:
 
 
 def interpolate(call: Call) -> str:
-    """As rows and columns that are read: exact for any size."""
+    """Gathers rows and columns by index: exact for any size."""
     (value,) = call.inputs
     for axis, size in zip((2, 3), call.op.size, strict=True):
         length = call.step.input_shapes[0][axis]
@@ -176,12 +176,12 @@ TRANSLATIONS: dict[str, Callable[[Call], str]] = {
     "Exp": plain("Exp"),
     "Log": plain("Log"),
     "Sqrt": plain("Sqrt"),
-    "Door": plain("Identity"),  # where a backward hook looks on
+    "Door": plain("Identity"),  # put there by a backward hook
 }
 
 
 def translation(op: Op) -> Callable[[Call], str]:
     if op.name not in TRANSLATIONS:
         known: Sequence[str] = sorted(TRANSLATIONS)
-        raise ExportError(f"{op.name} has no translation into ONNX; those that have are {', '.join(known)}")
+        raise ExportError(f"{op.name} cannot be exported to ONNX; these ops can: {', '.join(known)}")
     return TRANSLATIONS[op.name]

@@ -1,4 +1,4 @@
-"""A trace written as an ONNX file."""
+"""Writes a traced network as an ONNX file."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tinyres.app.training.files import write_atomically
 from tinyres.autograd import Array, Node
 from tinyres.nn import Module
 
-IR_VERSION = 8  # the oldest that has this operator set: more programs read it
-BATCH = "batch"  # the name of the first axis, whose length is open
+IR_VERSION = 8  # the oldest version with this operator set: most programs can read it
+BATCH = "batch"  # the name of the first axis, whose length is not fixed
 
 
 class Writer:
-    """Gathers the nodes and constants of a graph; every value has a name of its own."""
+    """Collects the nodes and constants of a graph, and gives every value a unique name."""
 
     def __init__(self, model: Module):
         self.nodes: list[Any] = []
@@ -39,7 +39,7 @@ class Writer:
         return free
 
     def constant(self, layer: str, what: str, values: Array) -> str:
-        """Weights and statistics under the names that they have in the model's state_dict, once each."""
+        """Add a constant, once. Weights and statistics keep their names in the model's state_dict."""
         name = self._state.get(id(values))
         if name is None:
             name = self.unique(f"{layer}/{what}".lstrip("/"))
@@ -58,7 +58,7 @@ class Writer:
             if node not in self.value_of:
                 self.value_of[node] = self.constant(step.layer, "constant", leaves[node])
         inputs = [self.value_of[node] for node in step.inputs]
-        # A block's batch norm runs together with what follows, asked for by the block: its weights know better.
+        # A block runs its batch norm fused with what follows, so the step names the block; the weights name the layer.
         layer = next((name.removesuffix(".weight") for name in inputs if name in self._names), step.layer)
         write, constant = partial(self.write, layer), partial(self.constant, layer)
         self.value_of[step.output] = translation(step.op)(Call(step, other, inputs, write, constant))
@@ -67,11 +67,11 @@ class Writer:
 def export_onnx(
     model: Module, path: str | Path, input_shape: tuple[int, ...], metadata: Mapping[str, str] | None = None
 ) -> Path:
-    """Write the model, in evaluation, as an ONNX file: images (batch, C, H, W) -> scores (batch, classes).
+    """Write the model in eval mode as an ONNX file: images (batch, C, H, W) -> scores (batch, classes).
 
-    input_shape: (C, H, W); only the batch may differ when it is run
-    metadata: texts that the file keeps, such as the classes' names
-    ExportError: no package onnx, weights other than float32, or an op that has no translation
+    input_shape: (C, H, W); only the batch size may change when the file runs
+    metadata:    strings to store in the file, such as the names of the classes
+    ExportError: the package onnx is missing, the weights are not float32, or an op has no translation
     """
     try:
         import onnx
@@ -114,5 +114,5 @@ def export_onnx(
 
 
 def open_batch(two: tuple[int, ...], three: tuple[int, ...]) -> list[int | str]:
-    """The lengths, with a name for those that follow the batch."""
+    """The lengths of a value's axes, with the name BATCH for those that depend on the batch size."""
     return [a if a == b else BATCH for a, b in zip(two, three, strict=True)]

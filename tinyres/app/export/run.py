@@ -1,4 +1,4 @@
-"""A run's network as an ONNX file that says all it takes to use it."""
+"""Writes a run's network as an ONNX file whose metadata say how to use it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tinyres.app.export.onnx_file import export_onnx
 from tinyres.app.training.trained import Trained
 from tinyres.look.summary import count_parameters
 
-TOLERANCE = 1e-4  # of the largest score, in float32
+TOLERANCE = 1e-4  # relative to the largest score, in float32
 
 
 def export_run(trained: Trained, path: Path) -> dict[str, Any]:
-    """Write the file, run it, and say what it is. ExportError: it cannot be written, or gives other scores."""
+    """Write the file, run it, and return its data. ExportError: it cannot be written, or its scores are different."""
     metadata = {
         "model": trained.name,
         "classes": json.dumps(trained.classes),
@@ -26,9 +26,9 @@ def export_run(trained: Trained, path: Path) -> dict[str, Any]:
     }
     export_onnx(trained.model, path, trained.image_shape, metadata)
     found = largest_difference(trained.model, path, trained.image_shape)
-    if not found.relative < TOLERANCE:  # not >=: NaN is no agreement either
+    if not found.relative < TOLERANCE:  # not >=: NaN must fail, too
         raise ExportError(
-            f"{path}: {found.runner} gets other scores than the model, by {found.relative:.1e} of the largest"
+            f"{path}: scores of {found.runner} differ from the model's by {found.relative:.1e} of the largest"
         )
     return {
         "file": str(path),
@@ -49,8 +49,8 @@ def as_text(result: dict[str, Any]) -> str:
 
     return (
         f"model    {result['model']} of epoch {result['epoch']}, {result['parameters']:,} parameters\n"
-        f"input    images  {shape('input')}, float32; how to normalise them is in the file's metadata\n"
-        f"output   scores  {shape('output')}; the classes' names are there too\n"
+        f"input    images  {shape('input')}, float32; the file's metadata say how to normalise them\n"
+        f"output   scores  {shape('output')}; the metadata name the classes\n"
         f"checked  by onnx, and run by {result['checked_by']}: the scores differ by at most "
         f"{result['largest_difference']:.1e} of the largest\n"
         f"file     {result['file']} ({result['bytes'] / 1e6:,.1f} MB)"

@@ -1,8 +1,8 @@
-"""What a network computes, written down op by op as the engine runs it: no second description of any model.
+"""Records what a network computes, op by op as the engine runs it. So no model needs a second description.
 
-A trace knows sizes, not where they come from: is this 2 the batch, or two of something? So the network runs twice,
-with two images and with three. What was 2 and becomes 3 follows the batch; and what is no op, but changed all the
-same with the images, was computed behind the engine's back and cannot be exported.
+A trace contains sizes but not their origin: does this 2 come from the batch? So the network runs twice, with two images
+and with three. A size that changes from 2 to 3 depends on the batch. A tensor that no op made but that changes with the
+images was computed outside the engine, and cannot be exported.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyres.app.export.errors import ExportError
-from tinyres.autograd import Array, Node, Observer, Op, Tensor, no_grad, observe
-from tinyres.fusion import unfused
+from tinyres.autograd import Array, Node, Op, Tensor
 from tinyres.look.anomaly.origin import origin
+from tinyres.modes import Observer, no_grad, observe
 from tinyres.nn import Module
+from tinyres.nn.fused import unfused
 
 
 @dataclass(frozen=True)
 class Step:
-    """An op as it ran. inputs: who they are, and their shapes. layer: the path of the module that asked for it."""
+    """An op as it ran. layer: the path of the module that called it."""
 
     op: Op
     inputs: tuple[Node, ...]
@@ -31,7 +32,7 @@ class Step:
 
 
 class Trace(Observer):
-    """One run: its steps in order, and the tensors that no op made."""
+    """One run: its steps in order, and its leaves, the tensors that no op made."""
 
     def __init__(self, model: Module, x: Tensor):
         self.steps: list[Step] = []
@@ -58,8 +59,8 @@ class Trace(Observer):
 
 
 def trace_twice(model: Module, input_shape: tuple[int, ...]) -> tuple[Trace, Trace]:
-    """The network in evaluation with two images, and with three. ExportError: the two runs are not the same ops."""
-    training = {module: module.training for module in model.modules()}  # each its own: one may be frozen
+    """The network in eval mode with two images and with three. ExportError: the two runs have different ops."""
+    training = {module: module.training for module in model.modules()}  # of each module: some may be frozen
     dtype = next((p.dtype for p in model.parameters()), np.dtype(np.float32))
     draws = np.random.RandomState(0)
     try:
@@ -69,9 +70,9 @@ def trace_twice(model: Module, input_shape: tuple[int, ...]) -> tuple[Trace, Tra
         for module, mode in training.items():
             module.training = mode
     if [step.op.name for step in two.steps] != [step.op.name for step in three.steps]:
-        raise ExportError("with three images the network does other ops than with two: it cannot be one ONNX graph")
+        raise ExportError("with three images the network runs other ops than with two, so it cannot be one ONNX graph")
     known = {p.node for p in model.parameters()} | {b.node for b in model.buffers()}
     for (node, a), b in zip(two.leaves.items(), three.leaves.values(), strict=True):
         if node not in known and not (a.shape == b.shape and np.array_equal(a, b)):
-            raise ExportError("a tensor in the network follows the images though no op made it; make it of ops")
+            raise ExportError("a tensor depends on the images but was not made by an op; compute it with ops")
     return two, three

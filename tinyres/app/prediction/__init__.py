@@ -1,4 +1,4 @@
-"""Pictures put before a trained network: what it takes them for, and a picture of that."""
+"""Classifies pictures with a trained network, and draws the result."""
 
 from tinyres.app.prediction.picture import draw_predictions
 from tinyres.app.prediction.predict import Prediction, predict

@@ -1,4 +1,4 @@
-"""Each picture, what the network sees of it, and bars for the likeliest classes."""
+"""Draws each picture, what the network sees of it, and bars for the most likely classes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tinyres.app.prediction.predict import Prediction
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST = 12  # rows of a picture; more would be too small to see
+MOST = 12  # rows; more would be too small to see
 BLUE, GREY, FRAME = "#0072B2", "#999999", "#D55E00"  # Okabe & Ito 2008
 
 
 def draw_predictions(predictions: Sequence[Prediction], path: Path, title: str) -> int:
-    """Write a PNG; returns how many of the predictions are on it."""
+    """Write a PNG, and return the number of predictions on it."""
     from matplotlib.figure import Figure
 
     shown = predictions[:MOST]
@@ -35,7 +35,7 @@ def draw_predictions(predictions: Sequence[Prediction], path: Path, title: str) 
 
 
 def draw_picture(axes: Axes, prediction: Prediction) -> None:
-    """The picture, with a frame around the square that is used."""
+    """The picture, with a frame around the square that the network sees."""
     from matplotlib.patches import Rectangle
 
     height, width = prediction.picture.shape[:2]

@@ -1,4 +1,4 @@
-"""What a trained network takes a picture for."""
+"""Classifies pictures with a trained network."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ import numpy as np
 
 from tinyres.app.training.errors import RunError
 from tinyres.app.training.trained import Trained
-from tinyres.autograd import Tensor, no_grad
+from tinyres.autograd import Tensor
 from tinyres.data.folder import open_picture, squared
+from tinyres.modes import no_grad
 from tinyres.nn import functional as F
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """picture: as it lies in the file, uint8 (H, W, 3).    seen: what the network is given, uint8 (size, size, 3).
-
-    classes, probabilities: the likeliest first
+    """picture: as in the file, uint8 (H, W, 3)
+    seen: what the network gets, uint8 (size, size, 3)
+    classes, probabilities: the most likely first
     """
 
     file: Path
@@ -30,11 +31,11 @@ class Prediction:
     probabilities: tuple[float, ...]
 
     def resizing(self) -> str:
-        """What was done to the picture so that the network can take it."""
+        """How the picture was cut and scaled for the network."""
         height, width = self.picture.shape[:2]
         side, size = min(height, width), len(self.seen)
         square = "" if height == width else f"its central square, {side}×{side}, "
-        scaled = f"scaled to {size}×{size}, as the network learnt" if side != size else ""
+        scaled = f"scaled to {size}×{size}, the size of the training images" if side != size else ""
         return f"{width}×{height}; {square}{scaled}".strip("; ,")
 
     def as_json(self) -> dict[str, Any]:
@@ -49,11 +50,11 @@ class Prediction:
 
 
 def predict(trained: Trained, files: Sequence[Path], top: int = 5) -> list[Prediction]:
-    """The `top` likeliest classes of each picture. DataError: one cannot be read."""
+    """The `top` most likely classes of each picture. DataError: a picture cannot be read."""
     channels, height, width = trained.image_shape
     if channels != 3 or height != width:
         raise RunError(
-            f"{trained.checkpoint}: learnt from images of {trained.image_shape}, not from square RGB pictures"
+            f"{trained.checkpoint}: expected a network for square RGB pictures, got one for {trained.image_shape}"
         )
     pictures = [open_picture(file) for file in files]
     seen = np.stack([squared(picture, height) for picture in pictures])  # (N, 3, size, size)

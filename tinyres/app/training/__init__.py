@@ -1,6 +1,7 @@
 """Training a network: from a run's settings to its weights, its curves and its figures on the test set.
 
-Where to read: trainer.py has the loop; run.py has what comes before it and after.
+Where to read: tinyres/train.py has the learning itself, trainer.py the loop around it, and run.py what comes before
+that loop and after it.
 """
 
 from tinyres.app.training.errors import Diverged, Interrupted, RunError

@@ -1,29 +1,37 @@
-"""What can still be found out when training has come to NaN or Inf."""
+"""What can be found out after the loss or a gradient has become NaN or infinite."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
 
-import numpy as np
-
+from tinyres.app.training.errors import Diverged
+from tinyres.app.training.settings import RECIPES
+from tinyres.app.training.state import State
 from tinyres.autograd import Array
 from tinyres.look.anomaly import AnomalyError, detect_anomaly
 from tinyres.nn import Module
 
 
-def is_sound(model: Module, loss: float) -> bool:
-    """Are the loss and all gradients finite? For ResNet-20 the look takes a thousandth of the step."""
-    gradients = (parameter.grad for parameter in model.parameters() if parameter.grad is not None)
-    return math.isfinite(loss) and all(np.isfinite(gradient).all() for gradient in gradients)
+def diverged(state: State, loss: float, losses: Iterable[float], repeat: Callable[[], object]) -> Diverged:
+    """The error to raise, with all that can be found out.
 
-
-def findings(model: Module, losses: Iterable[float], again: Callable[[], object]) -> str:
-    """Lines of text: the last losses, the largest weight and gradient, and the op where it began.
-
-    losses: of the last batches for which all was well
-    again: does once more what came to NaN or Inf, with the weights as they are
+    loss:   of the batch in which it happened
+    losses: of the last batches before
+    repeat: does again what led to NaN or Inf, with the weights as they are
     """
+    settings = state.settings
+    lower = min(settings.lr / 10, RECIPES[settings.recipe]["lr"])
+    or_else = "" if settings.schedule == "onecycle" else "; or with one that begins low and rises, --schedule onecycle"
+    return Diverged(
+        f"training diverged: the loss is {loss:.4g} in epoch {state.position.epoch + 1}, after {state.step} "
+        f"steps, at learning rate {state.lr:.3g}\n{findings(state.model, losses, repeat)}\n"
+        f"What to try: start anew with a lower learning rate, such as --lr {lower:.1g}{or_else}"
+    )
+
+
+def findings(model: Module, losses: Iterable[float], repeat: Callable[[], object]) -> str:
+    """Lines of text: the last losses, the largest weight and gradient, and the op where it began."""
     weights = {name: parameter.data for name, parameter in model.named_parameters()}
     gradients = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
     return "\n".join(
@@ -31,13 +39,13 @@ def findings(model: Module, losses: Iterable[float], again: Callable[[], object]
             f"  losses before     {', '.join(f'{loss:.4g}' for loss in losses) or 'none'}",
             f"  largest weight    {largest(weights)}",
             f"  largest gradient  {largest(gradients)}",
-            f"once more, op by op: {first_anomaly(again)}",
+            f"once more, op by op: {first_anomaly(repeat)}",
         ]
     )
 
 
 def largest(arrays: dict[str, Array]) -> str:
-    """Its size and whose it is; or whose are NaN or Inf."""
+    """The largest absolute value and where it is; or where values are NaN or infinite."""
     sizes = {name: float(abs(array).max()) for name, array in arrays.items()}
     broken = [name for name, size in sizes.items() if not math.isfinite(size)]
     if broken:
@@ -46,11 +54,11 @@ def largest(arrays: dict[str, Array]) -> str:
     return "none" if name is None else f"{sizes[name]:.4g}, in {name}"
 
 
-def first_anomaly(again: Callable[[], object]) -> str:
-    """What detect_anomaly has to say of it."""
+def first_anomaly(repeat: Callable[[], object]) -> str:
+    """What detect_anomaly finds."""
     try:
         with detect_anomaly():
-            again()
+            repeat()
     except AnomalyError as anomaly:
         return str(anomaly)
     return "all is finite this time"

@@ -1,17 +1,21 @@
-"""What can go wrong with a run, said to the one who started it."""
+"""What can go wrong with a run. The messages are for the person who started it."""
 
 
 class RunError(Exception):
-    """A run cannot go on. The message is for the reader: what is wrong, and what to do."""
+    """A run cannot go on. The message says what is wrong, and what to do."""
 
 
 class Damaged(RunError):
-    """A checkpoint is not what was written."""
+    """The content of a checkpoint is not what was written."""
 
 
 class Diverged(RunError):
-    """The loss or a gradient is no longer a number."""
+    """The loss or a gradient is NaN or infinite."""
+
+
+class NotPrepared(RunError):
+    """The next batch could not be prepared. What was learnt before is sound."""
 
 
 class Interrupted(Exception):
-    """The run was asked to stop, and everything needed to go on has been saved."""
+    """The run was asked to stop. Everything needed to go on has been saved."""

@@ -1,11 +1,12 @@
-"""The lines of metrics.jsonl once more, as an event file for TensorBoard.
+"""The figures of metrics.jsonl as an event file for TensorBoard.
 
-metrics.jsonl is what counts. Whoever begins or resumes a run writes an event file anew from its lines, so no epoch
-stands there twice and none is missing, wherever the run before was killed; then every epoch adds its own.
+metrics.jsonl is the original. A run that begins or goes on writes a new event file from its lines, and then every
+epoch adds its own figures. So every epoch is there exactly once, wherever an earlier process was killed.
 
-The file is a row of records (TensorFlow's TFRecord), each: length (8 bytes), its checksum (4), the record, the record's
-checksum (4). tensorboardX has the records' types and the checksum; its SummaryWriter writes in another thread, and
-when the disk is full that one dies without a word and the run waits for it for ever.
+The file is a sequence of records (TensorFlow's TFRecord). Each is: its length (8 bytes), the checksum of the length
+(4), the record, the checksum of the record (4). tensorboardX has the types of the records and the checksum. Its
+SummaryWriter is of no use here: it writes in a thread that dies silently when the disk is full, and then the run would
+wait for that thread forever.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from tinyres.app.training.errors import RunError
 from tinyres.app.training.files import append, write_atomically
 from tinyres.app.training.run_folder import Metrics
 
-NAME = "events.out.tfevents."  # how TensorBoard knows them
-SCALARS = {  # {TensorBoard's tag: its name in metrics.jsonl}; tags with the same word before "/" are drawn in a group
+NAME = "events.out.tfevents."  # TensorBoard recognises its files by this
+SCALARS = {  # {TensorBoard's tag: the name in metrics.jsonl}; tags with the same word before "/" are drawn together
     "loss/training": "train_loss",
     "loss/validation": "validation_loss",
     "accuracy/training": "train_accuracy",
@@ -32,10 +33,9 @@ SCALARS = {  # {TensorBoard's tag: its name in metrics.jsonl}; tags with the sam
 
 
 class EventFile:
-    """A run's event file, in its folder. A line's step in TensorBoard is its epoch.
+    """A run's event file, in its folder. TensorBoard's "step" is the epoch. Older event files there are removed.
 
-    metrics: the lines that there are already, the first epoch first. Older event files in the folder are removed.
-
+    metrics: the lines of the epochs so far, the first one first
     RunError: tensorboardX is not installed.
     """
 
@@ -43,8 +43,8 @@ class EventFile:
         require_tensorboardx()
         from tensorboardX.proto.event_pb2 import Event, SessionLog
 
-        began = time.time() - sum(line["seconds"] for line in metrics)  # as if there had been no pause
-        start = SessionLog(status=SessionLog.START)  # a TensorBoard that looks on forgets what the older files said
+        began = time.time() - sum(line["seconds"] for line in metrics)  # as if the run had never paused
+        start = SessionLog(status=SessionLog.START)  # a running TensorBoard then forgets the older files
         events = [Event(wall_time=began, file_version="brain.Event:2"), Event(wall_time=began, session_log=start)]
         for line in metrics:
             began += line["seconds"]
@@ -56,12 +56,12 @@ class EventFile:
                 other.unlink()
 
     def add(self, metrics: Metrics) -> None:
-        """The figures of the epoch that has just ended."""
+        """Add the figures of the epoch that has just ended."""
         append(self.path, _record(_event(metrics, time.time())))
 
 
 def require_tensorboardx() -> None:
-    """RunError: it is not there."""
+    """RunError: tensorboardX is not installed."""
     try:
         import tensorboardX  # noqa: F401
     except ImportError as error:
@@ -69,7 +69,7 @@ def require_tensorboardx() -> None:
 
 
 def _event(metrics: Metrics, ended: float) -> Any:
-    """ended: in seconds since 1970"""
+    """An epoch's figures. ended: in seconds since 1970"""
     from tensorboardX.proto.event_pb2 import Event
     from tensorboardX.proto.summary_pb2 import Summary
 

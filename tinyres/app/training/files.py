@@ -1,6 +1,6 @@
-"""Writing a file so that, whatever happens meanwhile, there is the old one or the new one and never half of one.
+"""Writing a file so that, whatever happens meanwhile, there is the old file or the new one but never half of one.
 
-The system is called by name, os.write and not a file's write, so that a test can end the process at every call.
+Every system call is made by its name, such as os.write, so that a test can kill the process at each of them.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-LEFTOVERS = ".*.tmp"  # what a process that was killed may leave behind
-BLOCK = 1 << 24  # bytes in a call
+LEFTOVERS = ".*.tmp"  # files that a killed process may leave behind
+BLOCK = 1 << 24  # bytes in one call of os.write
 
 
 def write_atomically(path: Path, *parts: bytes | memoryview, before: Path | None = None) -> None:
-    """Write beside the place, bring it to the disk, then rename: a rename happens whole or not at all.
+    """Write a temporary file beside it, flush it to the disk, and rename it: a rename happens entirely or not at all.
 
-    parts:  the content, one after the other
-    before: where the file that lay there goes. Between the two renames there is this one and no `path`.
+    parts:  the content, in order
+    before: the new name of the old file. Between the two renames there is a `before` but no `path`.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -29,11 +29,11 @@ def write_atomically(path: Path, *parts: bytes | memoryview, before: Path | None
         os.replace(temporary, path)
         sync_folder(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)  # it is there only if something failed
+        temporary.unlink(missing_ok=True)  # it still exists only if something failed
 
 
 def append(path: Path, content: bytes) -> None:
-    """Add to the end of a file, and bring it to the disk."""
+    """Append to a file, and flush it to the disk."""
     _write(path, os.O_APPEND, content)
 
 
@@ -42,21 +42,21 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring a folder's names to the disk: without it a renamed file may have its old name after a power cut."""
-    if os.name == "nt":  # there folders cannot be opened
+    """Flush a folder's names to the disk. Without it a renamed file may have its old name again after a power cut."""
+    if os.name == "nt":  # Windows cannot open a folder
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that knows no such thing
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # this file system cannot flush a folder
             raise
     finally:
         os.close(descriptor)
 
 
 def _write(path: Path, how: int, *parts: bytes | memoryview) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | how | getattr(os, "O_BINARY", 0), 0o666)  # less the umask
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | how | getattr(os, "O_BINARY", 0), 0o666)  # minus the umask
     try:
         for part in parts:
             rest = memoryview(part)
@@ -64,7 +64,7 @@ def _write(path: Path, how: int, *parts: bytes | memoryview) -> None:
                 rest = rest[os.write(descriptor, rest[:BLOCK]) :]
         os.fsync(descriptor)
     except OSError as error:
-        error.filename = str(path)  # os.write knows none, and the message is to name it
+        error.filename = str(path)  # os.write does not know it, and the message needs it
         raise
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, taken as a request to stop at the next good place."""
+"""Ctrl-C and SIGTERM as a request to stop after the current step."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import signal
 import threading
 from types import FrameType, TracebackType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)  # SIGTERM: what `kill`, a shutdown and a cluster's time limit send
+SIGNALS = (signal.SIGINT, signal.SIGTERM)  # SIGTERM is sent by `kill`, at shutdown, and at a cluster's time limit
 
 
 class StopOnCtrlC:
-    """`with StopOnCtrlC() as should_stop:` inside, either makes should_stop() True; a second one stops at once."""
+    """In `with StopOnCtrlC() as should_stop:` the first signal makes should_stop() True; a second one stops at once."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -19,7 +19,7 @@ class StopOnCtrlC:
         return self.asked
 
     def __enter__(self) -> StopOnCtrlC:
-        self.handles = threading.current_thread() is threading.main_thread()  # only there may signals be handled
+        self.handles = threading.current_thread() is threading.main_thread()  # Python allows it only there
         if self.handles:
             self.before = [signal.signal(number, self.ask) for number in SIGNALS]
         return self

@@ -15,10 +15,10 @@ LOCK = ".lock"
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Inside, the folder is this process's. RunError: it is another's, or nothing can be written there.
+    """Inside, only this process may use the folder. RunError: another process does, or nothing can be written there.
 
-    The system itself lets go of the lock when the process ends, however it ends. The file stays, for whoever removed
-    it might remove the lock of one who came in between. On Windows there is no such lock, and none is taken.
+    The system releases the lock when the process ends, however it ends. The lock file stays: a process that removed it
+    might remove it while another one has just locked it. Windows has no such lock, and none is taken there.
     """
     try:
         descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
@@ -26,7 +26,7 @@ def locked(folder: Path) -> Iterator[None]:
         raise RunError(f"{folder}: cannot be written to ({error.strerror}); name another folder") from error
     try:
         _lock(descriptor, folder)
-        for leftover in folder.glob(LEFTOVERS):  # of one that was killed while it wrote
+        for leftover in folder.glob(LEFTOVERS):  # by a process that was killed while it wrote
             leftover.unlink()
         yield
     finally:
@@ -34,15 +34,15 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def is_locked(folder: Path) -> bool:
-    """Is a process at work on the folder's run? (On Windows: False.)"""
+    """Is a process working on the run in this folder? Always False on Windows."""
     try:
         import fcntl
 
         descriptor = os.open(folder / LOCK, os.O_RDONLY)
-    except (ImportError, OSError):  # no such locks, or nobody ever took this one
+    except (ImportError, OSError):  # no such locks, or this one was never taken
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # for an instant, until it is closed
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # for a moment, until the file is closed
         return False
     except BlockingIOError:
         return True
@@ -60,8 +60,8 @@ def _lock(descriptor: int, folder: Path) -> None:
     except BlockingIOError:
         owner = os.read(descriptor, 20).decode(errors="replace").strip() or "unknown"
         raise RunError(
-            f"{folder}: another process is at work on this run (pid {owner}); wait for it, or stop it"
+            f"{folder}: another process is at work on this run (pid {owner}); wait until it ends, or stop it"
         ) from None
-    with suppress(OSError):  # it is for the message above, and not worth ending a run on a full disk
+    with suppress(OSError):  # only the message above needs it; a full disk must not end the run here
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())

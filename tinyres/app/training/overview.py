@@ -1,4 +1,4 @@
-"""What several runs' folders say, to be compared. Nothing is written; a damaged run has that as its state."""
+"""What the folders of several runs say, for comparison. Nothing is written; a damaged run is listed as damaged."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """One run, or one folder of `--seeds`. Errors are shares of the images, from 0 to 1; None: not known (yet).
+    """One run, or one folder of `--seeds`. Errors are fractions from 0 to 1; None means not known, or not yet.
 
     state:             finished, running, stopped (--resume goes on with it) or damaged
-    epochs, of:        done, and to be done
-    validation_error:  the lowest of all epochs; with --seeds the mean of the runs'
-    test_error:        with --seeds the mean, and test_error_std the standard deviation
+    epochs, of:        how many are done, and how many there will be
+    validation_error:  the lowest of all epochs; with --seeds the mean of these over the runs
+    test_error:        with --seeds the mean over the runs; test_error_std is their standard deviation
     images_per_second: the median over the epochs, or over the runs
     seconds:           of training
-    runs:              with --seeds how many there are to be; else None
+    runs:              with --seeds how many there will be; else None
     problems:          what is damaged, and what to do
     metrics:           a dict for every epoch, as in metrics.jsonl
     """
@@ -57,9 +57,10 @@ class Overview:
 
 
 def overviews(folders: Iterable[Path]) -> list[Overview]:
-    """Of each folder, or where it is no run's, of every run right inside. After one of --seeds come its runs.
+    """One for each folder or, if it is not a run's folder, for each run directly in it. Those of --seeds have their
+    runs after them.
 
-    Reads everything, and checks the checkpoints' digests. RunError: there is no such folder.
+    This reads everything and checks the digests of the checkpoints. RunError: there is no such folder.
     """
     return [one for folder in folders for path in _runs_at(folder) for one in _overviews_of(RunFolder(path))]
 
@@ -95,7 +96,7 @@ def _of_one(folder: RunFolder) -> Overview:
     config = _read(folder.read_config, problems)
     metrics = _read(folder.read_metrics, problems) or []
     result = _read(folder.read_result, problems)
-    if not running:  # else one may just be written
+    if not running:  # otherwise one may be half written
         for path in _checkpoints(folder, expected=result is not None or len(metrics) > 1):
             _read(partial(checkpoint.load, path), problems)
     return Overview(
@@ -137,7 +138,7 @@ def _of_seeds(folder: RunFolder, runs: Sequence[Overview]) -> Overview:
 
 
 def _read(read: Callable[[], Value], problems: list[str]) -> Value | None:
-    """What it reads; or None, and one problem more."""
+    """What `read` returns; or None, after its error has been added to the problems."""
     try:
         return read()
     except (RunError, OSError) as error:
@@ -146,7 +147,7 @@ def _read(read: Callable[[], Value], problems: list[str]) -> Value | None:
 
 
 def _checkpoints(folder: RunFolder, expected: bool) -> list[Path]:
-    """Those that are there, or are expected to be. Killed between two renames, a run has `previous` and no `last`."""
+    """Those that exist or should exist. A run that was killed between two renames has `previous` but no `last`."""
     last = folder.last if folder.last.exists() or not folder.previous.exists() else folder.previous
     return [path for path in (folder.best, last) if expected or path.exists()]
 
@@ -160,7 +161,7 @@ def _identity(settings: Settings) -> dict[str, Any]:
 
 
 def _epochs_to_do(settings: Settings, metrics: Sequence[Metrics]) -> int | None:
-    """Where steps are counted, the first epoch says how many an epoch has."""
+    """If the settings count steps, the first epoch's line says how many steps an epoch has."""
     if settings.steps is None:
         return settings.epochs
     steps = metrics[0].get("step") if metrics else None

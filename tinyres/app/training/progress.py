@@ -1,11 +1,11 @@
-"""What is seen of a run while it trains: a bar for the epoch at hand, and a line for every epoch that is done."""
+"""What a run shows while it trains: a progress bar for the current epoch, and a line for every finished one."""
 
 from __future__ import annotations
 
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from tinyres.app.training.evaluate import Score
+from tinyres.train import Score
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,7 +15,7 @@ COLUMNS = "epoch     loss  accuracy     loss  accuracy     images/s      time"
 
 
 class Progress:
-    """`with Progress(console) as progress:` the bar is on a terminal only; Console(quiet=True) shows nothing."""
+    """`with Progress(console) as progress:` shows the bar on a terminal only; Console(quiet=True) shows nothing."""
 
     def __init__(self, console: Console | None = None):
         from rich.console import Console
@@ -41,11 +41,11 @@ class Progress:
         self.bar.stop()
 
     def say(self, text: str = "") -> None:
-        """A line as it is: no colours guessed, no line broken."""
+        """Print a line unchanged: rich neither colours nor wraps it."""
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def run_begins(self, epochs: int, steps: int) -> None:
-        """epochs in all, and steps still to come."""
+        """epochs: of the whole run    steps: still to come"""
         self.epochs, self.steps_to_come = epochs, steps
         self.steps_done = 0
         self.began = perf_counter()
@@ -54,12 +54,12 @@ class Progress:
         self.bar.start()
 
     def epoch_begins(self, epoch: int, steps: int, done: int) -> None:
-        """epoch counts from 0; of its steps so many are done."""
+        """epoch: from 0    steps: in this epoch    done: how many of them are done"""
         name = f"epoch {epoch + 1}/{self.epochs}"
         self.bar.reset(self.task, total=steps, completed=done, description=name, figures="", visible=True)
 
     def batch_done(self, score: Score, seconds: float) -> None:
-        """The epoch's score and time so far."""
+        """score, seconds: of this epoch so far"""
         self.steps_done += 1
         left = (perf_counter() - self.began) / self.steps_done * (self.steps_to_come - self.steps_done)
         speed = score.images / seconds

@@ -1,13 +1,13 @@
-"""A run's folder: what lies in it, and how it is written.
+"""A run's folder and its files.
 
-config.json         all settings, and what they ran on
-metrics.jsonl       a line for every epoch, written as soon as it ends
-curves.png          the same as a picture
-events.out.tfevents.… the same for TensorBoard, if that was asked for
-last.safetensors    where training stands: to go on from
-previous.safetensors the one before, in case the last is damaged
-best.safetensors    the weights that were best on the validation set
-result.json         what the test set said; written last, so a run that has it is finished
+config.json            all settings, and the versions and the number of threads they ran with
+metrics.jsonl          a line for every epoch, written as soon as it ends
+curves.png             the same as a picture
+events.out.tfevents.…  the same for TensorBoard, if asked for
+last.safetensors       the newest state of training, to go on from
+previous.safetensors   the state before, in case the last one is damaged
+best.safetensors       the weights that were best on the validation set
+result.json            the figures on the test set; written last, so a run that has it is finished
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class RunFolder:
         return str(self.path)
 
     def create(self, settings: Settings, data_sha256: str, threads: int, ranks: int = 1) -> None:
-        """Make the folder and note what is about to run, on so many ranks. RunError: something lies there already."""
+        """Make the folder and write config.json. RunError: there is something in the folder already."""
         self.refuse_unless_free()
         self.path.mkdir(parents=True, exist_ok=True)
         from tinyres import __version__
@@ -75,14 +75,14 @@ class RunFolder:
         write_json(self.config, config)
 
     def refuse_unless_free(self) -> None:
-        """RunError if something lies there."""
+        """RunError: there is something in the folder."""
         if self.config.exists():
-            raise RunError(f"{self}: holds a run already; go on with it by --resume {self}, or name another folder")
+            raise RunError(f"{self}: holds a run already; go on with it by --resume {self}, or choose another folder")
         if self.path.exists() and (not self.path.is_dir() or any(not _is_ours(path) for path in self.path.iterdir())):
-            raise RunError(f"{self}: expected a new or an empty folder for the run; name another one")
+            raise RunError(f"{self}: expected a new or an empty folder for the run; choose another one")
 
     def read_config(self) -> dict[str, Any]:
-        """What `create` wrote, its settings as Settings."""
+        """The content of config.json, with "settings" as Settings."""
         if not self.config.exists():
             raise RunError(f"{self}: not a run's folder: it has no config.json; name the folder that --out named")
         try:
@@ -111,9 +111,9 @@ class RunFolder:
         append(self.metrics, (json.dumps(metrics) + "\n").encode())
 
     def keep_metrics(self, epochs: int) -> None:
-        """Drop the lines after the first so many: a run that was killed may have written one more than it saved.
+        """Keep the lines of the first epochs. A run that was killed may have written one more line than it has saved.
 
-        RunError: there are fewer.
+        RunError: there are fewer lines.
         """
         lines = self.metrics.read_bytes().splitlines(keepends=True) if self.metrics.exists() else []
         if len(lines) < epochs:
@@ -123,7 +123,7 @@ class RunFolder:
             write_atomically(self.metrics, b"".join(lines[:epochs]))
 
     def read_result(self) -> dict[str, Any] | None:
-        """None: the run is not finished."""
+        """The content of result.json; None if the run is not finished."""
         try:
             if not self.result.exists():
                 return None
@@ -131,19 +131,19 @@ class RunFolder:
             _expect_numbers(result, RESULT_OF_SEEDS if isinstance(result, dict) and "seeds" in result else RESULT)
             return result
         except (ValueError, RecursionError) as error:
-            raise RunError(f"{self.result}: damaged ({error}); delete it, and --resume writes it anew") from error
+            raise RunError(f"{self.result}: damaged ({error}); delete it, and --resume writes it again") from error
 
     def write_result(self, result: dict[str, Any]) -> None:
         write_json(self.result, result)
 
 
 def _expect_numbers(found: Any, names: tuple[str, ...]) -> None:
-    """ValueError: these are not all there, or not all numbers."""
+    """ValueError: one of these names is missing, or its value is not a number."""
     missing = [name for name in names if not isinstance(found, dict) or type(found.get(name)) not in (int, float)]
     if missing:
         raise ValueError(f"expected a number for {', '.join(missing)}")
 
 
 def _is_ours(path: Path) -> bool:
-    """Left by one that was killed before there was anything to keep."""
+    """Was this file left by a run that was killed before it had anything to keep?"""
     return path.name == LOCK or path.match(LEFTOVERS)

@@ -1,7 +1,7 @@
-"""The same run with several seeds: how much of a figure is luck.
+"""The same run with several seeds, which shows how much of a result is luck.
 
-DIR/seeds.json says which runs there are to be, DIR/seed-0, DIR/seed-1, … are ordinary run folders, and
-DIR/result.json has the mean and the standard deviation.
+DIR/seeds.json lists the runs, DIR/seed-0, DIR/seed-1, … are ordinary run folders, and DIR/result.json has the mean and
+the standard deviation.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def train_seeds(settings: Settings, count: int, folder: RunFolder, console: Console | None = None) -> Result:
-    """Train with settings.seed, settings.seed + 1, …, `count` (2 or more) in all; return what result.json says."""
+    """Train with `count` seeds, 2 or more: settings.seed, settings.seed + 1, … Returns the content of result.json."""
     folder.refuse_unless_free()
     folder.path.mkdir(parents=True, exist_ok=True)
     plan = {"format_version": FORMAT_VERSION, "settings": asdict(settings), "count": count}
@@ -32,7 +32,7 @@ def train_seeds(settings: Settings, count: int, folder: RunFolder, console: Cons
 
 
 def resume_seeds(settings: Settings, count: int, folder: RunFolder, console: Console | None = None) -> Result:
-    """Go on where train_seeds stopped: finished runs are kept, a run that was cut goes on, the others follow."""
+    """Go on where train_seeds stopped: finished runs are kept, a stopped run goes on, and the others follow."""
     results = []
     for seed in range(settings.seed, settings.seed + count):
         one, settings_of_one = RunFolder(folder.path / f"seed-{seed}"), replace(settings, seed=seed)
@@ -54,7 +54,7 @@ def plan_file(folder: RunFolder) -> Path:
 
 
 def read_plan(folder: RunFolder) -> tuple[Settings, int]:
-    """The settings and the count that train_seeds was called with."""
+    """The settings and the count that train_seeds was called with. RunError: the file is damaged."""
     path = plan_file(folder)
     try:
         plan: dict[str, Any] = json.loads(path.read_text())

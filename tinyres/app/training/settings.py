@@ -1,4 +1,4 @@
-"""Everything that decides how a run goes. A run's folder keeps it, as config.json."""
+"""The settings of a run. Its folder keeps them in config.json."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tinyres.optim import SGD, Optimizer
 from tinyres.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, MultiStepLR, OneCycleLR, WarmUp
 
 SCHEDULES = ("onecycle", "cosine", "step", "constant")
-TENSOR_CORES = ("tf32", "bf16")  # float32 but for the products in convolutions, on a GPU
+TENSOR_CORES = ("tf32", "bf16")  # float32, except for the products in convolutions on a GPU
 PRECISIONS = ("float32", "float64", *TENSOR_CORES)
 BATCH_NORMS = ("sync", "local")
 
-# fast: few epochs at a high learning rate that rises and falls once (Smith & Topin 2018).
-# paper: what He et al. (2016) did on CIFAR, section 4.2. 64,000 steps are 182 epochs of 45,000 images.
+# fast: few epochs, with a high learning rate that rises and falls once (Smith & Topin 2018).
+# paper: as He et al. (2016) trained on CIFAR, section 4.2. 64,000 steps are 182 epochs of 45,000 images.
 RECIPES: dict[str, dict[str, Any]] = {
     "fast": {
         "epochs": 10,
@@ -41,19 +41,19 @@ PAPER_WARM_UP = ("resnet110", "resnet1202")  # "trained as described above", tha
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings of one run; `Settings.from_recipe` fills in what a recipe knows.
+    """The settings of one run. `Settings.from_recipe` fills in those of a recipe.
 
-    data, data_dir: as for tinyres.data.load
+    data, data_dir:  as for tinyres.data.load
     model, shortcut: as for tinyres.models.build
-    epochs, steps: how long to train; of the two exactly one is given, a step being one batch
-    lr: the highest learning rate of the schedule
-    schedule: onecycle (up and down), cosine (down), step (divided by 10 after 1/2 and 3/4 of all steps) or constant
-    warm_up: the first so many steps are made at a tenth of the learning rate
-    limit_batches: at most so many batches in an epoch, in the validation and in the test, for a quick look
-    precision: float32 or float64; tf32 or bf16, on a GPU: float32, except that convolutions multiply in these
-    batch_norm: on several ranks, normalise with the statistics of the whole batch (sync) or of each rank's part (local)
-    threads: how many compute; None: as tinyres.threads has it, every core unless told otherwise
-    tensorboard: whether every epoch's figures go into an event file too
+    epochs, steps:   how long to train; exactly one of the two is given, and a step is one batch
+    lr:              the highest learning rate of the schedule
+    schedule:        onecycle (up and down), cosine (down), step (÷ 10 after 1/2 and 3/4 of all steps) or constant
+    warm_up:         the number of steps at the beginning that are made with a tenth of the learning rate
+    limit_batches:   the most batches in an epoch, in the validation and in the test, for a quick look
+    precision:       float32 or float64; on a GPU also tf32 or bf16: float32, but convolutions multiply in these
+    batch_norm:      several ranks normalise with the statistics of the whole batch (sync) or of their own rows (local)
+    threads:         how many threads compute; None: as tinyres.threads has it, every core by default
+    tensorboard:     write every epoch's figures into an event file as well
     """
 
     recipe: str
@@ -81,19 +81,19 @@ class Settings:
 
     @property
     def dtype(self) -> str:
-        """What arrays hold: images, weights, their gradients, statistics."""
+        """The dtype of all arrays: images, weights, gradients, statistics."""
         return "float32" if self.precision in TENSOR_CORES else self.precision
 
     @property
     def products(self) -> str:
-        """What float32 arrays are multiplied in."""
+        """The precision in which float32 arrays are multiplied."""
         return self.precision if self.precision in TENSOR_CORES else "float32"
 
     @staticmethod
     def from_recipe(recipe: str = "fast", **chosen: Any) -> Settings:
-        """A recipe's settings, except for those chosen here. `Settings.from_recipe("paper", model="resnet56")`"""
+        """A recipe's settings with some of them changed, as in `Settings.from_recipe("paper", model="resnet56")`."""
         settings: dict[str, Any] = {**RECIPES[recipe], "recipe": recipe, **chosen}
-        if "epochs" in chosen or "steps" in chosen:  # one takes the place of the other
+        if "epochs" in chosen or "steps" in chosen:  # one replaces the other
             settings.update(epochs=chosen.get("epochs"), steps=chosen.get("steps"))
         if recipe == "paper" and settings.get("model") in PAPER_WARM_UP:
             settings["warm_up"] = 400
@@ -117,10 +117,10 @@ class Settings:
         _expect(0 <= self.label_smoothing < 1, "label_smoothing", "0 or more, and less than 1", self.label_smoothing)
 
     def total_steps(self, batches: int) -> int:
-        """Steps of the whole run, an epoch having so many batches."""
+        """The steps of the whole run. batches: in an epoch"""
         if self.steps is not None:
             return self.steps
-        assert self.epochs is not None  # __post_init__ has seen to it
+        assert self.epochs is not None  # __post_init__ has checked it
         return self.epochs * batches
 
     def make_optimizer(self, model: Module) -> Optimizer:

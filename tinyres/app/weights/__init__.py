@@ -1,10 +1,10 @@
-"""Weights from outside, and ours for others.
+"""Reads weights from other libraries, and writes ours for them.
 
     load_weights(models.resnet50(), "resnet50.safetensors")     torchvision's or timm's, in .safetensors, .npz or .pth
     save_weights(model, "mine.safetensors")                     for torch: model.load_state_dict(load_file(...))
-    convert(read("resnet20.th"))                                CIFAR ResNets as well-known repositories name them
+    convert(read("resnet20.th"))                                CIFAR ResNets with the names of well-known repositories
 
-A pickle can run any code when it is opened, and a .pth is one. Nothing here opens it but torch's restricted reader.
+A .pth file is a pickle, which can run any code when it is opened. Only torch's restricted reader opens it here.
 """
 
 from tinyres.app.weights.convert import Converted, convert

@@ -1,4 +1,4 @@
-"""`tinyres convert`, without its arguments: a file in, a file out, and what to say of it."""
+"""The work of `tinyres convert`: reads a file of weights, writes another, and describes both."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tinyres.app.weights.naming import NAMINGS
 
 
 def convert_file(file: Path, out: Path, model: str | None, zeros: str | None, to: str | None) -> list[str]:
-    """Write `out`; lines that say what was found and done. WeightsError: with the names that did not fit."""
+    """Write `out`, and return lines that say what was found and done. WeightsError: lists the names that do not fit."""
     if out.suffix not in (".safetensors", ".npz"):
         raise WeightsError(f"{out}: expected a name ending in .safetensors or .npz")
     given = read(file)
-    # With --to, zeros are those of the file that is written: the one that is read has our names, or says itself.
+    # With --to, `zeros` describes the file that is written; the file that is read has our names, or its names tell.
     found = convert(given, model, None if to else zeros, str(file))
     shortcut = f", shortcut {found.shortcut}" if found.shortcut else ""
     lines = [f"{file}: {len(given)} entries, {found.model}{shortcut}, {found.num_classes} classes"]
@@ -24,7 +24,7 @@ def convert_file(file: Path, out: Path, model: str | None, zeros: str | None, to
     about = {"model": found.model, "num_classes": str(found.num_classes)}
     save_weights(state, out, **about, **({"shortcut": found.shortcut} if found.shortcut else {}))
     if to:
-        return [*lines, f"{out}: the same under the names of {NAMINGS[to].repository}"]
+        return [*lines, f"{out}: the same weights with the names of {NAMINGS[to].repository}"]
     option = f", shortcut={found.shortcut!r}" if found.shortcut else ""
     use = f"tinyres.app.weights.load_weights(models.build({found.model!r}, {found.num_classes}{option}), {str(out)!r})"
-    return [*lines, f"{out}: under our names; in Python: {use}"]
+    return [*lines, f"{out}: with our names; in Python: {use}"]

@@ -1,5 +1,5 @@
-"""What can be wrong with weights from outside, said to the one who brought them."""
+"""The error of reading or converting weights."""
 
 
 class WeightsError(ValueError):
-    """A file of weights cannot be read, or does not fit. The message is for the reader: what is wrong, what to do."""
+    """A file of weights cannot be read, or does not fit. The message says what is wrong and what to do."""

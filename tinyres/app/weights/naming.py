@@ -1,8 +1,8 @@
 """How well-known repositories with ResNets for CIFAR name their layers, and where they put a shortcut's zeros.
 
-Names are not all that differs. Shortcut A appends zeros for the new channels (He et al. 2016, sec. 4.2, does not say
-on which side). We put them behind, and akamaster's pytorch_resnet_cifar10 puts half before and half behind: then our
-channel 0 is its channel 8. `reordered` moves the channels, so that both nets compute the same.
+More than the names differs. Shortcut A adds zeros for the new channels (He et al. 2016, sec. 4.2, does not say on which
+side). We put all of them behind the old channels; akamaster's pytorch_resnet_cifar10 puts half before and half behind,
+so our channel 0 is its channel 8. `reordered` moves the channels, so that both nets compute the same.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ BEHIND, BOTH = "behind", "both"
 
 
 class Naming(NamedTuple):
-    """repository: on GitHub.    mark: what only its names have.    pairs: its name and ours, of a layer.
-
-    A pair that begins with a dot stands inside a name, any other at its beginning.
-    zeros: on which side of the old channels shortcut A puts the new ones.
+    """repository: on GitHub
+    mark: a pattern that only its names match
+    pairs: its name and our name of a layer; names that begin with a dot occur inside a path, others at its start
+    zeros: on which side of the old channels shortcut A puts the new ones
     """
 
     repository: str
@@ -63,7 +63,7 @@ NAMINGS = {
 
 
 def recognise(state: State) -> str | None:
-    """The key in NAMINGS of the first whose mark is in these names."""
+    """The key of the first naming in NAMINGS whose mark matches one of the names."""
     for key, naming in NAMINGS.items():
         if any(re.search(naming.mark, name) for name in state):
             return key
@@ -80,7 +80,7 @@ def to_theirs(state: State, naming: Naming) -> dict[str, np.ndarray]:
 
 
 def renamed(name: str, pairs: tuple[tuple[str, str], ...]) -> str:
-    """The name with its beginning replaced, once, and something inside it, once."""
+    """The name with its start replaced by the first pair that fits, and likewise one part inside it."""
     outer = next(((old, new) for old, new in pairs if old[0] != "." and name.startswith(old)), ("", ""))
     name = outer[1] + name.removeprefix(outer[0])
     inner = next(((old, new) for old, new in pairs if old[0] == "." and old in name), None)
@@ -88,14 +88,14 @@ def renamed(name: str, pairs: tuple[tuple[str, str], ...]) -> str:
 
 
 def has_option_a(state: State) -> bool:
-    """Do its shortcuts have no weights? Names are ours."""
+    """Do its shortcuts have no weights? The names are ours."""
     return not any(".downsample." in name for name in state)
 
 
 def reordered(state: State, back: bool = False) -> dict[str, np.ndarray]:
-    """A state with shortcut A and zeros on both sides, its channels moved as zeros behind need them; names are ours.
+    """A state of a net with shortcuts A and zeros on both sides, its channels moved to where zeros behind put them.
 
-    back: the other way.
+    The names are ours. back: from zeros behind to zeros on both sides.
     """
     orders = {k: order if not back else np.argsort(order) for k, order in channel_orders(state).items()}
     last = max(orders)
@@ -106,7 +106,7 @@ def reordered(state: State, back: bool = False) -> dict[str, np.ndarray]:
             values = values[:, orders[last]]
         elif block and values.ndim > 0:
             stage, number, layer = int(block[1]), int(block[2]), block[3]
-            if layer == "conv1":  # reads what the block before has added up
+            if layer == "conv1":  # reads the output of the block before
                 reads = stage - 1 if number == 0 and stage > 1 else stage
                 values = values[:, orders[reads]]
             else:
@@ -116,9 +116,9 @@ def reordered(state: State, back: bool = False) -> dict[str, np.ndarray]:
 
 
 def channel_orders(state: State) -> dict[int, np.ndarray]:
-    """{stage: which channel of theirs is our channel 0, 1, …}
+    """{stage: their channel numbers, in the order of our channels 0, 1, …}
 
-    From a stage of w channels to one of W: theirs has its old ones at W/4 … W/4 + w − 1, ours at 0 … w − 1.
+    From a stage of w channels to one of W, the old channels are W/4 … W/4 + w − 1 in their net, 0 … w − 1 in ours.
     """
     widths = {}
     for name, values in state.items():

@@ -8,7 +8,8 @@ from typing import Any
 from tinyres.autograd import Tensor
 from tinyres.check.proof.case import Case
 from tinyres.models.plain import PlainBlock
-from tinyres.models.resnet import BasicBlock, Bottleneck, ResNet
+from tinyres.models.resnet import BasicBlock, ResNet
+from tinyres.models.resnet_imagenet import Bottleneck
 from tinyres.nn import Module
 from tinyres.random import generator
 

@@ -1,4 +1,4 @@
-"""Finding where it went wrong: the op that made the first NaN or Inf, and arrays that were changed under an op's feet.
+"""Finds the op that made the first NaN or Inf, and saved arrays that were changed before backward used them.
 
     >>> import tinyres
     >>> x = tinyres.tensor([4.0, 0.0], requires_grad=True)
@@ -13,7 +13,7 @@
       gy          float32 (2,)  min 1  max 1  mean 1
       gradient 0  float32 (2,)  min 0.25  max 0.25  mean 0.25  1 Inf
 
-Where to read: non_finite.py and saved_arrays.py, the two watchers; causes.py has the "why", origin.py the "line".
+non_finite.py and saved_arrays.py are the two observers; causes.py finds the "why", origin.py the "line".
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from tinyres.autograd import observe
 from tinyres.look.anomaly.non_finite import NonFinite
 from tinyres.look.anomaly.report import AnomalyError as AnomalyError
 from tinyres.look.anomaly.saved_arrays import SavedArrays
+from tinyres.modes import observe
 
 
 @contextmanager
 def detect_anomaly() -> Iterator[None]:
-    """Inside, this thread's first NaN or Inf, forward or backward, raises AnomalyError, and so does a saved array
-    that was changed before its op's backward ran.
+    """Inside the block, the first NaN or Inf in forward or backward raises AnomalyError. So does a saved array that was
+    changed before its op's backward ran.
 
-    The error names the op, the line that asked for it, its place in the model, the step, and what went in and came
-    out. It knows the lines of those ops only that were applied inside: put forward and backward into the same block.
-    Results are bit for bit those without it, but it reads every array several times: for finding a fault, not for
-    training. NumPy's own warnings are silent inside.
+    The error names the op, the line of the program that called it, its layer, the step, and its inputs and outputs. It
+    knows the lines of ops that were applied inside the block only, so put forward and backward into the same block. The
+    results are the same bit for bit, but every array is read several times: use it to find a fault, not to train. It
+    watches this thread only, and silences NumPy's own warnings.
     """
     with np.errstate(all="ignore"), observe(SavedArrays()), observe(NonFinite()):
         yield

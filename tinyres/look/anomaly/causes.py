@@ -1,4 +1,4 @@
-"""Why finite numbers became NaN or Inf: said of the few ops that have a reason of their own, guessed for the rest."""
+"""Why finite numbers became NaN or Inf: known for a few ops, guessed for the rest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tinyres.ops.sqrt import Sqrt
 
 
 def forward_cause(op: Op, inputs: Sequence[Array], y: Array) -> str:
-    """op.forward took these, all finite, and made y."""
+    """Why op.forward made y of these inputs, which are all finite."""
     x = inputs[0] if inputs else y
     match op:
         case Exp():
@@ -37,7 +37,7 @@ def forward_cause(op: Op, inputs: Sequence[Array], y: Array) -> str:
 
 
 def backward_cause(op: Op, gy: Array) -> str:
-    """op.backward took gy, which is finite."""
+    """Why op.backward made a NaN or Inf of gy, which is finite."""
     match op:
         case Sqrt() if (op.saved[0] == 0).any():
             return f"the slope of √x at x = 0 is infinite; {some(op.saved[0] == 0)} are 0"
@@ -46,17 +46,17 @@ def backward_cause(op: Op, gy: Array) -> str:
     kept = dict(arrays_of(op))
     broken = [name for name, array in kept.items() if not is_finite(array)]
     if broken:
-        return f"forward had left NaN or Inf in {', '.join(broken)}, though not in its output"
+        return f"forward left NaN or Inf in {', '.join(broken)}, but not in its output"
     return _guess([gy, *kept.values()], gy.dtype)
 
 
 def _guess(arrays: Sequence[Array], dtype: np.dtype) -> str:
-    """For an op that was given these, all finite: too large a number on the way, if some are so large already."""
-    beyond = f"a value on the way went beyond {limit(dtype)}"
+    """For an op with these finite inputs: an intermediate value overflowed, if some inputs are already very large."""
+    beyond = f"an intermediate value exceeded {limit(dtype)}"
     largest = max((float(abs(array).max()) for array in arrays if array.dtype.kind == "f"), default=0.0)
     if largest > math.sqrt(np.finfo(dtype).max):  # its square would be too large
         return f"overflow: with numbers up to {largest:.2g}, {beyond}"
-    return f"what it was given is finite, so {beyond}, or was divided by 0"
+    return f"its inputs are finite, so {beyond}, or was divided by 0"
 
 
 def limit(dtype: np.dtype) -> str:

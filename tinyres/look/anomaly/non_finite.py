@@ -1,4 +1,4 @@
-"""The first NaN or Inf: which op made it, out of what, and for whom."""
+"""Finds the first NaN or Inf: which op made it, from which inputs, and where the program called the op."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from weakref import WeakKeyDictionary
 
 from tinyres import random
-from tinyres.autograd import Array, Node, Observer, Op, Tensor
+from tinyres.autograd import Array, Node, Op, Tensor
 from tinyres.look.anomaly.causes import backward_cause, forward_cause, limit
 from tinyres.look.anomaly.origin import Origin, origin
 from tinyres.look.anomaly.report import AnomalyError, describe, is_finite, named_input
+from tinyres.modes import Observer
 
 Details = Iterator[tuple[str, str]]
 
@@ -18,7 +19,7 @@ class NonFinite(Observer):
     """Raises AnomalyError at the first NaN or Inf, forward or backward."""
 
     def __init__(self) -> None:
-        self.inputs: tuple[Tensor, ...] = ()  # of the op that is being applied; nothing is kept of them afterwards
+        self.inputs: tuple[Tensor, ...] = ()  # of the op that is being applied; released afterwards
         self.origins: WeakKeyDictionary[Op, Origin] = WeakKeyDictionary()
         self.ops = self.backwards = 0
         self.in_backward = False
@@ -58,7 +59,7 @@ class NonFinite(Observer):
     def sweeping(self, op: Op, gy: Array) -> None:
         self.backwards += not self.in_backward
         self.in_backward = True
-        if not is_finite(gy):  # what other ops' backward handed on has been looked at
+        if not is_finite(gy):  # gradients from other ops were checked in swept and added
             what = f"backward of {op.name}: NaN or Inf came in with gy, from backward(gradient) or from a hook"
             raise AnomalyError(what, self._of_backward(op, ("gy", gy)))
 
@@ -73,7 +74,7 @@ class NonFinite(Observer):
         if is_finite(total):
             return
         of = f"the output of {node.op.name}" if node.op else "a leaf"
-        what = f"backward: the gradients that reach {of} along several ways are finite, but not their sum"
+        what = f"backward: the gradients that reach {of} along several paths are finite, but their sum is not"
         cause = f"overflow: beyond {limit(total.dtype)}"
         raise AnomalyError(what, self._of_backward(node.op, ("one of them", gx), ("sum", total), cause=cause))
 
@@ -84,12 +85,12 @@ class NonFinite(Observer):
         if op and op in self.origins:
             yield from self.origins[op].details()
         elif op:
-            yield "line", "not known: this op was applied before detect_anomaly began"
+            yield "line", "unknown: this op was applied before detect_anomaly began"
         for name, array in arrays:
             yield name, describe(array)
 
 
 def _training_step() -> str:
-    """What the training loop has told tinyres.random, if it has."""
+    """The step that the training loop has set in tinyres.random, if any."""
     epoch, step = random.current_step()
     return f"; epoch {epoch + 1}, step {step + 1} of it" if epoch or step else ""

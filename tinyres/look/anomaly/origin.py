@@ -1,4 +1,4 @@
-"""Where in the program an op was asked for: the line, and the layer."""
+"""Finds where the program called an op: the line, and the layer."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from typing import NamedTuple
 
 from tinyres.nn import Module
 
-# Whoever reads a message knows that a convolution is made in ops/conv2d.py, called by nn/layers.py.
+# Lines in these files are left out: everyone knows that ops/conv2d.py, called by nn/conv.py, makes a convolution.
 TINYRES = str(Path(__file__).parents[2])
-WATCHERS = os.path.join("look", "anomaly"), os.path.join("look", "viz", "recorder.py")  # they ask
+WATCHERS = os.path.join("look", "anomaly"), os.path.join("look", "viz", "recorder.py")  # they call origin()
 MACHINERY = tuple(os.path.join(TINYRES, part) for part in ("autograd.py", "nn", "ops", *WATCHERS))
 
 
 class Origin(NamedTuple):
-    """lines: the model's, and where that is one of tinyres/models, the program's that called it
-
-    modules: whose forward is running, the outermost first
+    """lines: the line of the model; if the model is one of tinyres/models, also the line of the program that called it
+    modules: those whose forward is running, the outermost first
     """
 
     lines: tuple[FrameSummary, ...]
     modules: tuple[Module, ...]
 
     def details(self) -> Iterator[tuple[str, str]]:
-        """For AnomalyError."""
+        """(label, text) of each line of an AnomalyError's message."""
         if self.modules:
             yield "layer", self.layer()
         for line in self.lines:
@@ -46,16 +45,16 @@ class Origin(NamedTuple):
 
 
 def origin() -> Origin:
-    """Of the op that is being applied: for an observer to call."""
+    """The origin of the op that is being applied; an observer calls it."""
     lines: list[FrameSummary] = []
     modules: list[Module] = []
     program_reached = False
-    for frame in _callers():  # not kept: a frame holds all its local variables, a training step's arrays
+    for frame in _callers():  # do not keep frames: their variables hold a training step's arrays
         code = frame.f_code
         if code is Module.__call__.__code__:
             modules.append(frame.f_locals["self"])
-        is_program = not _stands_in(code.co_filename, TINYRES) and not code.co_filename.startswith("<frozen ")
-        is_model = not lines and not _stands_in(code.co_filename, *MACHINERY)
+        is_program = not _is_in(code.co_filename, TINYRES) and not code.co_filename.startswith("<frozen ")
+        is_model = not lines and not _is_in(code.co_filename, *MACHINERY)
         if not program_reached and (is_model or is_program):
             lines.append(FrameSummary(code.co_filename, frame.f_lineno, code.co_name, lookup_line=False))
             program_reached = is_program
@@ -63,12 +62,12 @@ def origin() -> Origin:
 
 
 def _callers() -> Iterator[FrameType]:
-    """What is running, from origin's caller outwards."""
+    """The running frames, from origin's caller outwards."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         yield frame
         frame = frame.f_back
 
 
-def _stands_in(file: str, *places: str) -> bool:
+def _is_in(file: str, *places: str) -> bool:
     return any(file == place or file.startswith(place + os.sep) for place in places)

@@ -1,4 +1,4 @@
-"""What an anomaly's message is made of."""
+"""The error of an anomaly, and the parts of its message."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tinyres.nn import Parameter
 
 
 class AnomalyError(RuntimeError):
-    """Something went wrong in an op; the message says what, in which one, and where that was asked for."""
+    """Something went wrong in an op. The message says what, in which op, and where the program called it."""
 
     def __init__(self, what: str, details: Iterable[tuple[str, str]]):
         lines = [(label, text) for label, text in details]
@@ -25,12 +25,12 @@ def named_input(i: int, x: Tensor) -> str:
 
 
 def is_finite(array: Array) -> bool:
-    """Neither NaN nor Inf in it?"""
+    """Is it free of NaN and Inf?"""
     return bool(np.isfinite(array).all())
 
 
 def describe(array: Array) -> str:
-    """dtype, shape, and the statistics of its finite values; how many are NaN or Inf."""
+    """dtype, shape, the statistics of its finite values, and how many are NaN or Inf."""
     text = [f"{array.dtype} {array.shape}"]
     finite = array[np.isfinite(array)]
     if finite.size:

@@ -1,9 +1,9 @@
-"""Arrays that were changed between forward and backward, though an op had saved them for its gradient.
+"""Finds arrays that an op saved for its gradient and that were changed between forward and backward.
 
-An op saves its inputs or its output as they are, not a copy: that would cost the memory a second time. So
-`x.data += 1` between forward and backward also changes what backward will compute with, and the gradient is wrong
-without a word. Here a checksum of every saved array is taken after forward, and again before backward. (Not every
-array is needed by every gradient: 2·x keeps x, and does not miss it. That a change was harmless cannot be seen.)
+An op saves its inputs or its output without a copy, which would need the memory twice. So `x.data += 1` between forward
+and backward also changes what backward computes with, and the gradient is wrong without any message. Here a checksum of
+every saved array is taken after forward, and compared before backward. (Not every gradient needs every saved array: the
+gradient of 2·x does not use x. So a change may be harmless, which cannot be seen here.)
 """
 
 from __future__ import annotations
@@ -15,22 +15,23 @@ from zlib import crc32
 
 import numpy as np
 
-from tinyres.autograd import Array, Observer, Op, Tensor
+from tinyres.autograd import Array, Op, Tensor
 from tinyres.device import is_array, to_device
 from tinyres.look.anomaly.origin import Origin, origin
 from tinyres.look.anomaly.report import AnomalyError, named_input
+from tinyres.modes import Observer
 
 
 class Saved(NamedTuple):
-    """What is remembered of an op: where it was asked for, and of each array that it holds."""
+    """The origin of an op, and for each array that it holds a checksum and a role."""
 
     origin: Origin
     checksums: dict[str, int]  # by where the array is: "saved[0]"
-    also: dict[str, str]  # what it is besides: "input 1, a Parameter"
+    also: dict[str, str]  # the array's role: "input 1, a Parameter"
 
 
 class SavedArrays(Observer):
-    """Raises AnomalyError where an array that an op saved is no longer what it was, before its backward uses it."""
+    """Raises AnomalyError if an array that an op saved has changed when its backward begins."""
 
     def __init__(self) -> None:
         self.inputs: tuple[Tensor, ...] = ()
@@ -48,7 +49,7 @@ class SavedArrays(Observer):
             self.saved[op] = Saved(origin(), checksums, also)
 
     def sweeping(self, op: Op, gy: Array) -> None:
-        if op not in self.saved:  # applied before we were there
+        if op not in self.saved:  # applied before detect_anomaly began
             return
         then, now = self.saved[op], dict(arrays_of(op))
         for where, before in then.checksums.items():
@@ -63,13 +64,13 @@ class SavedArrays(Observer):
         looks = f", {array.dtype} {array.shape}" if array is not None else ""
         yield "array", f"{where}{looks}{then.also[where]}"
         yield from then.origin.details()
-        yield "instead", "make a new array, x.data = x.data + 1 and not x.data += 1; or hand the op a copy"
+        yield "instead", "make a new array with x.data = x.data + 1 instead of x.data += 1; or give the op a copy"
         if "Parameter" in then.also[where]:
             yield "", "(optimizer.step() and load_state_dict() write in place: call them after backward)"
 
 
 def arrays_of(op: Op) -> Iterator[tuple[str, Array]]:
-    """Every array that op holds, by the way to it: ("saved[0]", …). Most are in `saved`, some beside it."""
+    """(path, array) of every array that op holds, such as ("saved[0]", …). Most are in `saved`, some elsewhere."""
     for name, value in vars(op).items():
         yield from _within(name, value)
 
@@ -83,7 +84,7 @@ def _within(where: str, value: Any) -> Iterator[tuple[str, Array]]:
 
 
 def role(array: Array, inputs: tuple[Tensor, ...], y: Tensor) -> str:
-    """Whose memory an op's array shares."""
+    """What else the array of an op is, if it shares the memory of an input or the output."""
     for i, x in enumerate(inputs):
         if np.may_share_memory(array, x.data):
             return f", which is the op's {named_input(i, x)}"
@@ -91,5 +92,5 @@ def role(array: Array, inputs: tuple[Tensor, ...], y: Tensor) -> str:
 
 
 def checksum(array: Array) -> int:
-    """Of the bytes, in the order in which they lie in memory: NHWC need not be copied for it."""
+    """A checksum of the bytes in memory order, so that NHWC arrays need no copy."""
     return crc32(to_device(array, "cpu").ravel(order="K").view(np.uint8))

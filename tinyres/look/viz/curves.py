@@ -10,11 +10,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-TRAINING, VALIDATION = "#0072B2", "#D55E00"  # blue and vermilion: told apart by every eye (Okabe & Ito 2008)
+TRAINING, VALIDATION = (
+    "#0072B2",
+    "#D55E00",
+)  # blue, vermilion: told apart by colour-blind readers (Okabe & Ito 2008)
 
 
 def draw_curves(metrics: Sequence[dict[str, Any]], path: Path, model: str, data: str) -> None:
-    """Write a PNG of the lines of metrics.jsonl."""
+    """Write a PNG of the curves in metrics.jsonl."""
     curves(metrics, f"{model} on {data}").savefig(path)
 
 
@@ -51,7 +54,7 @@ def _pair(axes: Axes, epochs: Sequence[int], train: Sequence[float], validation:
 
 
 def _mark_lowest(axes: Axes, epochs: Sequence[int], errors: Sequence[float]) -> None:
-    """A ring around the first of the lowest: the epoch whose weights are kept."""
+    """A ring around the first of the lowest errors: the weights of that epoch are kept."""
     lowest = min(errors)
     epoch = epochs[errors.index(lowest)]
     label = f"kept: {lowest:.1f} % after epoch {epoch}"

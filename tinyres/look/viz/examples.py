@@ -16,7 +16,7 @@ from tinyres.random import manual_seed
 
 
 def chain() -> Recording:
-    """a₁ = s(w₁·x), a₂ = s(w₂·a₁ + a₁), a₃ = s(w₃·a₂), C = (a₃ − t)²/2: single numbers, to follow by hand."""
+    """a₁ = s(w₁·x), a₂ = s(w₂·a₁ + a₁), a₃ = s(w₃·a₂), C = (a₃ − t)²/2: single numbers, to check by hand."""
     x, t = Tensor(np.float64(1.0)), Tensor(np.float64(0.0))
     ws = [Tensor(np.float64(w), requires_grad=True) for w in (0.5, -0.8, 1.2)]
 
@@ -31,7 +31,7 @@ def chain() -> Recording:
 
 
 def block() -> Recording:
-    """relu(F(x) + x), and as a loss the mean of its squares."""
+    """relu(F(x) + x), with the mean of its squares as the loss."""
     manual_seed(0)
     x = randn(2, 4, 8, 8, requires_grad=True)
     model = BasicBlock(4, 4, 1, "A")

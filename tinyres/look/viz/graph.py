@@ -1,11 +1,10 @@
-"""The graph of a computation as a picture: boxes for tensors and ops, arrows from the inputs to the loss.
+"""Draws the graph of a computation: boxes for tensors and ops, arrows from the inputs to the loss.
 
     loss = F.cross_entropy(model(images), labels)
     drawing = tinyres.look.viz.graph(loss, dict(model.named_parameters()))
-    Path("graph.svg").write_text(drawing.svg())      # or dot(), or the drawing itself at the end of a notebook's cell
+    Path("graph.svg").write_text(drawing.svg())      # or dot(); or end a notebook's cell with the drawing
 
-Before `loss.backward()`: the sweep frees the graph as it goes. No program is needed for the SVG; the DOT text is there
-for those who have Graphviz.
+Draw it before `loss.backward()`, which frees the graph. The SVG needs no other program; the DOT text is for Graphviz.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from tinyres.look.viz.layout import Point, lay_out
 
 BOX_HEIGHT, HEAD = 42, 7
 WIDTHS = {"op": 132, "leaf": 118, "block": 176, "outside": 120}
-# The page of the stepper sets these variables; a picture by itself has the colours behind them.
+# The stepper's page sets these variables; a single picture uses the colours given here.
 STYLE = """
 .tinyres-graph { font: 12.5px system-ui, sans-serif; --ink: #16191d; --soft: #59616b;
   --box: #e4effa; --rim: #7d9cbb; --leaf: #f4f4f2; --leaf-rim: #a5a59e; --edge: #8b939c; }
@@ -41,24 +40,24 @@ STYLE = """
 
 @dataclass(frozen=True)
 class Vertex:
-    """A box. kind: op (with its output), leaf, block (several folded into one) or outside (seen from in a block)."""
+    """A box. kind: op (with its output), leaf, block (several folded into one) or outside (not in the block shown)."""
 
     key: str
     label: str
     shape: tuple[int, ...]
-    inputs: tuple[str, ...] = ()  # keys, as the op takes them
+    inputs: tuple[str, ...] = ()  # keys, in the op's order
     kind: str = "op"
-    block: str = ""  # the path of the block that it belongs to, such as layer1.0; "" for none
+    block: str = ""  # the path of its block, such as layer1.0; "" for none
 
 
 @dataclass(frozen=True)
 class Graph:
-    """Boxes, each after those it reads."""
+    """Boxes, each after its inputs."""
 
     vertices: tuple[Vertex, ...]
 
     def dot(self) -> str:
-        """As text for Graphviz."""
+        """The graph as text for Graphviz."""
         lines = ["digraph tinyres {", "  rankdir=TB;", "  node [fontname=Helvetica, fontsize=11];"]
         for v in self.vertices:
             look = "shape=box" if v.kind in ("op", "block") else "shape=box, style=rounded"
@@ -67,11 +66,11 @@ class Graph:
         return "\n".join([*lines, "}", ""])
 
     def svg(self) -> str:
-        """As a picture that stands by itself; dark where the reader's system is. Every box is a <g data-key=…>."""
+        """The graph as a picture; dark if the reader's system is. Every box is a <g data-key=…>."""
         return self._drawn(f"<style>{STYLE}</style>")
 
     def svg_without_style(self) -> str:
-        """For a page that has STYLE once for several pictures."""
+        """The same for a page that has STYLE once for several pictures."""
         return self._drawn("")
 
     def _repr_html_(self) -> str:
@@ -92,7 +91,7 @@ class Graph:
         return "\n".join([*parts, "</svg>"])
 
     def description(self) -> str:
-        """What stands in for the picture where it cannot be seen."""
+        """A text for readers who cannot see the picture."""
         shown = [v.label for v in self.vertices if v.kind in ("op", "block")]
         names = ", ".join(shown) if len(shown) <= 20 else f"{', '.join(shown[:10])}, …, {', '.join(shown[-9:])}"
         return f"The graph of a computation, {len(shown)} boxes from inputs to loss: {names}"
@@ -101,8 +100,8 @@ class Graph:
         return list(dict.fromkeys(v.block for v in self.vertices if v.block))
 
     def folded(self) -> Graph:
-        """Every block as a single box; a block's weights are in it."""
-        last = {v.block: v for v in self.vertices if v.block}  # whose output is the block's
+        """The graph with every block, weights included, as a single box."""
+        last = {v.block: v for v in self.vertices if v.block}  # its last vertex, whose output is the block's
         own = {v.key: f"block {v.block}" if v.block else v.key for v in self.vertices}
         boxes: dict[str, Vertex] = {}
         for v in self.vertices:
@@ -117,7 +116,7 @@ class Graph:
         return Graph(tuple(boxes.values()))
 
     def inside(self, block: str) -> Graph:
-        """One block, and what it reads from and hands on to; another block is one box, however often it reads."""
+        """One block, with its sources and readers outside; another block that reads from it is a single box."""
         members = {v.key for v in self.vertices if v.block == block}
         read = {source for v in self.vertices if v.key in members for source in v.inputs}
         shown = []
@@ -135,9 +134,9 @@ class Graph:
 
 
 def graph(loss: Tensor, names: Mapping[str, Tensor] | None = None) -> Graph:
-    """The graph that hangs on loss. names: of leaves, such as dict(model.named_parameters())."""
+    """The graph that computed loss. names: of leaves, such as dict(model.named_parameters())."""
     if loss.node.op is None or loss.node.op is RELEASED:
-        raise RuntimeError("graph: there is none: nothing required a gradient, or backward has run and freed it")
+        raise RuntimeError("graph: there is none; either nothing required a gradient, or backward has run and freed it")
     called = {x.node: name for name, x in (names or {}).items()}
     keys: dict[Node, str] = {}
     vertices = []
@@ -148,7 +147,7 @@ def graph(loss: Tensor, names: Mapping[str, Tensor] | None = None) -> Graph:
             continue
         op = node.op
         if op is RELEASED:
-            raise RuntimeError("graph: backward has run through a part of it and freed it; draw it before that")
+            raise RuntimeError("graph: backward has freed a part of it; draw the graph before backward")
         if op is not None and not inputs_done:
             stack.append((node, shape, True))
             stack.extend((x.node, x.shape, False) for x in reversed(op.inputs))
@@ -166,7 +165,7 @@ def shape_text(shape: tuple[int, ...]) -> str:
 
 
 def _arrow(ends: str, start: Point, bends: list[Point], end: Point) -> list[str]:
-    """A line, upright where it passes a row of boxes and where it arrives, and its head."""
+    """A line and its head; the line is vertical where it passes a row of boxes and where it arrives."""
     half = BOX_HEIGHT / 2
     passing = [(x, y + side) for x, y in bends for side in (-half, half)]
     points = [(start[0], start[1] + half), *passing, (end[0], end[1] - half - HEAD)]

@@ -1,4 +1,4 @@
-"""What the stepper's page says of a kind of op: its formulas, and its backward down to the loops."""
+"""What the stepper's page shows of a kind of op: its formulas, and the source of its backward down to the loops."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ KERNEL = re.compile(r"\.(\w+)\(")
 
 
 def kind_of(op: Op) -> dict[str, Any]:
-    """For JSON. formula: the first line of the op's docstring; gradients: its paragraphs that say what gx is;
-    text: all of it; backward: its source; kernels: what that calls, as loops."""
+    """A dict for JSON.
+
+    formula: the first paragraph of the op's docstring; gradients: its paragraphs about gx; text: all of it
+    backward: its source; kernels: the loops of the kernels that backward calls
+    """
     text = inspect.cleandoc(type(op).__doc__ or "")
     paragraphs = text.split("\n\n")
     gradients = [part for part in paragraphs if GRADIENT.search(part)]
@@ -35,17 +38,20 @@ def kind_of(op: Op) -> dict[str, Any]:
 
 
 def source_of(function: Any) -> dict[str, Any]:
-    """text, and where it stands: file and line, below the folder that its package lies in."""
+    """The source of a function: its name, text, file (beginning with its package) and first line."""
     name = function.__name__
     try:
         lines, first = inspect.getsourcelines(function)
-    except OSError:  # typed in at a prompt
+    except OSError:  # it was typed at a prompt
         return {"name": name, "text": "(its source is in no file)", "file": "", "line": 1}
     return {"name": name, "text": textwrap.dedent("".join(lines)), "file": file_of(function), "line": first}
 
 
 def file_of(function: Any) -> str:
-    """tinyres/ops/add.py, or the name alone where there is no package: whose machine it is concerns no page."""
+    """The path that begins with the package, such as tinyres/ops/add.py; without a package the file's name alone.
+
+    So no page contains the folders of the machine that made it.
+    """
     path = Path(inspect.getfile(function))
     package = sys.modules.get(function.__module__.partition(".")[0])
     if package is None or not getattr(package, "__file__", None) or not hasattr(package, "__path__"):

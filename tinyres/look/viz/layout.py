@@ -1,8 +1,8 @@
-"""Where the boxes of a graph go: rows from inputs to loss, and within the rows as few crossings as simple means give.
+"""Places the boxes of a graph: in rows from inputs to loss, and within the rows so that few arrows cross.
 
 After Sugiyama, Tagawa & Toda 1981, "Methods for visual understanding of hierarchical system structures", in three
-steps: rows by the longest path; the arrows that pass rows get a bend in each, which takes part like a box; and then
-everything is drawn towards its neighbours, a few times over. In each row one box is placed first.
+steps: the longest path to a box gives its row; an arrow that passes rows gets a bend in each, which is placed like a
+box; and then every box moves towards its neighbours, several times. In each row one box is placed first.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from itertools import pairwise
 
 ROW_HEIGHT, GAP, SWEEPS = 72.0, 16.0, 24
 BEND_WIDTH = 4.0
-LEAF, OP, BEND = range(3)  # from left to right where nothing else decides
+LEAF, OP, BEND = range(3)  # from left to right if nothing else decides
 Point = tuple[float, float]
 
 
 @dataclass
 class Layout:
-    """Middles of boxes, and the bends of the arrows that pass rows; in pixels, from the left upper corner."""
+    """The centres of the boxes, and the bends of the arrows that pass rows; in pixels from the upper left corner."""
 
     width: float
     height: float
     places: dict[str, Point]
-    bends: dict[tuple[str, str], list[Point]]  # of every arrow, by (from, to)
+    bends: dict[tuple[str, str], list[Point]]  # for every arrow (from, to)
 
 
 def lay_out(inputs: Mapping[str, Sequence[str]], widths: Mapping[str, float]) -> Layout:
-    """inputs: {key: the keys it reads from}, each after those it reads. widths: of the boxes, in pixels.
+    """inputs: {key: the keys it reads from}, each key after its inputs. widths: of the boxes, in pixels.
 
-    What is computed from one another runs straight down; weights stand to the left of it, what passes by to the right.
+    Ops that are computed from each other run straight down, weights to their left and passing arrows to their right.
     """
     row = rows(inputs)
     boxes: list[list[str]] = [[] for _ in range(max(row.values(), default=-1) + 1)]
@@ -62,13 +62,13 @@ def _sort(key: str, inputs: Mapping[str, Sequence[str]]) -> int:
 
 
 def _strongest(neighbours: Sequence[str], own: int, sort: Mapping[str, int]) -> list[str]:
-    """Of the neighbours those to be in line with: a bend with bends, all others with ops, if there are any."""
+    """The neighbours to be aligned with: bends with bends, boxes with ops; or all, if there are none of these."""
     wanted = BEND if own == BEND else OP
     return [other for other in neighbours if sort[other] == wanted] or list(neighbours)
 
 
 def rows(inputs: Mapping[str, Sequence[str]]) -> dict[str, int]:
-    """Each below all that it reads. What reads nothing, such as a weight, stands just above its first reader."""
+    """The row of each box, below its inputs. A box without inputs, such as a weight, is just above its first reader."""
     row: dict[str, int] = {}
     for key, sources in inputs.items():
         row[key] = 1 + max((row[source] for source in sources), default=-1)
@@ -82,7 +82,7 @@ def rows(inputs: Mapping[str, Sequence[str]]) -> dict[str, int]:
 def _with_bends(
     inputs: Mapping[str, Sequence[str]], row: Mapping[str, int], boxes: list[list[str]]
 ) -> tuple[dict[str, list[str]], dict[tuple[str, str], list[str]]]:
-    """Who is tied to whom in the next rows, and the bends of each arrow; the bends are put into their rows."""
+    """The neighbours of each box in the next rows, and the bends of each arrow. Puts the bends into their rows."""
     neighbours: dict[str, list[str]] = {key: [] for key in inputs}
     chains: dict[tuple[str, str], list[str]] = {}
     for key, sources in inputs.items():
@@ -92,15 +92,15 @@ def _with_bends(
                 boxes[number].append(bend)
                 neighbours[bend] = []
             chains[source, key] = chain
-            way = [source, *chain, key]
-            for above, below in pairwise(way):
+            path = [source, *chain, key]
+            for above, below in pairwise(path):
                 neighbours[above].append(below)
                 neighbours[below].append(above)
     return neighbours, chains
 
 
 def _wish(own: int, neighbours: Sequence[float], otherwise: float) -> float:
-    """Below the leftmost, so that one way runs straight where several part; bends go between."""
+    """The x to move to: below the leftmost neighbour, so that one path stays straight; for a bend the middle."""
     if not neighbours:
         return otherwise
     return sum(neighbours) / len(neighbours) if own == BEND else min(neighbours)
@@ -109,7 +109,7 @@ def _wish(own: int, neighbours: Sequence[float], otherwise: float) -> float:
 def _place(
     line: Sequence[str], firm: int, wished: Mapping[str, float], wide: Mapping[str, float], x: dict[str, float]
 ) -> None:
-    """line[firm] where it wishes to be; the others, to its right and left, as near to their wish as it allows."""
+    """Place line[firm] where it wishes to be, and the others beside it as near to their wishes as possible."""
     x[line[firm]] = wished[line[firm]]
     for before, key in pairwise(line[firm:]):
         x[key] = max(wished[key], x[before] + (wide[before] + wide[key]) / 2 + GAP)

@@ -1,4 +1,4 @@
-"""An observer that writes down a computation for the stepper's page: what each op did, forward and backward.
+"""An observer that records a computation for the stepper's page: what each op did, forward and backward.
 
 Arrays are described at once (viz/arrays.py) and not kept. What the ops save lives until the recording ends.
 """
@@ -10,21 +10,22 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tinyres.autograd import Array, Node, Observer, Op, Tensor
+from tinyres.autograd import Array, Node, Op, Tensor
 from tinyres.look.anomaly.origin import Origin, origin
 from tinyres.look.viz.arrays import describe, number
 from tinyres.look.viz.graph import Graph, Vertex
 from tinyres.look.viz.kinds import kind_of
-from tinyres.look.viz.residual import Ways, residual_ways
+from tinyres.look.viz.residual import Paths, residual_paths
+from tinyres.modes import Observer
 from tinyres.nn import Module, Sequential
 
 Record = dict[str, Any]  # what goes into the page's JSON; viz/stepper.js reads it
 
 
 class Recorder(Observer):
-    """steps: forward and backward ops in the order in which they ran. boxes: the graph's, each {value: …}.
+    """steps: forward and backward ops in the order in which they ran. boxes: those of the graph, each {value: …}.
 
-    arrays: descriptions, each once; everywhere else an array is its place in this list.
+    arrays: descriptions, each once; elsewhere an array is given by its index in this list.
     """
 
     def __init__(self, names: dict[Node, str]):
@@ -36,8 +37,8 @@ class Recorder(Observer):
         self.kinds: dict[str, Record] = {}  # by the op's name; viz/kinds.py
         self._place_of: dict[str, int] = {}
         self._vertex_of: dict[Node | Op, int] = {}
-        self._arrived: dict[int, list[Record]] = {}  # by vertex: the gradients that this sweep brought so far
-        self._added: dict[int, int] = {}  # by vertex: how many of them are in the sum
+        self._arrived: dict[int, list[Record]] = {}  # by vertex: the gradients of this backward so far
+        self._added: dict[int, int] = {}  # by vertex: the number of them in the sum
         self._inputs: tuple[Tensor, ...] = ()
         self._block, self._path = "", ""
 
@@ -52,7 +53,7 @@ class Recorder(Observer):
         self._learn_names(where)
         for x in self._inputs:
             if x.node not in self._vertex_of:
-                # What a block is given is no part of it; its weights are, and constants that it makes on the way.
+                # A block's inputs do not belong to it; its weights and the constants that it makes do.
                 comes_in = not x.requires_grad and not begun
                 block = "" if comes_in else self._block
                 self._new(x.node, Vertex(self._key(), self._name(x), x.shape, (), "leaf", block), x.data)
@@ -65,7 +66,7 @@ class Recorder(Observer):
         self._inputs = ()
 
     def _enter(self, path: str) -> bool:
-        """Be in the block at this path; was it entered before this op? A block that runs twice is two blocks."""
+        """Enter the block at this path; True if we were in it already. A block that runs twice is two blocks."""
         if path == self._path:
             return True
         self._path, self._block = path, path
@@ -96,7 +97,7 @@ class Recorder(Observer):
 
     def sweeping(self, op: Op, gy: Array) -> None:
         if op in self._vertex_of and self._arrived.pop(self._vertex_of[op], None) is None:
-            # Nothing led here: a sweep begins.
+            # No gradient has arrived here, so a new backward begins.
             self._arrived, self._added = {}, {}
 
     def swept(self, op: Op, gy: Array, grads: tuple[Array | None, ...]) -> None:
@@ -119,7 +120,7 @@ class Recorder(Observer):
         self._added[to] = count = self._added.get(to, 1) + 1
         self.boxes[to]["grad"] = self._array(total)
         arrived = self._arrived[to]
-        if all(part["from"] is not None for part in arrived):  # none from an op that ran before the recording
+        if all(part["from"] is not None for part in arrived):  # all from ops inside the recording
             parts = [dict(part) for part in arrived[:count]]
             self.steps[-1]["sums"].append({"to": to, "parts": parts, "total": self.boxes[to]["grad"]})
 
@@ -134,21 +135,21 @@ class Recorder(Observer):
     # ---- afterwards --------------------------------------------------------------------------------------------------
 
     def finish(self) -> None:
-        """Name the ways through residual connections, and let go of the graph."""
+        """Name the paths through residual connections, and release the graph."""
         inputs = {v: box.get("inputs", []) for v, box in enumerate(self.boxes)}
         for add, box in enumerate(self.boxes):
-            ways = residual_ways(inputs, add) if box.get("kind") == "Add" else None
-            if ways is not None:
-                box["roles"] = ways.roles
-                self._name_parts(add, ways)
+            paths = residual_paths(inputs, add) if box.get("kind") == "Add" else None
+            if paths is not None:
+                box["roles"] = paths.roles
+                self._name_parts(add, paths)
         self._vertex_of, self._arrived, self._added, self.names = {}, {}, {}, {}
 
-    def _name_parts(self, add: int, ways: Ways) -> None:
-        """Of the sum of gradients at the fork: which came along the identity, and which through the branch."""
-        role_of = {**ways.role_of, add: "identity"}
+    def _name_parts(self, add: int, paths: Paths) -> None:
+        """In the sum of gradients at the fork, mark which came along the identity and which through the branch."""
+        role_of = {**paths.role_of, add: "identity"}
         for step in self.steps:
             for summed in step.get("sums", ()):
-                if summed["to"] == ways.fork:
+                if summed["to"] == paths.fork:
                     for part in summed["parts"]:
                         if part["from"] in role_of:
                             part["role"] = role_of[part["from"]]
@@ -170,7 +171,7 @@ def path_of(model: Module, inner: Module) -> str:
 
 
 def place(where: Origin) -> Record:
-    """The layer, and the line of the program, without the folder: whose machine it is concerns no page."""
+    """The layer, and the line of the program, without the folders of this machine."""
     line = where.lines[0] if where.lines else None
     return {
         "layer": where.layer() if where.modules else "",
@@ -179,7 +180,7 @@ def place(where: Origin) -> Record:
 
 
 def input_names(op: Op) -> list[str]:
-    """What forward calls them: x, w, b."""
+    """The names of the inputs in forward: x, w, b."""
     parameters = inspect.signature(op.forward).parameters.values()
     names = [p.name for p in parameters if p.kind != p.VAR_POSITIONAL]
     return [names[k] if k < len(names) else f"input {k}" for k in range(len(op.inputs))]

@@ -1,4 +1,4 @@
-"""Where an addition closes a residual connection: which of its inputs is the identity, and which the branch."""
+"""For an addition that closes a residual connection: which of its inputs is the identity, and which the branch."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 
-class Ways(NamedTuple):
-    """From the fork, where the ways part, to the addition.
+class Paths(NamedTuple):
+    """The two paths from a fork to the addition.
 
     roles: of the addition's two inputs: identity or shortcut, and branch
-    role_of: of every vertex between fork and addition
+    role_of: the role of every vertex between fork and addition
     """
 
     fork: int
@@ -18,12 +18,12 @@ class Ways(NamedTuple):
     role_of: dict[int, str]
 
 
-def residual_ways(inputs: Mapping[int, Sequence[int]], add: int) -> Ways | None:
-    """The two ways to the addition `add`; None where it closes no fork, or where both are equally long.
+def residual_paths(inputs: Mapping[int, Sequence[int]], add: int) -> Paths | None:
+    """The two paths to the addition `add`; None if it closes no fork, or if both are equally long.
 
-    inputs: {vertex: the vertices it reads}, numbered in the order in which they came to be.
-    The fork is the last thing that both inputs were computed from. The way with fewer ops is the shortcut; with none
-    at all it is the identity.
+    inputs: {vertex: the vertices it reads}, numbered in the order of computation.
+    The fork is the last vertex that both inputs were computed from. The path with fewer ops is the shortcut; a path
+    without any op is the identity.
     """
     if len(inputs[add]) != 2:
         return None
@@ -33,14 +33,14 @@ def residual_ways(inputs: Mapping[int, Sequence[int]], add: int) -> Ways | None:
     if not common:
         return None
     fork = max(common)
-    ways = [{v for v in own - common if fork in _ancestors(inputs, v)} for own in above]
-    if len(ways[0]) == len(ways[1]):
+    paths = [{v for v in own - common if fork in _ancestors(inputs, v)} for own in above]
+    if len(paths[0]) == len(paths[1]):
         return None
-    short = 0 if len(ways[0]) < len(ways[1]) else 1
+    short = 0 if len(paths[0]) < len(paths[1]) else 1
     names = ["branch", "branch"]
-    names[short] = "shortcut" if ways[short] else "identity"
-    role_of = {v: name for way, name in zip(ways, names, strict=True) for v in way}
-    return Ways(fork, (names[0], names[1]), role_of)
+    names[short] = "shortcut" if paths[short] else "identity"
+    role_of = {v: name for path, name in zip(paths, names, strict=True) for v in path}
+    return Paths(fork, (names[0], names[1]), role_of)
 
 
 def _ancestors(inputs: Mapping[int, Sequence[int]], vertex: int) -> set[int]:

@@ -1,4 +1,4 @@
-"""The curves of several runs: validation error and training loss over the epochs, the best runs in colour."""
+"""Draws the curves of several runs: validation error and training loss over the epochs, the best runs in colour."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Told apart by every eye (Okabe & Ito 2008, less the yellow, which is faint on white).
+# Colour-blind readers can tell these apart (Okabe & Ito 2008, without yellow, which is faint on white).
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 DASHES = ("-", "--")
 LOOKS = [(color, dash) for dash in DASHES for color in COLORS]  # more cannot be told apart
@@ -24,7 +24,7 @@ def draw_run_curves(runs: Sequence[Run], path: Path) -> None:
 
 
 def run_curves(runs: Sequence[Run]) -> Figure:
-    """In the legend the lowest validation error comes first; what comes after the fourteenth is grey."""
+    """The legend begins with the lowest validation error; runs after the fourteenth are grey."""
     from matplotlib.figure import Figure
 
     ranked = sorted((lowest_error(metrics), name, metrics) for name, metrics in runs if metrics)
@@ -48,19 +48,19 @@ def run_curves(runs: Sequence[Run]) -> Figure:
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     handles, labels = error.get_legend_handles_labels()
-    if grey:  # drawn first, named last
+    if grey:  # the grey curves are drawn first and named last
         handles, labels = [*handles[1:], handles[0]], [*labels[1:], labels[0]]
     figure.legend(handles, labels, loc="outside right upper", frameon=False, title="lowest validation error of")
     return figure
 
 
 def short(name: str, length: int = 36) -> str:
-    """Its end, for that is where runs differ."""
+    """The end of the name, where the names of runs differ."""
     return name if len(name) <= length else f"…{name[1 - length :]}"
 
 
 def lowest_error(metrics: Sequence[dict[str, Any]]) -> float:
-    """In percent."""
+    """The lowest validation error, in percent."""
     return min(100 * (1 - line["validation_accuracy"]) for line in metrics)
 
 

@@ -1,17 +1,17 @@
-"""A computation to step through: forward op by op to the loss, and backward op by op to the weights, on one page.
+"""A page to step through a computation: forward op by op to the loss, and backward op by op to the weights.
 
     page = tinyres.look.viz.stepper(lambda: F.cross_entropy(model(images), labels))
-    page.save("step.html")                  # or just `page` at the end of a notebook's cell
+    page.save("step.html")                  # or end a notebook's cell with `page`
 
-A graph holds no values once backward has run, so the step is watched while it happens: stepper runs it. Where that
-does not fit, such as with a gradient from elsewhere, the block that is to be watched stands inside record():
+A graph holds no values once backward has run, so stepper runs the computation and records it meanwhile. If that does
+not fit, for example because the gradient comes from elsewhere, put the computation inside record():
 
     with tinyres.look.viz.record() as recording:
         y = block(x)
         y.backward(gradient)
     recording.save("block.html")
 
-Ops that would run as one are taken one by one there, for the values in between (see tinyres/fusion.py).
+Ops that would be fused run one by one there, to show the values in between (see tinyres/nn/fused.py).
 """
 
 from __future__ import annotations
@@ -24,31 +24,32 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from tinyres.autograd import Tensor, observe
-from tinyres.fusion import unfused
+from tinyres.autograd import Tensor
 from tinyres.look.viz.graph import STYLE, Graph
 from tinyres.look.viz.recorder import Recorder
+from tinyres.modes import observe
+from tinyres.nn.fused import unfused
 
 INLINE_HEIGHT = 760  # pixels of a notebook's cell
 
 
 class Recording:
-    """What was computed. `save` writes the page; at the end of a notebook's cell it is shown there."""
+    """A recorded computation. `save` writes the page; a notebook shows it at the end of a cell."""
 
     def __init__(self, title: str = "A computation, op by op", names: Mapping[str, Tensor] | None = None):
         self.title = title
         self.recorder = Recorder({x.node: name for name, x in (names or {}).items()})
 
     def save(self, path: str | Path) -> None:
-        """One file with everything in it: no server, no network."""
+        """Write the page, one file that works offline."""
         Path(path).write_text(self.html(), encoding="utf-8")
 
     def graph(self) -> Graph:
-        """As tinyres.look.viz.graph, after the fact, and with the blocks known."""
+        """Like tinyres.look.viz.graph, but after backward, and with the blocks."""
         return self.recorder.graph()
 
     def data(self) -> dict[str, Any]:
-        """All that the page shows but the pictures of the graph; viz/recorder.py says what is what."""
+        """Everything that the page shows except the graph; viz/recorder.py explains the entries."""
         recorder = self.recorder
         return {name: getattr(recorder, name) for name in ("arrays", "boxes", "steps", "kinds")}
 
@@ -77,7 +78,7 @@ class Recording:
         return page
 
     def _repr_html_(self) -> str:
-        """In a frame of its own: neither the notebook's style nor its keys reach into the page, nor the other way."""
+        """The page in a frame, which keeps its style and keys apart from the notebook's."""
         return (
             f'<iframe title="{escape(self.title)}" srcdoc="{escape(self.html())}" '
             f'style="width: 100%; height: {INLINE_HEIGHT}px; border: 0"></iframe>'
@@ -85,9 +86,9 @@ class Recording:
 
 
 def _figure(block: str, caption: str, graph: Graph) -> str:
-    """A picture of the graph; the page shows that of the whole, and that of the block where it is.
+    """A picture of the graph; the page shows one of the whole graph and one of the current block.
 
-    Where there is room for one alone, a button changes from one to the other.
+    On a narrow screen only one fits, and a button switches between them.
     """
     return (
         f'<figure data-block="{escape(block)}"><figcaption>{caption}</figcaption>{graph.svg_without_style()}</figure>'
@@ -100,9 +101,9 @@ def _part(name: str) -> str:
 
 @contextmanager
 def record(title: str = "A computation, op by op", names: Mapping[str, Tensor] | None = None) -> Iterator[Recording]:
-    """Inside, every op of this thread is written down, forward and backward.
+    """Inside the block, every op of this thread is recorded, forward and backward.
 
-    names: of tensors that no module holds, {"x": x, "w": w}; a module's parameters are called what it calls them.
+    names: of tensors that are no module's parameters, {"x": x, "w": w}; parameters have their own names.
     """
     recording = Recording(title, names)
     try:
@@ -118,7 +119,7 @@ def stepper(
     """Run step(), which returns the loss, and its backward; record both. (Gradients add to `.grad`, as always.)"""
     if isinstance(step, Tensor):
         raise TypeError(
-            "stepper: a loss that is there already has no values left to show; "
+            "stepper: a loss that is already computed has no values left to show; "
             "expected a function that computes it: stepper(lambda: F.cross_entropy(model(images), labels))"
         )
     with record(title, names) as recording:

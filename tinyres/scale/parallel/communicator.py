@@ -1,4 +1,4 @@
-"""What a rank can ask of all ranks. Every call is made by all of them, in the same order, or they wait forever."""
+"""What the ranks do together. All of them must make the same calls in the same order, or they wait forever."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ Array = Any
 
 
 class Communicator(Protocol):
-    """`size` processes, this one being number `rank`, counted from 0.
+    """`size` processes. This one has the number `rank`, counted from 0.
 
-    local_rank: among those of the same machine
-    turn:       for what must be done once before others do it: 0 for the first rank, 1 for the first of every other
-                machine, which may have a disk of its own, 2 for the rest
+    local_rank: its number among the ranks of its machine
+    turn:       0 for the first rank, 1 for the first rank of every other machine, 2 for the rest. A download is made in
+                this order, because each machine may have its own disk
     """
 
     rank: int
@@ -22,20 +22,20 @@ class Communicator(Protocol):
     turn: int
 
     def sum(self, array: Array) -> None:
-        """Write into `array`, which is contiguous, the sum of all ranks' arrays: float32, float64 or int64."""
+        """Replace `array` by the sum of all ranks' arrays. It is contiguous, of float32, float64 or int64."""
 
     def broadcast(self, content: bytes) -> bytes:
-        """Rank 0's content, on every rank; what the others pass is not looked at."""
+        """The content that rank 0 passes, on every rank; what the others pass is ignored."""
 
     def threads(self) -> int | None:
-        """How many threads this rank may compute on, so that those of its machine share the cores; None: all."""
+        """How many threads this rank may use, so that the ranks of a machine share its cores; None: all."""
 
     def abort(self, code: int) -> None:
         """End every rank at once, with this exit code."""
 
 
 class Alone:
-    """One process: there is nobody to talk to."""
+    """One process, which has nothing to send."""
 
     rank, size, local_rank, turn = 0, 1, 0, 0
 
@@ -56,5 +56,5 @@ ALONE = Alone()
 
 
 def from_first(value: Any, ranks: Communicator) -> Any:
-    """Rank 0's value, which JSON can hold, on every rank."""
+    """The value that rank 0 passes, on every rank. It must be one that JSON can hold."""
     return json.loads(ranks.broadcast(json.dumps(value).encode()))

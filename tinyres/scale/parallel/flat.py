@@ -1,6 +1,6 @@
-"""All gradients of a network, one behind the other in one array: one message a step, and not one for each parameter.
+"""All gradients of a network in one array, so that a step sends one message instead of one for each parameter.
 
-A message of n bytes takes α + n/β seconds, and α, the time of an empty one, is what hundreds of small ones pay for
+A message of n bytes takes α + n/β seconds. Hundreds of small messages would mostly pay for α, the time of an empty one
 (docs/cluster.md).
 """
 
@@ -16,9 +16,9 @@ from tinyres.scale.parallel.communicator import Communicator
 
 
 class FlatGradients:
-    """parameters: whose gradients are summed over the ranks.
-    averages:   other tensors; each becomes the average over the ranks, weighted by their shares of the batch
-    numbers:    how many figures travel along
+    """parameters: their gradients are summed over the ranks
+    averages:   other tensors; each becomes its average over the ranks, weighted by their shares of the batch
+    numbers:    how many numbers are summed in the same message
 
     buffer = [ gradient │ gradient │ … │ average │ … │ numbers ]       in the parameters' dtype
     """
@@ -35,9 +35,9 @@ class FlatGradients:
         self.numbers = self.buffer[int(ends[-1]) :]
 
     def sum(self, ranks: Communicator, share: float, numbers: Sequence[float]) -> list[float]:
-        """Make every `.grad` the sum of all ranks', by one message; returns the sums of the numbers.
+        """Replace every `.grad` by its sum over all ranks, with one message. Returns the sums of the numbers.
 
-        share: of the batch that is this rank's. A parameter that nobody gave a gradient has none afterwards either.
+        share: the fraction of the batch that this rank has. A parameter without a gradient still has none afterwards.
         """
         for view, parameter in zip(self.gradients, self.parameters, strict=True):
             view[...] = 0 if parameter.grad is None else parameter.grad
@@ -48,7 +48,7 @@ class FlatGradients:
         ranks.sum(self.buffer)
         for view, parameter in zip(self.gradients, self.parameters, strict=True):
             if parameter.grad is not None:
-                parameter.grad = view  # until the next step, which begins with new gradients
+                parameter.grad = view  # valid until the next step, which makes new gradients
         for view, tensor in zip(self.means, self.averages, strict=True):
             tensor.data[...] = view
         return self.numbers.tolist()

@@ -1,4 +1,4 @@
-"""How a process finds out that it is one of several, and how an error of one of them ends all."""
+"""How a process finds out that it is one of several, and how an error of one ends all of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tinyres.device import use_gpu
+from tinyres.scale.gpus import use_gpu
 from tinyres.scale.parallel.communicator import ALONE, Communicator
 from tinyres.scale.parallel.mpi import MPI
 
@@ -21,11 +21,10 @@ class ParallelError(Exception):
 
 
 def ranks_started() -> int:
-    """How many processes the launcher started, this one among them; 1 without a launcher.
+    """How many processes the launcher started, this one included; 1 without a launcher.
 
-    Read from what launchers put into the environment, so that MPI need not be there, nor begin, for one process:
-    MPICH's mpiexec and its kin and srun's PMI say PMI_SIZE, Open MPI's OMPI_COMM_WORLD_SIZE, and PMIx, as which srun
-    may start processes too, PMIX_RANK, beside which Slurm says SLURM_STEP_NUM_TASKS.
+    It is read from the environment, so that one process needs no MPI. MPICH's mpiexec and srun with PMI set PMI_SIZE,
+    Open MPI's mpiexec sets OMPI_COMM_WORLD_SIZE, and srun with PMIx sets PMIX_RANK and SLURM_STEP_NUM_TASKS.
     """
     names = ["PMI_SIZE", "OMPI_COMM_WORLD_SIZE"] + (["SLURM_STEP_NUM_TASKS"] if "PMIX_RANK" in os.environ else [])
     said = [os.environ[name] for name in names if os.environ.get(name, "").isdigit()]
@@ -33,20 +32,20 @@ def ranks_started() -> int:
 
 
 def rank_started() -> int:
-    """This one's number among them, before MPI has begun; 0 without a launcher."""
+    """The number of this process among them, without starting MPI; 0 without a launcher."""
     said = [os.environ.get(name, "") for name in ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK")]
     return next((int(rank) for rank in said if rank.isdigit()), 0) if ranks_started() > 1 else 0
 
 
 @contextmanager
 def connected(agreed: Errors = (), explained: Errors = ()) -> Iterator[Communicator]:
-    """Inside, these are the ranks that the launcher started; or ALONE.
+    """Yields the ranks that the launcher started, or ALONE.
 
-    agreed:    errors that, if any rank raises them, all raise, in the same place: they are passed on
-    explained: errors whose message is enough
+    agreed:    errors that all ranks raise at the same place if any does; they are passed on
+    explained: errors whose message is enough, without a traceback
 
-    Any other error of a rank is said, with its number, and ends all ranks with exit code 1: the others would wait for
-    its messages forever. ParallelError: mpi4py is missing, or is of another MPI than the launcher.
+    After any other error the rank prints it with its number and ends all ranks with exit code 1, because the others
+    would wait for its messages forever. ParallelError: mpi4py is missing, or it belongs to another MPI.
     """
     if ranks_started() == 1:
         yield ALONE
@@ -54,7 +53,7 @@ def connected(agreed: Errors = (), explained: Errors = ()) -> Iterator[Communica
     ranks = _begin()
     try:
         yield ranks
-    except SystemExit as stop:  # a wrong command line; the others may not have read it to the end
+    except SystemExit as stop:  # a wrong command line, which the other ranks may still be reading
         if ranks.rank == 0:
             ranks.abort(stop.code if isinstance(stop.code, int) else 1)
         raise
@@ -70,7 +69,7 @@ def connected(agreed: Errors = (), explained: Errors = ()) -> Iterator[Communica
 
 
 def on_device(ranks: Communicator, device: str) -> Communicator:
-    """The same ranks, for arrays on that device: with "cuda" each takes a GPU of its machine, and NCCL sums there.
+    """The same ranks for arrays on that device. With "cuda" each uses a GPU of its machine, and NCCL makes the sums.
 
     ParallelError: CuPy or its NCCL is missing, or there is no GPU.
     """
@@ -89,9 +88,9 @@ def _begin() -> MPI:
     started = ranks_started()
     try:
         ranks = MPI()
-    except (ImportError, RuntimeError) as error:  # no mpi4py, or one that finds no MPI
+    except (ImportError, RuntimeError) as error:  # mpi4py is missing, or finds no MPI
         raise ParallelError(
-            f"{started} processes were started to train together, which needs mpi4py ({error}): {INSTALL}"
+            f"{started} processes were started to train together. That needs mpi4py ({error}): {INSTALL}"
         ) from error
     if ranks.size != started:
         raise ParallelError(

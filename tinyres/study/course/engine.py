@@ -25,7 +25,7 @@ lesson = Lesson(2, "the engine in a hundred lines")
 def topological_sweep(inputs, root):
     """inputs {node: [the nodes it was computed from]}, root a node -> a list of every node below root, root first.
 
-    Each node stands after *all* that were computed from it, once. A leaf has an empty list in `inputs`.
+    Each node appears once, after *all* nodes that were computed from it. A leaf has an empty list in `inputs`.
     """
     order, seen = [], set()
     stack = [(root, False)]

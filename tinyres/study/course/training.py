@@ -2,7 +2,7 @@
 
 import math
 
-from tinyres.optim import lr_scheduler, optimizer
+from tinyres.optim import SGD, lr_scheduler
 from tinyres.study.course.lesson import Lesson
 
 lesson = Lesson(10, "training")
@@ -48,7 +48,7 @@ def _draw_step(rng):
             "the old velocity is returned: the next step needs the new one.",
         ),
     ),
-    library=(optimizer.SGD.update,),
+    library=(SGD.update,),
 )
 def sgd_momentum(w, g, v, lr, momentum):
     """w, its gradient g, the velocity v (N), two numbers -> the new w (N) and the new v (N), as torch has them."""
@@ -69,7 +69,7 @@ def sgd_momentum(w, g, v, lr, momentum):
             "twice too much: the penalty is ½·decay·w², and its slope decay·w.",
         ),
     ),
-    library=(optimizer.SGD,),
+    library=(SGD,),
 )
 def weight_decay_step(w, g, lr, weight_decay):
     """w and its gradient g (N), two numbers -> the new w (N) after a step of SGD with weight decay, no momentum."""

@@ -1,7 +1,8 @@
-"""The experiments of the subject, one a file: `tinyres lab --list` shows them, `tinyres lab NAME` runs one.
+"""Experiments on residual networks, one per file: `tinyres lab --list` lists them, `tinyres lab NAME` runs one.
 
-A lab is a module like any other. Its docstring states the claim, the source, the formula, and, before anything has run,
-when the claim counts as reproduced. lab.py says what else it has; workbench.py is what it works with.
+A lab is an ordinary module. Its docstring states the claim, its source, the formula, and the condition under which the
+claim counts as reproduced; the condition was written before the lab first ran. lab.py defines what else a lab has, and
+workbench.py holds the tools that it works with.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ __all__ = ["NAMES", "Lab", "Verdict", "Workbench", "find", "perform"]
 
 
 def find(name: str) -> Lab:
-    """The lab of that name. ValueError: there is none."""
+    """The lab with this name. ValueError: there is none."""
     if name not in NAMES:
         close = difflib.get_close_matches(name, NAMES, n=1)
         hint = f"did you mean {close[0]}? " if close else ""

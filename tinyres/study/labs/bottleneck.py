@@ -1,8 +1,8 @@
 """Bottlenecks: three thin layers for the price of two, as long as the shortcut is the identity.
 
-Claim. A bottleneck block (1×1 down to w channels, 3×3 there, 1×1 up to 4w) costs about what a basic block of width w
-does, and has a layer more: at equal cost the net is deeper, and more accurate. Its shortcut joins the two wide ends. A
-projection there costs about as much as the whole block; at a basic block it is a small matter.
+Claim. A bottleneck block (1×1 down to w channels, 3×3 there, 1×1 up to 4w) costs about as much as a basic block of
+width w and has one layer more: at equal cost the net is deeper and more accurate. Its shortcut joins the two wide ends.
+There, a projection costs about as much as the whole block; in a basic block it costs little.
 
     weights, and multiply-adds per pixel                 basic                 bottleneck
     F                                                    2·9w² = 18w²          4w² + 9w² + 4w² = 17w²
@@ -12,16 +12,16 @@ Source. He et al. 2016a, section 4.1 and Fig. 5: "If the identity shortcut in Fi
 projection, one can show that the time complexity and model size are doubled"; Table 3: on ImageNet ResNet-34 B ends at
 24.52 % top-1 error and ResNet-50, with as many blocks, at 22.85 %.
 
-Here: n blocks in each of three stages, once basic and once bottleneck; identities everywhere (option A) or projections
-everywhere (option C). Costs are for images of 32×32 pixels; to train, they are halved, so that there is time for enough
-steps (at full size, 96 steps left every bottleneck net where it began). Even so the deeper nets are still learning when
-the default run ends; --full gives them time.
+Here: n blocks in each of three stages, basic or bottleneck, with identities everywhere (option A) or projections
+everywhere (option C). The costs are those of images of 32×32 pixels. Training uses images of half that size, so that
+there is time for enough steps (at full size, 96 steps left every bottleneck net where it began). Even so the deeper
+nets are still learning when the default run ends; --full gives them time.
 
-Reproduced if: with identities, the two nets' multiply-adds are within 10 % of each other; within a stage, a projection
-makes a bottleneck's multiply-adds 1.8 to 2.2 times as many, and a basic block's less than 1.1 times; a training step is
-slowed by projections by a larger factor in the bottleneck net than in the basic one; and, in the mean over the seeds,
-the bottleneck net's test error is below the basic net's by more than the larger of their standard deviations, while
-projections do not lower it further by more than the larger of theirs.
+Reproduced if all of this holds. With identities, the multiply-adds of the two nets are within 10 % of each other.
+Within a stage, a projection makes the multiply-adds of a bottleneck 1.8 to 2.2 times as many, and those of a basic
+block less than 1.1 times. Projections slow down a training step of the bottleneck net by a larger factor than one of
+the basic net. In the mean over the seeds, the bottleneck net's test error is below the basic net's by more than the
+larger of their standard deviations, and projections do not lower it further by more than the larger of theirs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinyres.data import Dataset
-from tinyres.models.resnet import BasicBlock, Bottleneck, ResNet
+from tinyres.models.resnet import BasicBlock, ResNet
+from tinyres.models.resnet_imagenet import Bottleneck
 from tinyres.random import manual_seed
 from tinyres.study.labs.cost import costs, multiply_adds
 from tinyres.study.labs.drawing import BLUE, GREEN, GREY, ORANGE, tidy
@@ -45,10 +46,10 @@ from tinyres.study.labs.workbench import Curve, Workbench
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TITLE = "basic against bottleneck blocks, and what projections cost in each"
+TITLE = "basic and bottleneck blocks, and what projections cost in each"
 MINUTES = 3.5
 
-SIZES = 2, 9  # blocks a stage: the default run's, and the full one's
+SIZES = 2, 9  # blocks in a stage: of the default run and of the full run
 NEAR, DOUBLED, LITTLE = 1.1, (1.8, 2.2), 1.1  # factors of multiply-adds
 BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
 OPTIONS = {"identity": "A", "projection": "C"}
@@ -64,12 +65,12 @@ def network(name: str, n: int, classes: int) -> ResNet:
 
 
 def depth(name: str, n: int) -> int:
-    """Layers from x to the scores, projections not counted."""
+    """The number of layers from x to the scores, without projections."""
     return (6 if name.startswith("basic") else 9) * n + 2
 
 
 def block_costs() -> dict[str, int]:
-    """Multiply-adds of one block of width 16 within the first stage, 32×32 pixels."""
+    """The multiply-adds of one block of width 16 in the first stage, with 32×32 pixels."""
     found = {}
     for name in NETS:
         block, option = name.split(", ")
@@ -83,7 +84,7 @@ def new(name: str, n: int, classes: int, seed: int) -> ResNet:
     return network(name, n, classes)
 
 
-def train(bench: Workbench, name: str, n: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int) -> Curve:
+def train(bench: Workbench, name: str, n: int, sets: tuple[Dataset, Dataset], epochs: int, seed: int) -> Curve:
     if name == "basic, identity":
         return trained_twin(bench, "residual", depth(name, n), seed, sets, epochs)[1]
     make, lr = partial(new, name, n, len(sets[0].classes)), learning_rate(depth(name, n))
@@ -92,7 +93,7 @@ def train(bench: Workbench, name: str, n: int, seed: int, sets: tuple[Dataset, D
 
 def compute(bench: Workbench) -> Results:
     n, seeds = bench.choose(*SIZES), bench.seeds(3, 5)
-    epochs, sets = bench.epochs(6, 30), bench.load(*bench.choose((2500, 1000), (None, None)), half=True)
+    epochs, sets = bench.epochs(6, 30), bench.load((2500, 1000), half=True)
     classes = len(sets[0].classes)
     return {
         "n": n,
@@ -100,10 +101,7 @@ def compute(bench: Workbench) -> Results:
         "block": block_costs(),
         "cost": bench.part("cost", lambda: costs({name: network(name, n, classes) for name in NETS}, classes)),
         "curves": {
-            name: [
-                bench.part(f"{name} seed {seed}", partial(train, bench, name, n, seed, sets, epochs)) for seed in seeds
-            ]
-            for name in TRAINED
+            name: bench.each_seed(name, seeds, partial(train, bench, name, n, sets, epochs)) for name in TRAINED
         },
     }
 
@@ -129,7 +127,7 @@ def table(results: Results) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
 
 def verdict(results: Results) -> Verdict:
     def projections(what: dict[str, float], block: str) -> float:
-        """How many times as much a block or net costs with projections."""
+        """The factor by which projections raise the cost of a block or net."""
         return what[f"{block}, projection"] / what[f"{block}, identity"]
 
     adds, step = ({name: results["cost"][name][what] for name in NETS} for what in ("multiply_adds", "step_ms"))

@@ -1,24 +1,25 @@
-"""A chain of one-neuron layers: four ways to the same gradient, and how it fares with depth, for w and for w + 1.
+"""A chain of one-neuron layers: four ways to the same gradient, and its size at growing depth, with w and with w + 1.
 
 Claim. In a chain z_i = w_i·a_{i−1}, a_i = f(z_i), C = ½(a_n − t)², the chain rule gives
 
     ∂C/∂w_1 = x · f'(z_1) · w_2 · f'(z_2) · … · w_n · f'(z_n) · (a_n − t)
 
-and with g_i = ∂C/∂z_i, cached from back to front, nothing is computed twice:
+If g_i = ∂C/∂z_i is cached from back to front, nothing is computed twice:
 
     g_n = (a_n − t)·f'(z_n)        g_i = g_{i+1} · w_{i+1} · f'(z_i)        ∂C/∂w_i = g_i · a_{i−1}
 
-A residual connection inside every layer, z_i = w_i·a_{i−1} + a_{i−1}, turns each factor w_i of the product into w_i+1.
-As s' ≤ 1/4, the sigmoid chain's gradient vanishes; factors above 1 let it explode: three of 1.5 make it grow 3.4-fold
-(1.5³ = 3.375), two hundred and twenty overflow float32, and one step of gradient descent later the output is NaN.
+A residual connection in every layer, z_i = w_i·a_{i−1} + a_{i−1}, turns each factor w_i of the product into w_i+1.
+Because s' ≤ 1/4, the gradient of the sigmoid chain vanishes. Factors above 1 make it explode: three factors of 1.5 make
+it grow 3.4-fold (1.5³ = 3.375), two hundred and twenty overflow float32, and one step of gradient descent later the
+output is NaN.
 
 Source. Rumelhart, Hinton & Williams 1986, "Learning representations by back-propagating errors"; Hochreiter 1991 for
-the vanishing; He et al. 2016a, eq. 1, for the addition.
+the vanishing gradient; He et al. 2016a, eq. 1, for the addition.
 
-Reproduced if the product, the recursion, autograd and central differences agree to 1e-10 for both chains; and if at 30
-layers, in the median over 200 random chains (w between 0 and 1), the sigmoid chain's |∂C/∂w_1| is below 1e-12, while
-w + 1 makes it larger for every activation; and if the NaN comes. (By how much depends on the activation: the sums grow,
-and drive tanh into its flat ends.)
+Reproduced if the product, the recursion, autograd and central differences agree to 1e-10 for both chains; if, in the
+median over 200 random chains of 30 layers (w between 0 and 1), |∂C/∂w_1| of the sigmoid chain is below 1e-12 and w + 1
+makes it larger for every activation; and if the NaN appears. (The factor depends on the activation: the sums grow and
+drive tanh into its flat ends.)
 """
 
 from __future__ import annotations
@@ -37,14 +38,15 @@ from tinyres.study.labs.workbench import Workbench
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TITLE = "the chain rule four times over, and the w + 1 of a residual connection"
+TITLE = "the chain rule in four ways, and the w + 1 of a residual connection"
 MINUTES = 0.1
 
 AGREEMENT, VANISHED, DEPTH = 1e-10, 1e-12, 30
+CHAINS = {"w": 0.0, "w + 1": 1.0}  # and the skip of each
 COLOURS = {"sigmoid": BLUE, "tanh": GREEN, "relu": VERMILION}
 STYLES = {"sigmoid": "-", "tanh": "--", "relu": "-."}
 LARGEST = float(np.finfo(np.float32).max)
-Function = Callable[[Any], Any]  # of a number, or of an array of them
+Function = Callable[[Any], Any]  # of a number or an array
 ACTIVATIONS: dict[str, tuple[Function, Function]] = {  # f, and f' from z
     "sigmoid": (lambda z: 1 / (1 + np.exp(-z)), lambda z: np.exp(-z) / (1 + np.exp(-z)) ** 2),
     "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
@@ -56,7 +58,7 @@ ACTIVATIONS: dict[str, tuple[Function, Function]] = {  # f, and f' from z
 
 
 def forward(x: Any, ws: Sequence[Any], f: Function, skip: float) -> tuple[list[Any], list[Any]]:
-    """The inputs a_0 … a_n and the z_1 … z_n of the chain. skip is 1 with the residual connection, else 0."""
+    """a_0 … a_n and z_1 … z_n of the chain. skip: 1 with the residual connection, 0 without."""
     a, z = [x], []
     for w in ws:
         z.append((w + skip) * a[-1])
@@ -65,7 +67,7 @@ def forward(x: Any, ws: Sequence[Any], f: Function, skip: float) -> tuple[list[A
 
 
 def by_product(x: float, t: float, ws: Sequence[float], name: str, skip: float) -> list[float]:
-    """Every ∂C/∂w_i as the whole product, written out anew for each i: n²/2 multiplications."""
+    """Every ∂C/∂w_i as the whole product, computed from scratch for each i: n²/2 multiplications."""
     f, slope = ACTIVATIONS[name]
     a, z = forward(x, ws, f, skip)
     gradients = []
@@ -78,7 +80,7 @@ def by_product(x: float, t: float, ws: Sequence[float], name: str, skip: float) 
 
 
 def by_recursion(x: float, t: float, ws: Sequence[float], name: str, skip: float) -> list[float]:
-    """The same with g_i kept: n multiplications."""
+    """The same with g_i cached: n multiplications."""
     f, slope = ACTIVATIONS[name]
     a, z = forward(x, ws, f, skip)
     g = (a[-1] - t) * slope(z[-1])
@@ -122,7 +124,7 @@ WAYS = {
 
 
 def medians_by_depth(name: str, skip: float, depths: Sequence[int], chains: int, seed: int) -> list[float]:
-    """The median over random chains of |∂C/∂w_1|, at each depth; x = 1 and C = a_n, so that only the chain counts."""
+    """The median of |∂C/∂w_1| over random chains, at each depth; x = 1 and C = a_n, so that only the chain counts."""
     f, slope = ACTIVATIONS[name]
     ws = generator(seed, f"chain {name}").uniform(0, 1, (max(depths), chains))
     medians = []
@@ -136,7 +138,7 @@ def medians_by_depth(name: str, skip: float, depths: Sequence[int], chains: int,
 
 
 def growth(factor: float, depth: int) -> float:
-    """By what a ReLU chain in float32 with every w = factor multiplies a gradient on its way from the end to x."""
+    """The factor by which a ReLU chain in float32, with every w = factor, multiplies a gradient from its end to x."""
     x = Tensor(np.float32(1e-30), requires_grad=True)  # so small that forward stays finite
     a = x
     for _ in range(depth):
@@ -148,7 +150,7 @@ def growth(factor: float, depth: int) -> float:
 
 
 def explosion(factor: float = 1.5) -> Results:
-    """A ReLU chain in float32 with every w = factor, as deep as it takes; then one step of gradient descent."""
+    """A ReLU chain in float32 with every w = factor, deep enough to overflow; then one step of gradient descent."""
 
     def slopes(ws: np.ndarray) -> np.ndarray:
         leaves = [Tensor(w, requires_grad=True) for w in ws]
@@ -179,30 +181,21 @@ def compute(bench: Workbench) -> Results:
     ws, x, t = generator(bench.settings.seed, "chain").uniform(-1, 1, 5).tolist(), 1.0, 0.0
     four = {
         kind: {way: gradient(x, t, ws, "sigmoid", skip) for way, gradient in WAYS.items()}
-        for kind, skip in (("w", 0.0), ("w + 1", 1.0))
+        for kind, skip in CHAINS.items()
     }
     depths, chains = bench.choose(list(range(1, 31)), list(range(1, 101))), bench.choose(200, 2000)
     by_depth = {
-        name: {
-            kind: medians_by_depth(name, skip, depths, chains, bench.settings.seed)
-            for kind, skip in (("w", 0.0), ("w + 1", 1.0))
-        }
+        name: {kind: medians_by_depth(name, skip, depths, chains, bench.settings.seed) for kind, skip in CHAINS.items()}
         for name in ACTIVATIONS
     }
     end = explosion()
     growing = {str(n): growth(end["factor"], n) for n in (1, 2, 3, *range(20, end["depth"], 20))}
-    return {
-        "weights": ws,
-        "four_ways": four,
-        "depths": depths,
-        "by_depth": by_depth,
-        "explosion": end,
-        "growth": growing,
-    }
+    found = {"weights": ws, "four_ways": four, "depths": depths, "by_depth": by_depth}
+    return {**found, "explosion": end, "growth": growing}
 
 
 def largest_difference(results: Results) -> float:
-    """Between any two of the four ways, over both chains."""
+    """The largest difference between any two of the four ways, over both chains."""
     return max(float(np.ptp(list(ways.values()), axis=0).max()) for ways in results["four_ways"].values())
 
 

@@ -1,4 +1,4 @@
-"""What nets cost: parameters, multiply-adds, and the time of a training step, measured side by side."""
+"""The cost of nets: their parameters, their multiply-adds, and the time of a training step."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from typing import Any
 import numpy as np
 
 from tinyres.app.bench.stopwatch import WARM_UP
-from tinyres.app.training.step import train_step
 from tinyres.autograd import Tensor
 from tinyres.look.summary import count_parameters, layers
 from tinyres.nn import Module
 from tinyres.optim import SGD
 from tinyres.random import generator
+from tinyres.train import train_step
 
 BATCH, TURNS = 64, 15
 
 
 def multiply_adds(module: Module, input_shape: tuple[int, ...]) -> int:
-    """For one image of (C, H, W)."""
+    """The multiply-adds for one image; input_shape: (C, H, W)."""
     return sum(layer.multiply_adds for layer in layers(module, input_shape))
 
 
 def costs(nets: dict[str, Module], classes: int) -> dict[str, Any]:
-    """{net: {"parameters", "multiply_adds", "step_ms"}} for images 3×32×32 of noise.
+    """{net: {"parameters", "multiply_adds", "step_ms"}} for noise images of 3×32×32, 64 in a batch.
 
-    The nets take turns, one step each, for a machine has faster and slower minutes; the median over the turns counts.
-    A batch of 64 images a step. The nets are changed.
+    The nets take turns, one step each, because a machine has faster and slower minutes; step_ms is the median over the
+    turns. The steps train the nets.
     """
     draws = generator(0, "cost")
     images = Tensor(draws.standard_normal((BATCH, 3, 32, 32), np.float32))

@@ -1,76 +1,59 @@
-"""Degradation: deeper plain nets are worse, on the training images too; deeper residual nets are not.
+"""Degradation: deeper plain nets are worse, even on the training images; deeper residual nets are not.
 
-Claim. A deeper plain net could copy a shallower one and let its other layers do nothing; yet it ends with a *higher
-training error*, so it is not over-fitting. Its residual twin, the same layers with identity additions, does not.
+Claim. A deeper plain net could copy a shallower one and let its other layers do nothing. Yet its *training error* is
+higher, so the cause is not over-fitting. Its residual twin, with the same layers and identity additions, has no such
+problem.
 
 Source. He et al. 2016a, Fig. 1 and 6; Table 6 for CIFAR-10: ResNet-20/32/44/56/110 end at 8.75, 7.51, 7.17, 6.97 and
-6.43 % test error. For its plain nets the paper prints curves but no table, only that plain-110 is above 60 %. (One
-independent run gives 9.63, 9.92, 10.36 and 14.22 % for plain-20/32/44/56.)
+6.43 % test error. For its plain nets the paper prints curves but no table; it only says that plain-110 is above 60 %.
+(One independent run gives 9.63, 9.92, 10.36 and 14.22 % for plain-20/32/44/56.)
 
-Twins start with the same weights, and see the same batches in the same order. One-cycle schedule, crop and flip.
+Twins start with the same weights and see the same batches in the same order. They train on a one-cycle schedule, with
+crop and flip.
 
-Reproduced if, in the mean over the seeds, the deepest plain net's training error is above the shallowest one's by more
-than the larger of their standard deviations over the seeds; if the deepest residual net's training error is below that
-of its plain twin by more than the larger of theirs; and if in the residual family the deepest is not worse than the
-shallowest by as much as in the plain family.
+Reproduced if three conditions hold for the means over the seeds. The training error of the deepest plain net is above
+that of the shallowest by more than the larger of their standard deviations over the seeds. The training error of the
+deepest residual net is below that of its plain twin by more than the larger of theirs. From the shallowest to the
+deepest net, the error of the residual family grows less than that of the plain family.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinyres.data import Dataset
-from tinyres.study.labs.drawing import PLAIN, RESIDUAL, tidy
+from tinyres.study.labs.drawing import COLOURS, tidy
 from tinyres.study.labs.lab import Results, Verdict
-from tinyres.study.labs.scores import better, mean_and_spread, spread
-from tinyres.study.labs.twins import KINDS, sizes_of, trained_twin
+from tinyres.study.labs.scores import better, last, mean_and_spread, spread
+from tinyres.study.labs.twins import KINDS, of_all_twins, sizes_of, trained_twin
 from tinyres.study.labs.workbench import Curve, Workbench
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TITLE = "plain against residual twins of growing depth, training and test error"
+TITLE = "plain and residual twins of growing depth: training and test error"
 MINUTES = 4.0
 
 PAPER = {"residual": {"20": 8.75, "32": 7.51, "44": 7.17, "56": 6.97, "110": 6.43}, "plain": {}}
-COLOURS = {"plain": PLAIN, "residual": RESIDUAL}
-
-
-def train(bench: Workbench, kind: str, depth: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int) -> Curve:
-    return trained_twin(bench, kind, depth, seed, sets, epochs)[1]
 
 
 def compute(bench: Workbench) -> Results:
     depths, seeds = bench.choose([8, 20, 32], [20, 32, 44, 56, 110]), bench.seeds(3, 5)
-    epochs = bench.epochs(4, 30)
-    sets = bench.load(*bench.choose((3000, 1000), (None, None)), half=bench.choose(True, False))
-    curves = {
-        kind: {
-            str(depth): [
-                bench.part(f"{kind} {depth} seed {seed}", partial(train, bench, kind, depth, seed, sets, epochs))
-                for seed in seeds
-            ]
-            for depth in depths
-        }
-        for kind in KINDS
-    }
-    return {"curves": curves, "epochs": epochs, "data": sizes_of(*sets)}
+    epochs, sets = bench.epochs(4, 30), bench.load((3000, 1000))
 
+    def train(kind: str, depth: int, seed: int) -> Curve:
+        return trained_twin(bench, kind, depth, seed, sets, epochs)[1]
 
-def last(results: Results, kind: str, depth: str, which: str) -> np.ndarray:
-    """Every seed's error after the last epoch, in percent."""
-    return np.array([100 * run[-1][which] for run in results["curves"][kind][depth]])
+    return {"curves": of_all_twins(bench, depths, seeds, train), "epochs": epochs, "data": sizes_of(*sets)}
 
 
 def table(results: Results) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
     rows = []
     for kind in KINDS:
-        for depth in results["curves"][kind]:
-            errors = [last(results, kind, depth, which) for which in ("train_error", "test_error")]
+        for depth, runs in results["curves"][kind].items():
+            errors = [last(runs, which) for which in ("train_error", "test_error")]
             rows.append([kind, depth, *map(mean_and_spread, errors), PAPER[kind].get(depth, "–")])
     return ("net", "layers", "training error, %", "test error, %", "paper, CIFAR-10 test"), rows
 
@@ -78,8 +61,8 @@ def table(results: Results) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
 def verdict(results: Results) -> Verdict:
     depths = list(results["curves"]["plain"])
     shallow, deep = depths[0], depths[-1]
-    error = {(kind, depth): last(results, kind, depth, "train_error") for kind in KINDS for depth in (shallow, deep)}
-
+    ends = [(kind, depth) for kind in KINDS for depth in (shallow, deep)]
+    error = {(kind, depth): last(results["curves"][kind][depth], "train_error") for kind, depth in ends}
     growth = {kind: error[kind, deep].mean() - error[kind, shallow].mean() for kind in KINDS}
     held = (
         better(error["plain", shallow], error["plain", deep])
@@ -113,7 +96,7 @@ def draw(results: Results, figure: Figure) -> None:
         axes.set_ylim(0, top)
     for kind in KINDS:
         for which, style, marker in (("train_error", "--", "s"), ("test_error", "-", "o")):
-            errors = [last(results, kind, depth, which) for depth in depths]
+            errors = [last(runs, which) for runs in results["curves"][kind].values()]
             label = f"{kind}, {'training' if which == 'train_error' else 'test'}"
             panels[2].errorbar(
                 [int(depth) for depth in depths],

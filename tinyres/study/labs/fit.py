@@ -1,4 +1,7 @@
-"""Training within a lab: any model, a fixed budget, errors on both sets after every epoch; nothing chosen by them."""
+"""Training in a lab: any model, a fixed number of epochs, and the errors on both sets after each of them.
+
+Nothing is chosen by these errors: no epoch is picked, and training never stops early because of them.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from tinyres.app.training.evaluate import Score, evaluate
-from tinyres.app.training.step import train_step
-from tinyres.autograd import Tensor
 from tinyres.data import Dataset, Loader, channel_statistics
 from tinyres.nn import Module
 from tinyres.optim import SGD
 from tinyres.optim.lr_scheduler import OneCycleLR
-from tinyres.random import set_step
+from tinyres.train import NotFinite, Score, evaluate, train_epoch
 
 
 def fit(
@@ -32,11 +32,11 @@ def fit(
 ) -> list[dict[str, float]]:
     """Train in place with SGD (Nesterov, momentum 0.9) on a one-cycle schedule.
 
-    Returns a line for every epoch: train_loss and train_error as they were during it, in the training mode, test_loss
-    and test_error after it. Errors from 0 to 1. A loss that is no longer a number ends the training; the lines of the
-    epochs that are left then repeat chance level, so that a net that diverged is seen as one and not left out.
+    Returns a line for every epoch: train_loss and train_error, measured while it trained, then test_loss and
+    test_error. Errors are fractions from 0 to 1. If the loss or a gradient becomes NaN or infinite, training ends. The
+    lines of that epoch and of those after it then say `chance`, so that a net that diverged is seen and not left out.
 
-    after_epoch: called with the epoch, from 0, when it is done.
+    after_epoch: called with the number of each epoch, from 0, when it is done
     """
     mean, std = channel_statistics(train)
     batches = Loader(train, batch_size, seed=seed, shuffle=True, augment=augment, mean=mean, std=std)
@@ -47,15 +47,11 @@ def fit(
     with np.errstate(over="ignore", invalid="ignore"):
         for epoch in range(epochs):
             score = Score()
-            model.train()
-            for k, (x, y) in enumerate(batches.epoch(epoch)):
-                set_step(epoch, k)
-                schedule.goto(epoch * len(batches) + k)
-                labels = Tensor(y)
-                loss, scores = train_step(model, optimizer, Tensor(x), labels)
-                if not np.isfinite(loss):
-                    return lines + [chance(len(train.classes))] * (epochs - epoch)
-                score.add(loss, scores, labels)
+            try:
+                for of_batch in train_epoch(model, optimizer, schedule, batches, epoch):
+                    score += of_batch
+            except NotFinite:
+                return lines + [chance(len(train.classes))] * (epochs - epoch)
             tested = evaluate(model, tests.epoch(0))
             lines.append(
                 {
@@ -70,6 +66,6 @@ def fit(
 
 
 def chance(classes: int) -> dict[str, float]:
-    """What a net that knows nothing scores."""
+    """The line of a net that guesses, with "diverged" in it."""
     loss, error = float(np.log(classes)), 1 - 1 / classes
     return {"train_loss": loss, "train_error": error, "test_loss": loss, "test_error": error, "diverged": 1.0}

@@ -1,26 +1,26 @@
-"""Gates: what a highway net's layers decide to compute anew, and what to carry over.
+"""Gates: where the layers of a highway net compute something new, and where they pass their input on.
 
-Claim. In a highway layer y = H(x)·T(x) + x·(1 − T(x)), a gate T = 0 passes x, and its derivative is the identity; T = 1
-is the plain layer H. The gates begin nearly closed, by a negative bias. Training does not open them: most biases even
-fall further, yet not to shut the gates but to make them selective, open for some inputs and shut for others.
+Claim. In a highway layer y = H(x)·T(x) + x·(1 − T(x)), a gate T = 0 passes x on, with the identity as derivative; with
+T = 1 it is the plain layer H. A negative bias keeps the gates nearly closed at first. Training does not simply open
+them: most biases fall even further, but the gates become selective, open for some inputs and closed for others.
 
-Source. Srivastava, Greff & Schmidhuber 2015, "Training very deep networks", eq. 3 to 5, section 4.1 and Fig. 2 (nets
-of 50 fully connected layers).
+Source. Srivastava, Greff & Schmidhuber 2015, "Training very deep networks", eq. 3 to 5, section 4.1 and Fig. 2 (nets of
+50 fully connected layers).
 
-Here: a convolutional highway net without batch norm, every gate's bias −2 at first; no weight decay, which would draw
-biases to 0. Such a net learns slowly, in many small steps: batches of 32 images, at half their size, so that there is
-time for them. T is seen by forward hooks on the gates, over 200 test images. Its selectivity is the standard deviation
-over the images, at each unit (channel and place), averaged over a layer's units: 0 for a gate that is always alike, 0.5
-for one that is open for one half of the images and shut for the other.
+Here: a convolutional highway net without batch norm. Every gate starts with a bias of −2, and there is no weight decay,
+which would pull biases towards 0. Such a net learns slowly, in many small steps: batches of 32 images of half the size
+leave time for them. Forward hooks on the gates record T over 200 test images. The selectivity of a layer is the
+standard deviation of T over the images at each unit (channel and position), averaged over the units: 0 for a gate that
+is always the same, 0.5 for one that is open for half of the images and closed for the other half.
 
-Reproduced if a layer whose gates are forced shut gives y = x and gx = gy, and one whose gates are forced open y = H(x)
-and H's gx, bit for bit; and if, in the median over three seeds, more than half of all gate biases end below −2, the
-mean over the layers of the selectivity is higher after training than before, the mean over the layers of T is below 1/2
-after training, and the net has learnt anything to speak of (a test error below 60 %; guessing gives 90 %).
+Reproduced if a layer whose gates are forced shut gives y = x and gx = gy, and one whose gates are forced open gives y =
+H(x) and H's gx, bit for bit; and if, in the median over three seeds, more than half of all gate biases end below −2,
+the mean selectivity over the layers is higher after training than before, the mean of T over the layers is below 1/2
+after training, and the net has learnt something (a test error below 60 %; guessing gives 90 %).
 
-The condition on the biases is ill-posed for a short training, as it showed: in about a thousand steps they move by a
-hundredth (the verdict says by how much), so that which half of them is the larger is chance. What the gates learn by
-then is in their weights.
+The condition on the biases is ill-posed for a short training, as runs showed: in about a thousand steps they move by a
+hundredth (the verdict gives the number), so chance decides which half of them is the larger. What the gates have learnt
+by then is in their weights.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinyres.autograd import Tensor, no_grad
+from tinyres.autograd import Tensor
 from tinyres.data import Dataset, Loader, channel_statistics
 from tinyres.models.highway import Highway, cifar_highway, convolutional
+from tinyres.modes import no_grad
 from tinyres.nn import Module, init
 from tinyres.nn import functional as F
 from tinyres.nn.module import Parameter
@@ -51,13 +52,13 @@ if TYPE_CHECKING:
 TITLE = "what the gates of a highway net learn, layer by layer"
 MINUTES = 3.5
 
-DEPTHS = 14, 32  # the default run's, and the full one's
+DEPTHS = 14, 32  # of the default run and of the full run
 GATE_BIAS, IMAGES, BATCH, LR, LEARNT = -2.0, 200, 32, 0.02, 0.6
 TIMES = {"before": (GREY, "s--"), "after": (BLUE, "o-")}
 
 
 def highway_layers(model: Module) -> list[Highway]:
-    """From the input on."""
+    """All of the model's highway layers, the first one first."""
     return [module for module in model.modules() if isinstance(module, Highway)]
 
 
@@ -66,7 +67,7 @@ def gate_bias(layer: Highway) -> Parameter:
 
 
 def observe_gates(model: Module, images: np.ndarray) -> Results:
-    """By layer: the mean of T, its selectivity, the share of T above 1/2; and the biases of all the gates."""
+    """For every layer: the mean of T, its selectivity, the fraction of T above 1/2, and the biases of its gates."""
     found: list[np.ndarray] = []
     layers = highway_layers(model)
     hooks = [layer.gate.register_forward_hook(lambda gate, inputs, T: found.append(T.data)) for layer in layers]
@@ -83,7 +84,7 @@ def observe_gates(model: Module, images: np.ndarray) -> Results:
 
 
 def limits() -> dict[str, float]:
-    """The largest differences between a layer with all gates forced, and x or H, forward and back."""
+    """The largest differences between a layer with all gates forced and x or H, in forward and backward."""
     draws = generator(0, "gates")
     x, gy = (draws.standard_normal((2, 8, 6, 6)) for _ in range(2))
     found = {}
@@ -102,7 +103,7 @@ def limits() -> dict[str, float]:
     return found
 
 
-def train(depth: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int) -> Results:
+def train(depth: int, sets: tuple[Dataset, Dataset], epochs: int, seed: int) -> Results:
     average, deviation = channel_statistics(sets[0])
     images, _ = next(Loader(sets[1], IMAGES, mean=average, std=deviation).epoch(0))
     manual_seed(seed)
@@ -114,27 +115,27 @@ def train(depth: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int) -> 
 
 def compute(bench: Workbench) -> Results:
     depth, seeds = bench.choose(*DEPTHS), bench.seeds(3, 3)
-    epochs, sets = bench.epochs(12, 30), bench.load(*bench.choose((3000, 500), (None, None)), half=True)
+    epochs, sets = bench.epochs(12, 30), bench.load((3000, 500), half=True)
     return {
         "depth": depth,
         "data": sizes_of(*sets),
         "limits": limits(),
-        "runs": [bench.part(f"seed {seed}", partial(train, depth, seed, sets, epochs)) for seed in seeds],
+        "runs": bench.each_seed("highway", seeds, partial(train, depth, sets, epochs)),
     }
 
 
 def by_layer(results: Results, when: str, what: str) -> list[float]:
-    """The median over the seeds."""
+    """A number for every layer: the median over the seeds."""
     return np.median([run[when][what] for run in results["runs"]], axis=0).tolist()
 
 
 def mean_biases(results: Results, when: str) -> list[float]:
-    """The mean over each layer's gates, the median over the seeds."""
+    """The mean bias of every layer's gates: the median over the seeds."""
     return np.median([[mean(biases) for biases in run[when]["biases"]] for run in results["runs"]], axis=0).tolist()
 
 
 def final_biases(run: Results) -> np.ndarray:
-    """Of all the gates, after training."""
+    """The biases of all gates after training."""
     return np.concatenate(run["after"]["biases"])
 
 

@@ -1,26 +1,27 @@
-"""Gradient flow: what reaches each layer, by architecture, by batch norm, and by how the weights begin.
+"""Gradient flow: the gradient that reaches each layer, with and without additions, batch norm and good initial weights.
 
 Claim. Without batch norm, small initial weights let the gradient vanish on its way back through a plain net, layer by
-layer; Xavier's lose a factor √2 a layer to the ReLUs, and He's keep its size. Batch norm keeps it healthy in plain nets
-too, whatever the initial size: so it is *not* vanishing gradients that make deep plain nets worse (see the lab
-`degradation`). Additions carry it past the layers.
+layer. Xavier's weights lose a factor of √2 a layer to the ReLUs, and He's keep its size. Batch norm keeps it healthy in
+plain nets too, whatever the initial size: so deep plain nets are *not* worse because of vanishing gradients (see the
+lab `degradation`). Additions carry the gradient past the layers.
 
     bad: N(0, 0.01²)        Xavier: N(0, 2/(fan_in + fan_out))        He: N(0, 2/fan_in)
 
 Source. Glorot & Bengio 2010; He et al. 2015, section 2.2; Ioffe & Szegedy 2015; He et al. 2016a, section 4.1 ("we also
 verify that the backward propagated gradients exhibit healthy norms").
 
-Measured at the start of training: the norm of the loss's gradient with respect to the *output* of each convolution,
-on one batch, the geometric mean over the seeds; f is the first layer's over the last's.
+Measured at the start of training: the norm of the gradient of the loss with respect to the *output* of each
+convolution, on one batch, as the geometric mean over the seeds. f is the first layer's norm divided by the last
+layer's.
 
-Reproduced if, at 44 layers: without batch norm a plain net with bad weights has f < 1e-6, and one with He's has f
-within a factor of 100 of 1; with batch norm the plain net's f is within a factor of 100 of 1 for each of the three; and
-without batch norm the residual net with bad weights has an f at least 1,000 times that of its plain twin.
+Reproduced if, at 44 layers: without batch norm, a plain net with bad weights has f < 1e-6, and one with He's has f
+within a factor of 100 of 1; with batch norm, the plain net's f is within a factor of 100 of 1 for each of the three;
+and without batch norm, the residual net with bad weights has an f at least 1,000 times that of its plain twin.
 
-The condition on batch norm is ill-posed, and fails. "Healthy" was said of nets in training; at the start, batch norm
-lets the gradient of a plain ReLU net *grow* on its way back, whatever the weights: in wide nets by √(π/(π−1)) = 1.21 a
+The condition on batch norm is ill-posed, and fails. "Healthy" was said of nets in training. At the start, batch norm
+makes the gradient of a plain ReLU net *grow* on its way back, whatever the weights: in wide nets by √(π/(π−1)) = 1.21 a
 layer (Yang et al. 2019, "A mean field theory of batch normalization"). From the last of 43 convolutions to the first
-that is a factor of 3,100; what it is here stands in the verdict. So it does not vanish, it explodes.
+that is a factor of 3,100; the verdict gives the factor found here. So the gradient does not vanish, it explodes.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ import numpy as np
 
 from tinyres.autograd import Tensor
 from tinyres.data import Loader, channel_statistics
-from tinyres.fusion import unfused
 from tinyres.nn import BatchNorm2d, Conv2d, Identity, Module, init
 from tinyres.nn import functional as F
+from tinyres.nn.fused import unfused
 from tinyres.study.labs.drawing import BLUE, GREEN, VERMILION, tidy
 from tinyres.study.labs.lab import Results, Verdict
 from tinyres.study.labs.twins import KINDS, twin
@@ -58,7 +59,7 @@ NORMS = {"without batch norm": False, "with batch norm": True}
 
 
 def network(kind: str, depth: int, with_norm: bool, weights: str, classes: int, seed: int) -> Module:
-    """A twin whose convolutions begin with those weights; without batch norm, an Identity stands in its place."""
+    """A twin whose convolutions start with these weights; with_norm=False replaces each batch norm by an Identity."""
     model = twin(kind, depth, classes, seed)
     for path, module in list(model.named_modules()):
         if isinstance(module, Conv2d):
@@ -69,7 +70,7 @@ def network(kind: str, depth: int, with_norm: bool, weights: str, classes: int, 
 
 
 def norms(model: Module, x: np.ndarray, labels: np.ndarray) -> list[float]:
-    """|∂C/∂y| for the output y of every convolution, the first layer's first."""
+    """|∂C/∂y| for the output y of every convolution, the first layer first."""
     outputs: list[Tensor] = []
 
     def keep(module: Module, inputs: Sequence[Tensor], y: Tensor) -> None:
@@ -86,7 +87,7 @@ def norms(model: Module, x: np.ndarray, labels: np.ndarray) -> list[float]:
 
 def compute(bench: Workbench) -> Results:
     depth, seeds = bench.choose(44, 110), bench.seeds(3, 10)
-    train, _ = bench.load(BATCH * 4, 1)
+    train, _ = bench.load((BATCH * 4, 1), (BATCH * 4, 1), half=False)
     mean, std = channel_statistics(train)
     x, labels = next(Loader(train, BATCH, mean=mean, std=std, dtype="float64").epoch(0))
 
@@ -110,7 +111,7 @@ def compute(bench: Workbench) -> Results:
 
 
 def first_over_last(every: Sequence[Sequence[float]]) -> float:
-    """The geometric mean over the seeds."""
+    """f: the geometric mean over the seeds."""
     return float(np.exp(np.mean([np.log(one[0]) - np.log(one[-1]) for one in every])))
 
 

@@ -1,18 +1,18 @@
 """Learning to do nothing: easy for a residual block, hard for a plain one.
 
-Claim. If the best that some layers can do is nothing, a plain stack must learn the identity, a residual one F(x) = 0.
-Weights begin near 0, so F = 0 is near, and the identity is far: a layer that gives [0.6, 0.6] where [2, 1] was wanted
-is nearer to [0, 0] than to [2, 1]. So the residual stack needs fewer steps, the more so the deeper it is.
+Claim. If doing nothing is best for some layers, a plain stack must learn the identity, and a residual stack F(x) = 0.
+Weights start near 0, so F = 0 is near and the identity is far: a layer that outputs [0.6, 0.6] where [2, 1] was wanted
+is nearer to [0, 0] than to [2, 1]. So the residual stack needs fewer steps, and the difference grows with depth.
 
     plain       y = relu(W2·relu(W1·x))            residual    y = relu(x + W2·relu(W1·x))            x ≥ 0
 
 Source. He et al. 2016a, section 3.1.
 
-Reproduced if [0.6, 0.6] is nearer to [0, 0]; and if at every depth the residual stack learns the identity on 16 random
-non-negative features (mean squared error below a tenth of their variance) in at most a fifth of the plain stack's
-steps, in the median over 5 seeds, each stack at its own best of three learning rates and two sizes of initial weights
-(He's and half of them: the residual stack, too, begins with an F that it has to unlearn). One that has not learnt it
-after 2,000 steps counts with 2,000.
+Reproduced if [0.6, 0.6] is nearer to [0, 0]; and if at every depth, in the median over 5 seeds, the residual stack
+learns the identity on 16 random non-negative features (mean squared error below a tenth of their variance) in at most a
+fifth of the plain stack's steps. Each stack gets its own best of three learning rates and two sizes of initial weights
+(He's and half of them, because the residual stack also starts with an F that it has to unlearn). A stack that has not
+learnt the identity after 2,000 steps counts with 2,000.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from tinyres.study.labs.workbench import Workbench
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TITLE = "learning the identity: steps that a plain and a residual stack need"
+TITLE = "learning the identity: the steps that a plain and a residual stack need"
 MINUTES = 2.0
 
 FEATURES, BATCH, MOST_STEPS, GOOD_ENOUGH, AT_MOST = 16, 64, 2000, 0.1, 0.2
-CHOICES = [(lr, size) for lr in (1e-3, 3e-3, 1e-2) for size in (1.0, 0.5)]  # of which each stack gets its best
+CHOICES = [(lr, size) for lr in (1e-3, 3e-3, 1e-2) for size in (1.0, 0.5)]  # each stack gets its best one
 WANTED, GIVEN = (2.0, 1.0), (0.6, 0.6)
 
 
@@ -61,7 +61,7 @@ class TwoLayers(Module):
 
 
 def steps_needed(blocks: int, skip: bool, lr: float, size: float, seed: int) -> int:
-    """Steps of Adam until the stack returns what it was given; MOST_STEPS if it has not learnt it by then."""
+    """Steps of Adam until the stack returns its input; MOST_STEPS if it never does."""
     manual_seed(seed)
     stack = Sequential(*(TwoLayers(skip, size) for _ in range(blocks)))
     optimizer = Adam(stack.parameters(), lr=lr)
@@ -78,7 +78,7 @@ def steps_needed(blocks: int, skip: bool, lr: float, size: float, seed: int) -> 
 
 
 def best(blocks: int, skip: bool, seeds: Sequence[int]) -> list[int]:
-    """The steps for every seed, at the learning rate and the size of weights that suit this stack best."""
+    """The steps for every seed, with the learning rate and the size of weights that are best for this stack."""
     tried = [[steps_needed(blocks, skip, lr, size, seed) for seed in seeds] for lr, size in CHOICES]
     return min(tried, key=median)
 

@@ -1,4 +1,4 @@
-"""What every lab has, and how one is performed: compute, write down, draw, judge."""
+"""The parts of a lab, and how one is run: compute, judge, save, draw."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tinyres.threads import using_threads
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Results = dict[str, Any]  # numbers, texts, and lists and dicts of them: what JSON can say
+Results = dict[str, Any]  # numbers, strings, and lists and dicts of them: what JSON can hold
 
 
 class Verdict(NamedTuple):
-    """Whether the claim held, by the threshold in the lab's docstring, and the figures that decided."""
+    """Whether the claim holds by the condition in the lab's docstring, and the figures that decided it."""
 
     reproduced: bool
     reason: str
@@ -30,27 +30,27 @@ class Verdict(NamedTuple):
 class Lab(Protocol):
     """A lab's module."""
 
-    __doc__: str | None  # the claim, its source, its formula, and the threshold of the verdict
+    __doc__: str | None  # the claim, its source, its formula, and the condition of the verdict
     TITLE: str  # one line
-    MINUTES: float  # the default run's, measured on two cores
+    MINUTES: float  # of the default run, measured on two cores
 
     def compute(self, bench: Workbench) -> Results:
-        """The experiment. Everything that takes long goes through bench.part, so that it can be resumed."""
+        """Run the experiment. Long computations go through bench.part, so that the lab can be resumed."""
 
     def table(self, results: Results) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
-        """Column heads, and rows."""
+        """The column heads and the rows."""
 
     def draw(self, results: Results, figure: Figure) -> None:
-        """The picture; it must be readable without the text."""
+        """Draw the picture; it must be readable without the text."""
 
     def verdict(self, results: Results) -> Verdict:
-        """Whether the claim held."""
+        """Whether the claim holds."""
 
 
 def perform(lab: Lab, bench: Workbench) -> dict[str, Any]:
-    """Run a lab; write results.json and picture.png into the bench's folder; return what results.json says.
+    """Run a lab; write results.json and picture.png into the bench's folder; return the content of results.json.
 
-    Went through before with the same settings: its parts are there, and are not computed again.
+    Parts that an earlier run with the same settings has computed are not computed again.
     """
     bench.open()
     with using_threads(bench.settings.threads) as threads:
@@ -65,7 +65,7 @@ def perform(lab: Lab, bench: Workbench) -> dict[str, Any]:
         "seconds": seconds,
         "processor_seconds": processor_seconds,
         "results": results,
-        "reproduced": bool(verdict.reproduced),  # NumPy's own kind of bool is none that JSON can say
+        "reproduced": bool(verdict.reproduced),  # JSON cannot write NumPy's bool
         "verdict": str(verdict),
     }
     write_json(bench.folder / "results.json", report)

@@ -1,35 +1,35 @@
-"""Loss landscapes: around a trained plain net the loss rises steeply and unevenly, around a residual one gently.
+"""Loss landscapes: around a trained plain net the loss rises steeply and unevenly, around a residual net gently.
 
-Claim. Skip connections keep the loss surface around a minimum flat and nearly convex; that of a deep net without them
+Claim. Skip connections keep the loss surface around a minimum flat and nearly convex; around a deep net without them it
 is sharp and chaotic.
 
     f(α, β) = L(θ + α·δ + β·η)        δ, η: random directions, each filter as long as the one it is added to:
 
     d_{i,j} ← d_{i,j} / |d_{i,j}| · |θ_{i,j}|        for every filter j of layer i
 
-Without that scaling, a net whose weights are larger (which changes nothing after batch norm) would look flatter. A row
-of a linear layer counts as a filter. Biases and batch norm's parameters stay where they are: d = 0.
+Without this scaling, a net with larger weights would look flatter, although batch norm cancels their size. A row of a
+linear layer counts as a filter. Biases and batch norm's parameters do not move: d = 0.
 
 Source. Li, Xu, Taylor, Studer & Goldstein 2018, "Visualizing the loss landscape of neural nets", section 4, Fig. 1, 5
 and 6.
 
-L is the mean cross-entropy over 128 training images, in evaluation mode. By seed: two directions, and the loss along
-each at 21 points of [−1, 1]; for the first seed also the plane that they span, 13×13 points. The nets learn a few
-hundred images, at half their size, by heart: without augmentation, in batches of 32, at a learning rate of 0.02 (at 0.1
-the plain net was still at a loss of 1.5 after 960 steps). Around a loss near 0 the claim can be tried.
+L is the mean cross-entropy over 128 training images, in evaluation mode. For each seed there are two directions, and
+the loss along each at 21 points of [−1, 1]; for the first seed also the plane that they span, at 13×13 points. The nets
+learn a few hundred images of half the size by heart: without augmentation, in batches of 32, at a learning rate of 0.02
+(at 0.1 the plain net was still at a loss of 1.5 after 960 steps). A loss near 0 is needed to test the claim.
 
-Two numbers for every line. Flatness: how far one can go from the minimum, on average of both ways, before the loss has
-risen by 1 (at most 1, where the line ends). Dents: the share of the inner points in which the loss lies above the
-middle between its neighbours, which a convex function never does.
+Two numbers describe every line. Flatness is the distance from the minimum at which the loss has risen by 1, averaged
+over both directions (at most 1, where the line ends). Dents are the fraction of the inner points at which the loss is
+above the mean of its neighbours, which never happens in a convex function.
 
 Reproduced if, in the median over three seeds of the mean over the lines, the residual net's flatness is at least 1.5
 times its plain twin's, and it has fewer dents.
 
-The flatness is ill-posed for a net that has learnt little, as a first run with more images showed: its loss needs no
-steep rise to be 1 higher, for that is more than knowing nothing costs (2.3 for ten classes), and there is a wide
-plateau on the way. So read it beside the loss at the minimum. The verdict also tells the highest loss on the lines,
-which decides nothing. With both nets at a loss near 0, dents were found around the plain ones alone, but no difference
-in flatness. 32 layers are few for that: the paper sees chaos around plain nets of 56 (--full), and hardly at 20.
+The flatness is ill-posed for a net that has learnt little, as a first run with more images showed: its loss can hardly
+rise by 1, because a net that knows nothing has a loss of only 2.3 (ten classes), and a wide plateau lies on the way. So
+compare it with the loss at the minimum. The verdict also gives the highest loss on the lines, which decides nothing.
+With both nets at a loss near 0, only the plain nets had dents, but the flatness did not differ. 32 layers are few for
+this claim: the paper sees chaos around plain nets of 56 layers (--full), and hardly any at 20.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinyres.app.training.evaluate import evaluate
 from tinyres.data import Dataset, Loader, channel_statistics
 from tinyres.nn import Module
 from tinyres.random import generator
-from tinyres.study.labs.drawing import PLAIN, RESIDUAL, tidy
+from tinyres.study.labs.drawing import COLOURS, tidy
 from tinyres.study.labs.lab import Results, Verdict
 from tinyres.study.labs.twins import KINDS, sizes_of, trained_twin
 from tinyres.study.labs.workbench import Workbench
+from tinyres.train import evaluate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,24 +56,23 @@ if TYPE_CHECKING:
 TITLE = "the loss around trained plain and residual nets"
 MINUTES = 5.0
 
-DEPTHS = 32, 56  # the default run's, and the full one's
+DEPTHS = 32, 56  # of the default run and of the full run
 IMAGES, RISE, FLATTER = 128, 1.0, 1.5
 BATCH, LR = 32, 0.02
 LINE, GRID = 21, 13  # points along a line, and along each side of the plane
-LOWEST, HIGHEST = 0.01, 10.0  # where the colours begin and end; guessing costs 2.3
-COLOURS = {"plain": PLAIN, "residual": RESIDUAL}
+LOWEST, HIGHEST = 0.01, 10.0  # the range of the colours; guessing has a loss of 2.3
 
 Direction = dict[str, np.ndarray]  # by parameter
 Loss = Callable[[float, float], float]
 
 
 def direction(model: Module, draws: np.random.Generator) -> Direction:
-    """Random, scaled filter by filter to the length that the model's own has."""
+    """A random direction, each filter scaled to the length of the model's filter."""
     found = {}
     for name, parameter in model.named_parameters():
         if parameter.ndim > 1:
             d = draws.standard_normal(parameter.shape)
-            axes = tuple(range(1, parameter.ndim))  # all of a filter's, or of a row's
+            axes = tuple(range(1, parameter.ndim))  # of one filter, or of one row
             lengths = [np.sqrt((values.astype(float) ** 2).sum(axes, keepdims=True)) for values in (parameter.data, d)]
             found[name] = (d * lengths[0] / lengths[1]).astype(parameter.dtype)
         else:
@@ -82,7 +81,7 @@ def direction(model: Module, draws: np.random.Generator) -> Direction:
 
 
 def surface(model: Module, along: Sequence[Direction], images: Loader) -> Loss:
-    """f(α, β): the loss of the model, from where it is now, with its weights moved along the two directions."""
+    """f(α, β): the loss of the model when its present weights are moved along the two directions."""
     start = {name: parameter.data.copy() for name, parameter in model.named_parameters()}
 
     def loss(a: float, b: float) -> float:
@@ -102,25 +101,25 @@ def steps(points: int) -> np.ndarray:
 
 
 def flatness(losses: Sequence[float], rise: float = RISE) -> float:
-    """How far from the middle the loss has risen by so much: linear between points, the mean of both ways."""
+    """The distance from the middle at which the loss has risen by `rise`: interpolated, the mean of both ways."""
     middle = len(losses) // 2
     ways = (np.array(losses[middle:]), np.array(losses[middle::-1]))
     return mean(first_crossing(way, losses[middle] + rise) for way in ways)
 
 
 def first_crossing(losses: np.ndarray, level: float) -> float:
-    """Where, on [0, 1], the loss first reaches the level; 1 if it never does."""
+    """The first place on [0, 1] at which the loss reaches the level; 1 if it never does."""
     place = np.linspace(0, 1, len(losses))
     above = np.flatnonzero(losses >= level)
     if len(above) == 0:
         return 1.0
     k = above[0]
-    share = (level - losses[k - 1]) / (losses[k] - losses[k - 1])
-    return float(place[k - 1] + share * (place[k] - place[k - 1]))
+    fraction = (level - losses[k - 1]) / (losses[k] - losses[k - 1])
+    return float(place[k - 1] + fraction * (place[k] - place[k - 1]))
 
 
 def dents(losses: Sequence[float]) -> float:
-    """The share of the inner points that lie above the middle between their neighbours."""
+    """The fraction of the inner points that lie above the mean of their neighbours."""
     return float((np.diff(losses, 2) < 0).mean())
 
 
@@ -130,33 +129,25 @@ def around(model: Module, train: Dataset, seed: int) -> Loss:
     return surface(model, [direction(model, generator(seed, "direction", draw=k)) for k in range(2)], images)
 
 
-def run(
-    bench: Workbench, kind: str, depth: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int, whole: bool
-) -> Results:
-    """The loss along two lines, and, where the whole plane is asked for, f(α, β), a row for every β."""
-    model, curve = trained_twin(bench, kind, depth, seed, sets, epochs, augment=False, batch_size=BATCH, lr=LR)
-    loss = around(model, sets[0], seed)
-    found = {"end": curve[-1], "lines": [[loss(a, 0) for a in steps(LINE)], [loss(0, b) for b in steps(LINE)]]}
-    return {**found, "plane": [[loss(a, b) for a in steps(GRID)] for b in steps(GRID)]} if whole else found
-
-
 def compute(bench: Workbench) -> Results:
     depth, seeds = bench.choose(*DEPTHS), bench.seeds(3, 3)
-    epochs, sets = bench.epochs(60, 70), bench.load(*bench.choose((300, 200), (5000, 1000)), half=True)
-    nets = {
-        kind: [
-            bench.part(
-                f"{kind} seed {seed}", partial(run, bench, kind, depth, seed, sets, epochs, whole=seed == seeds[0])
-            )
-            for seed in seeds
-        ]
-        for kind in KINDS
-    }
+    epochs, sets = bench.epochs(60, 70), bench.load((300, 200), (5000, 1000), half=True)
+
+    def measure(kind: str, seed: int) -> Results:
+        """The loss along two lines; for the first seed also the plane f(α, β), a row for every β."""
+        model, curve = trained_twin(bench, kind, depth, seed, sets, epochs, augment=False, batch_size=BATCH, lr=LR)
+        loss = around(model, sets[0], seed)
+        found = {"end": curve[-1], "lines": [[loss(a, 0) for a in steps(LINE)], [loss(0, b) for b in steps(LINE)]]}
+        if seed == seeds[0]:
+            found["plane"] = [[loss(a, b) for a in steps(GRID)] for b in steps(GRID)]
+        return found
+
+    nets = {kind: bench.each_seed(kind, seeds, partial(measure, kind)) for kind in KINDS}
     return {"nets": nets, "depth": depth, "data": sizes_of(*sets)}
 
 
 def over_seeds(results: Results, kind: str, number: Callable[[Sequence[float]], float]) -> float:
-    """The median over the seeds of the mean over the lines."""
+    """The number's mean over the lines, and of that the median over the seeds."""
     return median(mean(number(line) for line in run["lines"]) for run in results["nets"][kind])
 
 

@@ -1,21 +1,23 @@
-"""Lesions: a trained residual net hardly misses a block; a plain one, or a VGG, is lost without it.
+"""Lesions: a trained residual net hardly notices when a block is removed; a plain net or a VGG fails without it.
 
-Claim. Deleting or swapping single blocks of a trained ResNet barely raises its error, as 2ⁿ paths become 2ⁿ⁻¹ and no
-other path is touched; deleting a layer of a plain or VGG net cuts the only path there is. With several blocks removed
-the residual net's error rises smoothly.
+Claim. Deleting or swapping single blocks of a trained ResNet barely raises its error: 2ⁿ paths become 2ⁿ⁻¹, and no
+other path changes. Deleting a layer of a plain net or a VGG cuts the only path. When several blocks are removed, the
+residual net's error rises smoothly.
 
 Source. Veit, Wilber & Belongie 2016, "Residual networks behave like ensembles of relatively shallow networks", section
-4 and Fig. 3 to 5: without any one of its layers, their VGG guesses; of their ResNet-110, hardly a block is missed.
+4 and Fig. 3 to 5: without any one of its layers, their VGG guesses; their ResNet-110 hardly notices the loss of a
+block.
 
-Deleted: the block's F is 0, its shortcut stays. In the plain net, the two layers of a block are taken out where input
-and output have one shape (elsewhere there would be nothing to connect); in the VGG, which has no blocks, a single layer
-(with its batch norm and ReLU). Swapped: two neighbours of one shape. The VGG has 12 convolutions of 16 to 128 channels.
+Deleted means: the block's F is 0, its shortcut stays. In the plain net, the two layers of a block are removed if its
+input and output have the same shape (otherwise nothing could be connected). The VGG has no blocks; a single layer is
+removed (with its batch norm and ReLU). Swapped: two neighbours of the same shape. The VGG has 12 convolutions of 16 to
+128 channels.
 
 Reproduced if, in the median over three seeds, removing one block (of those that keep the shape) costs the residual net
 less than 10 points of test error on average, and each of the others at least 20 points more than the residual net.
 
-Ill-posed for nets that have learnt little: of ten classes nine in ten are missed by guessing, so a net with an error of
-75 % can lose no more than 15 points, whatever is cut. Read the costs beside the error of the whole net.
+Ill-posed for nets that have learnt little: guessing misses nine in ten images of ten classes, so a net with an error of
+75 % can lose no more than 15 points, whatever is cut. Compare the costs with the error of the whole net.
 """
 
 from __future__ import annotations
@@ -29,7 +31,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinyres.app.training.evaluate import evaluate
 from tinyres.data import Dataset, Loader, channel_statistics
 from tinyres.models.resnet import BasicBlock, Block
 from tinyres.models.vgg import CifarVGG
@@ -39,6 +40,7 @@ from tinyres.study.labs.drawing import GREEN, PLAIN, RESIDUAL, tidy
 from tinyres.study.labs.lab import Results, Verdict
 from tinyres.study.labs.twins import learning_rate, sizes_of, trained_twin
 from tinyres.study.labs.workbench import Workbench
+from tinyres.train import evaluate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,15 +48,15 @@ if TYPE_CHECKING:
 TITLE = "error of a trained net when blocks are deleted or swapped"
 MINUTES = 4.5
 
-DEPTHS = 32, 56  # the default run's, and the full one's
+DEPTHS = 32, 56  # of the default run and of the full run
 LITTLE, MUCH = 10.0, 20.0  # points of error
-IMAGES = 400  # of the test set, for every lesion
-WIDTHS = (16,) * 2, (32,) * 2, (64,) * 4, (128,) * 4  # the VGG's: four stages, so that halved pictures will do
+IMAGES = 400  # of the test set, to measure each lesion
+WIDTHS = (16,) * 2, (32,) * 2, (64,) * 4, (128,) * 4  # of the VGG: only four stages, because the pictures are halved
 LOOKS = {"plain": (PLAIN, "//", "s--"), "VGG": (GREEN, "..", "^:"), "residual": (RESIDUAL, "", "o-")}
 
 
 def blocks(model: Module) -> dict[str, str]:
-    """{stage.place: path} of the blocks, or a VGG's layers, whose input and output have one shape."""
+    """{stage.place: path} of the blocks, or a VGG's layers, whose input and output have the same shape."""
     if isinstance(model, CifarVGG):
         found, stage, place = {}, 1, 0
         for k, module in enumerate(model.get_submodule("features").children()):
@@ -69,14 +71,14 @@ def blocks(model: Module) -> dict[str, str]:
 
 
 def keeps_the_shape(block: Module) -> bool:
-    """Does its first convolution read as many channels as its last one writes?"""
+    """Does the first convolution read as many channels as the last one writes?"""
     weights = [module.weight.shape for module in block.modules() if isinstance(module, Conv2d)]
     return weights[0][1] == weights[-1][0]
 
 
 @contextmanager
 def replaced(model: Module, modules: dict[str, Module]) -> Iterator[None]:
-    """Inside, other modules stand at these paths."""
+    """Inside the block, these modules replace those at the same paths."""
     before = {path: model.get_submodule(path) for path in modules}
     try:
         for path, module in modules.items():
@@ -88,12 +90,12 @@ def replaced(model: Module, modules: dict[str, Module]) -> Iterator[None]:
 
 
 def without(block: Module) -> Module:
-    """What is left of a block once its layers are gone."""
+    """What is left of a block when its layers are removed."""
     return block.downsample if isinstance(block, BasicBlock) else Identity()
 
 
 def lesions(model: Module, batches: Loader, draws: np.random.Generator) -> Results:
-    """Test error in percent: whole, without each block, with neighbours swapped, and without 1, 2, … at random."""
+    """Test errors in percent: whole, without each block, with neighbours swapped, and without 1, 2, … random blocks."""
 
     def error(modules: dict[str, Module]) -> float:
         with replaced(model, modules):
@@ -119,7 +121,7 @@ def vgg(classes: int, seed: int) -> CifarVGG:
     return CifarVGG(WIDTHS, classes)
 
 
-def run(bench: Workbench, kind: str, depth: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int) -> Results:
+def run(bench: Workbench, kind: str, depth: int, sets: tuple[Dataset, Dataset], epochs: int, seed: int) -> Results:
     model: Module
     if kind == "VGG":
         make, lr = partial(vgg, len(sets[0].classes)), learning_rate(depth)
@@ -133,19 +135,13 @@ def run(bench: Workbench, kind: str, depth: int, seed: int, sets: tuple[Dataset,
 
 def compute(bench: Workbench) -> Results:
     depth, seeds = bench.choose(*DEPTHS), bench.seeds(3, 3)
-    epochs = bench.epochs(6, 30)
-    sets = bench.load(*bench.choose((3000, 1000), (None, None)), half=bench.choose(True, False))
-    nets = {
-        kind: [
-            bench.part(f"{kind} seed {seed}", partial(run, bench, kind, depth, seed, sets, epochs)) for seed in seeds
-        ]
-        for kind in LOOKS
-    }
+    epochs, sets = bench.epochs(6, 30), bench.load((3000, 1000))
+    nets = {kind: bench.each_seed(kind, seeds, partial(run, bench, kind, depth, sets, epochs)) for kind in LOOKS}
     return {"nets": nets, "depth": depth, "data": sizes_of(*sets)}
 
 
 def cost(runs: Sequence[Results], what: str) -> float:
-    """Points of error that one deletion, or one swap, costs on average; the median over the seeds."""
+    """The points of error that one deletion or swap costs on average: the median over the seeds."""
     return median(mean(run[what].values()) - run["whole"] for run in runs)
 
 

@@ -1,14 +1,14 @@
 """A 1×1 convolution is one linear layer, applied at every position.
 
-Claim. On an image of one channel a 1×1 convolution multiplies by a number. On an image of 6×6 pixels and 32 channels,
-with O kernels of 1×1×32, it is
+Claim. On an image with one channel, a 1×1 convolution multiplies by a number. On an image of 6×6 pixels with 32
+channels, O kernels of 1×1×32 give
 
     y[n, :, p, q] = W · x[n, :, p, q]        W (O, 32), the same at each of the 36 positions
 
 Source. Lin, Chen & Yan 2014, "Network in Network", section 3.1.
 
-Reproduced if convolution and the linear layer at the 36 positions agree to 1e-12 in float64, outputs and both
-gradients alike, for 200 random images and weights; and if with one channel the output is w·x exactly.
+Reproduced if the convolution and the linear layer at the 36 positions agree to 1e-12 in float64, in the output and both
+gradients, for 200 random images and weights; and if with one channel the output is w·x exactly.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def as_convolution(x: np.ndarray, w: np.ndarray, gy: np.ndarray) -> list[np.ndar
 
 
 def as_linear_layers(x: np.ndarray, w: np.ndarray, gy: np.ndarray) -> list[np.ndarray]:
-    """The same, position after position, each a linear layer of its own; its gradients of w are added up."""
+    """The same by a linear layer at each position; the gradients of w add up over the positions."""
     weight = Tensor(w, requires_grad=True)
     y, gx = np.empty_like(gy), np.empty_like(x)
     for p in range(SIDE):
@@ -86,7 +86,7 @@ def verdict(results: Results) -> Verdict:
 
 
 def draw(results: Results, figure: Figure) -> None:
-    """One position's 32 numbers, the matrix, and the 16 that come out; the same matrix at each position."""
+    """The 32 numbers at one position, the matrix, and its 16 outputs; the matrix is the same at each position."""
     x, w, y = (np.array(results["example"][name]) for name in ("x", "w", "y"))
     p, q = 2, 3
     image, column, matrix, out = figure.subplots(1, 4, width_ratios=(4, 1.2, 6, 1.2))

@@ -1,15 +1,15 @@
-"""The gradient of a residual net, split exactly: identity and branch at every block, and by the length of paths.
+"""The gradient of a residual net, split exactly: into identity and branch at every block, and by path length.
 
-Claim. A block y = relu(F(x) + x) hands back gx = (∂F/∂x)ᵀ·g + g, with g = gy where y > 0: a part through the branch
-and a part through the identity, the 1 of 1 + ∂F. Over n blocks that multiplies out to 2ⁿ paths, of which n-choose-k go
-through k branches. Their gradients add up to the whole; and short paths carry most of it, though most paths are long.
+Claim. A block y = relu(F(x) + x) returns gx = (∂F/∂x)ᵀ·g + g, with g = gy where y > 0: one part through the branch and
+one through the identity, the 1 of 1 + ∂F. Over n blocks, the product has 2ⁿ paths, of which n-choose-k go through k
+branches. Their gradients add up to the whole gradient. Short paths carry most of it, though most paths are long.
 
     G_k ← identity part of G_k + branch part of G_{k−1}        from the last block back to the first
 
 Source. He et al. 2016b, eq. 5, for 1 + ∂F; Veit, Wilber & Belongie 2016, section 4.3, for path lengths.
 
-In evaluation mode, in float64, for a trained net: each block is run with two leaves that hold the same x, one for the
-branch and one for the shortcut, so that autograd itself does the splitting.
+Measured in evaluation mode and float64, for a trained net. Each block runs with two leaves that hold the same x, one
+for the branch and one for the shortcut, so that autograd itself splits the gradient.
 
 Reproduced if, for each of three seeds, the parts add up to the whole gradient to a relative 1e-10 at every block and
 over all lengths; and if, in the median over the seeds, the average length of a path after training, weighted by the
@@ -19,7 +19,6 @@ norm of G_k, is below n/2, the average over all paths.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from math import comb
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -28,9 +27,9 @@ import numpy as np
 
 from tinyres.autograd import Tensor
 from tinyres.data import Loader, channel_statistics
-from tinyres.fusion import unfused
 from tinyres.models.resnet import BasicBlock, ResNet
 from tinyres.nn import functional as F
+from tinyres.nn.fused import unfused
 from tinyres.study.labs.drawing import BLUE, GREY, VERMILION, tidy
 from tinyres.study.labs.lab import Results, Verdict
 from tinyres.study.labs.twins import sizes_of, trained_twin, twin
@@ -39,14 +38,14 @@ from tinyres.study.labs.workbench import Workbench
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TITLE = "the gradient split into identity and branch, and by path length"
+TITLE = "the gradient, split into identity and branch, and by path length"
 MINUTES = 1.0
 
 AGREEMENT, IMAGES = 1e-10, 16
 
 
 class SplitBlock:
-    """One block at one input, ready to hand any gy back along its two ways."""
+    """A block applied to one input; `back` splits a gradient between its two ways."""
 
     def __init__(self, block: BasicBlock, x: np.ndarray):
         self.branch, self.shortcut = Tensor(x, requires_grad=True), Tensor(x, requires_grad=True)
@@ -55,7 +54,7 @@ class SplitBlock:
             self.y = F.relu(residual + block.downsample(self.shortcut))
 
     def back(self, gy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(the identity's part of gx, the branch's)"""
+        """(the part of gx through the identity, the part through the branch)"""
         self.branch.grad = self.shortcut.grad = None
         self.y.backward(gy, retain_graph=True)
         assert self.branch.grad is not None and self.shortcut.grad is not None
@@ -63,7 +62,7 @@ class SplitBlock:
 
 
 def split(model: ResNet, images: np.ndarray, labels: np.ndarray) -> Results:
-    """The norms of the parts at every block and of every length, and how far their sums are from autograd's."""
+    """The norms of the parts at every block and for every length, and how far their sums are from autograd's."""
     model.eval()
     blocks = [block for stage in model.stages() for block in stage.children()]
     stem = model.stem(Tensor(images)).detach()
@@ -74,7 +73,7 @@ def split(model: ResNet, images: np.ndarray, labels: np.ndarray) -> Results:
         inputs.append(splits[-1].y.data)
 
     whole = whole_gradients(model, stem.data, labels)
-    by_length = [whole[-1]]  # G_0: nothing but the way from the loss to the last block's output
+    by_length = [whole[-1]]  # G_0: the gradient at the last block's output
     shares, errors = [], []
     for k in reversed(range(len(blocks))):
         parts = [splits[k].back(g) for g in by_length]
@@ -93,7 +92,7 @@ def split(model: ResNet, images: np.ndarray, labels: np.ndarray) -> Results:
 
 
 def whole_gradients(model: ResNet, stem: np.ndarray, labels: np.ndarray) -> list[np.ndarray]:
-    """Autograd's own gradient of the loss at every block's input and at the last one's output."""
+    """Autograd's gradient of the loss at every block's input and at the last block's output."""
     values = [Tensor(stem, requires_grad=True)]
     for stage in model.stages():
         for block in stage.children():
@@ -106,7 +105,7 @@ def whole_gradients(model: ResNet, stem: np.ndarray, labels: np.ndarray) -> list
 
 def compute(bench: Workbench) -> Results:
     depth, epochs, seeds = bench.choose(20, 56), bench.epochs(4, 30), bench.seeds(3, 3)
-    sets = bench.load(*bench.choose((3000, 1000), (None, None)), half=bench.choose(True, False))
+    sets = bench.load((3000, 1000))
     mean, std = channel_statistics(sets[0])
     images, labels = next(Loader(sets[1], IMAGES, mean=mean, std=std, dtype="float64").epoch(0))
 
@@ -120,18 +119,18 @@ def compute(bench: Workbench) -> Results:
             "after training": split(trained, images, labels),
         }
 
-    runs = [bench.part(f"seed {seed}", partial(run, seed)) for seed in seeds]
+    runs = bench.each_seed("paths", seeds, run)
     return {"depth": depth, "blocks": (depth - 2) // 2, "data": sizes_of(*sets), "runs": runs}
 
 
 def share_by_length(results: Results, when: str) -> np.ndarray:
-    """Of each length in the sum of all norms: the median over the seeds."""
+    """The fraction of each length in the sum of all norms: the median over the seeds."""
     norms = np.array([run[when]["by_length"] for run in results["runs"]])
     return np.median(norms / norms.sum(1, keepdims=True), axis=0)
 
 
 def average_length(by_length: Sequence[float]) -> float:
-    """Weighted by the norms."""
+    """The average length of a path, weighted by the norms."""
     return float(np.average(np.arange(len(by_length)), weights=by_length))
 
 

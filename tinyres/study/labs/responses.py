@@ -1,38 +1,37 @@
-"""Layer responses: a residual net's layers do less, and the less the more of them there are.
+"""Layer responses: the layers of a residual net change the signal less, and less still in a deeper net.
 
 Claim. The response of a 3×3 layer is its output after batch norm, before ReLU or addition. Its standard deviation is
-smaller in residual nets than in plain ones, since residual functions are closer to zero; and smaller in deeper residual
-nets, where each layer modifies the signal less.
+smaller in residual nets than in plain ones, because residual functions are closer to zero. It is also smaller in deeper
+residual nets, where each layer modifies the signal less.
 
-Source. He et al. 2016a, section 4.2 and Fig. 7 (ResNet-20/56/110 against plain-20/56).
+Source. He et al. 2016a, section 4.2 and Fig. 7 (ResNet-20/56/110 and plain-20/56).
 
-Seen by forward hooks on every batch norm, in evaluation mode, over 500 test images. (Where a hook watches, batch norm,
-addition and ReLU run one by one.)
+Forward hooks on every batch norm measure the responses, in evaluation mode, over 500 test images. (With these hooks,
+batch norm, addition and ReLU run one by one.)
 
 Reproduced if, in the median over three seeds, the mean standard deviation over the layers is smaller in the residual
-net than in its plain twin at every depth that both were trained at, and smaller in the deepest residual net than in the
-shallowest.
+net than in its plain twin at every depth, and smaller in the deepest residual net than in the shallowest.
 
-The second takes long training, as it showed: batch norm starts every layer with a deviation of 1, and a deep net comes
-away from there later than a shallow one. After 790 steps the deepest residual net's responses were still above the
-shallowest one's; after 3,130 they were well below. (The paper made 64,000.)
+The second condition needs long training, as runs showed: batch norm starts every layer with a deviation of 1, and a
+deep net leaves this start later than a shallow one. After 790 steps the deepest residual net still had larger responses
+than the shallowest; after 3,130 they were well below. (The paper made 64,000.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from statistics import mean, median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinyres.autograd import Tensor, no_grad
-from tinyres.data import Dataset, Loader, channel_statistics
+from tinyres.autograd import Tensor
+from tinyres.data import Loader, channel_statistics
+from tinyres.modes import no_grad
 from tinyres.nn import BatchNorm2d, Module
-from tinyres.study.labs.drawing import PLAIN, RESIDUAL, tidy
+from tinyres.study.labs.drawing import COLOURS, tidy
 from tinyres.study.labs.lab import Results, Verdict
-from tinyres.study.labs.twins import KINDS, sizes_of, trained_twin
+from tinyres.study.labs.twins import KINDS, of_all_twins, sizes_of, trained_twin
 from tinyres.study.labs.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -42,7 +41,6 @@ TITLE = "standard deviation of layer responses, plain and residual"
 MINUTES = 4.0
 
 IMAGES = 500
-COLOURS = {"plain": PLAIN, "residual": RESIDUAL}
 
 
 def deviations(model: Module, images: np.ndarray) -> list[float]:
@@ -58,32 +56,21 @@ def deviations(model: Module, images: np.ndarray) -> list[float]:
     return found
 
 
-def train(bench: Workbench, kind: str, depth: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int) -> Results:
-    model, curve = trained_twin(bench, kind, depth, seed, sets, epochs)
-    average, deviation = channel_statistics(sets[0])
-    images, _ = next(Loader(sets[1], IMAGES, mean=average, std=deviation).epoch(0))
-    return {"responses": deviations(model, images), "test_error": curve[-1]["test_error"]}
-
-
 def compute(bench: Workbench) -> Results:
     depths, seeds = bench.choose([8, 20, 32], [20, 56, 110]), bench.seeds(3, 3)
-    epochs = bench.epochs(4, 30)
-    sets = bench.load(*bench.choose((3000, 1000), (None, None)), half=bench.choose(True, False))
-    nets = {
-        kind: {
-            str(depth): [
-                bench.part(f"{kind} {depth} seed {seed}", partial(train, bench, kind, depth, seed, sets, epochs))
-                for seed in seeds
-            ]
-            for depth in depths
-        }
-        for kind in KINDS
-    }
-    return {"nets": nets, "epochs": epochs, "data": sizes_of(*sets)}
+    epochs, sets = bench.epochs(4, 30), bench.load((3000, 1000))
+    average, deviation = channel_statistics(sets[0])
+    images, _ = next(Loader(sets[1], IMAGES, mean=average, std=deviation).epoch(0))
+
+    def measure(kind: str, depth: int, seed: int) -> Results:
+        model, curve = trained_twin(bench, kind, depth, seed, sets, epochs)
+        return {"responses": deviations(model, images), "test_error": curve[-1]["test_error"]}
+
+    return {"nets": of_all_twins(bench, depths, seeds, measure), "epochs": epochs, "data": sizes_of(*sets)}
 
 
 def strength(runs: Sequence[Results]) -> float:
-    """The mean over the layers, the median over the seeds."""
+    """The mean response over the layers, and of that the median over the seeds."""
     return median(mean(run["responses"]) for run in runs)
 
 

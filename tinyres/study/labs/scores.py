@@ -1,4 +1,4 @@
-"""The errors of several seeds, and when one net counts as better than another."""
+"""The errors of several seeds, and the rule by which one net counts as better than another."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 
 def last(runs: Sequence[Sequence[dict[str, float]]], which: str = "test_error") -> np.ndarray:
-    """Every seed's error after the last epoch, in percent: (S,). runs: what fit returned, by seed."""
+    """The error of every seed after the last epoch, in percent: (S,). runs: the result of fit for each seed."""
     return np.array([100 * run[-1][which] for run in runs])
 
 
 def spread(errors: np.ndarray) -> float:
-    """The standard deviation over the seeds; 0 for a single one."""
+    """The standard deviation over the seeds; 0 for a single seed."""
     return float(errors.std(ddof=1)) if len(errors) > 1 else 0.0
 
 

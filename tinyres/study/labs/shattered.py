@@ -1,4 +1,4 @@
-"""Shattered gradients: how alike the gradients at two inputs are, against depth, and which law they follow.
+"""Shattered gradients: how the correlation of the gradients at two inputs falls with depth, and by which law.
 
 Claim. For two inputs i and j let r(L) = ⟨∇_i, ∇_j⟩ / (|∇_i|·|∇_j|) be the correlation of an L-layer net's gradients
 with respect to its inputs, over random weights (He's). With N hidden units, W ~ N(0, 2/N), h the hidden state:
@@ -10,12 +10,12 @@ with respect to its inputs, over random weights (He's). With N hidden units, W ~
 Source. Balduzzi, Frean, Leary, Lewis, Ma & McWilliams 2017, "The shattered gradients problem: if resnets are the
 answer, then what is the question?", theorems 1 to 3.
 
-The theorems *assume* that a unit is active at half of the inputs, independently from input to input: at both of two
-with probability 1/4. That is what they need, and what a net without any normalisation does not do: in it all hidden
-states grow alike with depth (their correlation tends to 1: Cho & Saul 2009's kernel), the same units are active for
-every input, and gradients do not shatter. Whoever leaves this out cannot find the first two laws. So plain and residual
-nets are measured twice: as they are, and *centred*, each unit's mean over the inputs taken away before its ReLU, which
-makes the assumption true and changes nothing else.
+The theorems *assume* that a unit is active for half of the inputs, independently from input to input: for both of two
+inputs with probability 1/4. A net without any normalisation does not do this. Its hidden states grow alike with depth
+(their correlation tends to 1: Cho & Saul 2009's kernel), the same units are active for every input, and gradients do
+not shatter. Without the assumption the first two laws cannot be found. So plain and residual nets are measured twice:
+as they are, and *centred*. Centring subtracts each unit's mean over the inputs before its ReLU, which makes the
+assumption true and changes nothing else.
 
 Reproduced if the centred plain net, the centred residual net and the residual net with batch norm are each fitted best
 by their own law of the three (a constant times the law, least squares in the logarithm, over the depths at which r is
@@ -55,7 +55,7 @@ COLOURS = dict(zip(NETS, (ORANGE, GREY, VERMILION, GREEN, BLUE), strict=True))
 
 
 def next_state(h: Tensor, w: Tensor, net: str) -> Tensor:
-    """One layer: h (inputs, N) -> (inputs, N). Means and deviations over the inputs are constants: no gradient."""
+    """One layer: h (inputs, N) -> (inputs, N). No gradient flows through the means and deviations over the inputs."""
     gated = h
     if "centred" in net or "batch norm" in net:
         gated = h - Tensor(h.data.mean(0))
@@ -73,7 +73,7 @@ def correlation(net: str, depth: int, width: int, seed: int) -> float:
     for _ in range(depth):
         h = next_state(h, Tensor(draws.normal(0, np.sqrt(2 / width), (width, width))), net)
     readout = draws.standard_normal(width)
-    h.backward(np.tile(readout, (INPUTS, 1)))  # of every input's own output, the readout of its last hidden state
+    h.backward(np.tile(readout, (INPUTS, 1)))  # the gradient of each input's output, a linear readout of its last state
     assert x.grad is not None
     products = x.grad @ x.grad.T
     of_pairs = (products.sum() - products.trace()) / (INPUTS * (INPUTS - 1))
@@ -81,7 +81,7 @@ def correlation(net: str, depth: int, width: int, seed: int) -> float:
 
 
 def correlations(net: str, depths: Sequence[int], width: int, seeds: Sequence[int]) -> list[list[float]]:
-    """(depths, nets)"""
+    """The correlation of every random net: a list for each depth, with a number for each seed."""
     return [[correlation(net, depth, width, seed) for seed in seeds] for depth in depths]
 
 
@@ -95,10 +95,10 @@ def best_law(depths: np.ndarray, r: np.ndarray, clear: np.ndarray) -> str:
 
 
 def judged(depths: Sequence[int], every: list[list[float]], seed: int) -> Results:
-    """The mean r at every depth, the law that fits it best, and in what share of bootstrap samples it does."""
+    """The mean r at every depth, the law that fits it best, and the fraction of bootstrap samples in which it does."""
     values, L = np.array(every), np.array(depths)
     noise = values.std(1) / np.sqrt(values.shape[1])
-    clear = values.mean(1) > 4 * noise  # so that the logarithm of a bootstrap sample's mean exists, too
+    clear = values.mean(1) > 4 * noise  # so that the mean of a bootstrap sample has a logarithm, too
     draws = generator(seed, "bootstrap")
     votes = dict.fromkeys(LAWS, 0)
     for _ in range(SAMPLES):

@@ -1,24 +1,25 @@
-"""Shortcuts: the identity does it; projections add little; and a block needs two layers.
+"""Shortcuts: the identity is enough, projections add little, and a block needs two layers.
 
 Claim. Where the shape changes, a shortcut may pad with zeros (A, no parameters) or project by a 1×1 convolution (B); or
-project everywhere (C). All three are far better than no shortcut at all, and differ little among themselves: the
+all shortcuts may project (C). All three are far better than no shortcut at all, and differ little from each other: the
 addition matters, not the projection. A block of a single layer, y = relu(W·x + x), is nearly a linear layer, and gains
 nothing over plain layers.
 
 Source. He et al. 2016a, section 3.2 (one layer: "we have not observed advantages") and Table 3: on ImageNet ResNet-34
 with A, B and C ends at 25.03, 24.52 and 24.19 % top-1 error; without shortcuts (plain-34, Table 2) at 28.54 %.
 
-All nets have one skeleton and as many 3×3 convolutions. The plain net and those with A and with one-layer blocks have
-the very same parameters, and begin with the same weights. B adds 2,752 parameters at every depth.
+All nets have the same structure and the same number of 3×3 convolutions. The plain net, the net with A and the net of
+one-layer blocks have exactly the same parameters and start with the same weights. B adds 2,752 parameters at every
+depth.
 
-Reproduced if, with the mean test error over the seeds: A, B and C each are below the plain net by more than the larger
-of the two standard deviations over the seeds; the largest difference among the three is smaller than what the worst of
-them gains over the plain net; and the net of one-layer blocks is not below the plain net by more than the larger of
-their standard deviations. The time of a step is shown and decides nothing.
+Reproduced if three conditions hold for the mean test error over the seeds. A, B and C are each below the plain net by
+more than the larger of the two standard deviations over the seeds. The largest difference among the three is smaller
+than the gain of the worst of them over the plain net. The net of one-layer blocks is not below the plain net by more
+than the larger of their standard deviations. The time of a step is shown and decides nothing.
 
-The last condition fails in a short training, as it showed: the plain net is then still on its way (its *training*
-error is the highest of all), and one-layer blocks with batch norm and ReLU are quicker, as any addition seems to be.
-The paper speaks of nets that have been trained to the end; --full comes nearer to them.
+The last condition fails in a short training, as runs showed: the plain net is then still learning (its *training* error
+is the highest of all), and one-layer blocks with batch norm and ReLU learn faster, as nets with any addition seem to
+do. The paper speaks of nets that were trained to the end; --full comes nearer to them.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from tinyres.data import Dataset
 from tinyres.models.plain import cifar_plain
 from tinyres.models.resnet import Block, ResNet, cifar_resnet, make_shortcut
 from tinyres.nn import BatchNorm2d, Conv2d
-from tinyres.nn.fused import norm_add_relu
+from tinyres.nn.fused import Normed
 from tinyres.random import manual_seed
 from tinyres.study.labs.cost import costs
 from tinyres.study.labs.drawing import BLUE, GREEN, ORANGE, PLAIN, PURPLE, tidy
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 TITLE = "no shortcut, options A, B and C, and one-layer blocks: cost and error"
 MINUTES = 4.0
 
-DEPTHS = 20, 56  # the default run's, and the full one's
+DEPTHS = 20, 56  # of the default run and of the full run
 
 
 class OneLayerBlock(Block):
@@ -67,11 +68,11 @@ class OneLayerBlock(Block):
         self.downsample = make_shortcut("A", channels_in, width, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        return norm_add_relu(self.bn1, self.conv1(x), self.downsample(x))
+        return (Normed(self.bn1, self.conv1(x)) + self.downsample(x)).relu()
 
 
 def one_layer_net(depth: int, classes: int) -> ResNet:
-    """The skeleton of cifar_plain, with 2n one-layer blocks in a stage where that has n blocks of two layers."""
+    """Like cifar_plain, with 2n one-layer blocks in a stage instead of n blocks of two layers."""
     count = (depth - 2) // 3
     return ResNet(OneLayerBlock, (count, count, count), (16, 32, 64), classes)
 
@@ -84,7 +85,7 @@ NETS: dict[str, Callable[[int, int], ResNet]] = {
     "one layer": one_layer_net,
 }
 OPTIONS = ("A", "B", "C")
-TWINS = {"none": "plain", "A": "residual"}  # which other labs train too
+TWINS = {"none": "plain", "A": "residual"}  # nets that other labs train, too
 PAPER = {"none": "28.54", "A": "25.03", "B": "24.52", "C": "24.19", "one layer": "no advantage"}
 COLOURS = {"none": PLAIN, "A": BLUE, "B": GREEN, "C": PURPLE, "one layer": ORANGE}
 STYLES = {"none": "s--", "A": "o-", "B": "^-", "C": "v-", "one layer": "D:"}
@@ -95,7 +96,7 @@ def new(name: str, depth: int, classes: int, seed: int) -> ResNet:
     return NETS[name](depth, classes)
 
 
-def train(bench: Workbench, name: str, depth: int, seed: int, sets: tuple[Dataset, Dataset], epochs: int) -> Curve:
+def train(bench: Workbench, name: str, depth: int, sets: tuple[Dataset, Dataset], epochs: int, seed: int) -> Curve:
     if name in TWINS:
         return trained_twin(bench, TWINS[name], depth, seed, sets, epochs)[1]
     make = partial(new, name, depth, len(sets[0].classes))
@@ -104,19 +105,14 @@ def train(bench: Workbench, name: str, depth: int, seed: int, sets: tuple[Datase
 
 def compute(bench: Workbench) -> Results:
     depth, seeds = bench.choose(*DEPTHS), bench.seeds(3, 5)
-    epochs = bench.epochs(4, 30)
-    sets = bench.load(*bench.choose((3000, 1000), (None, None)), half=bench.choose(True, False))
+    epochs, sets = bench.epochs(4, 30), bench.load((3000, 1000))
     classes = len(sets[0].classes)
     return {
         "depth": depth,
         "data": sizes_of(*sets),
         "cost": bench.part("cost", lambda: costs({name: make(depth, classes) for name, make in NETS.items()}, classes)),
         "curves": {
-            name: [
-                bench.part(f"{name} seed {seed}", partial(train, bench, name, depth, seed, sets, epochs))
-                for seed in seeds
-            ]
-            for name in NETS
+            name: bench.each_seed(name, seeds, partial(train, bench, name, depth, sets, epochs)) for name in NETS
         },
     }
 

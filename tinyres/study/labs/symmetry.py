@@ -1,21 +1,21 @@
-"""Broken symmetry: three ways in which a layer's weights degenerate, and what a skip connection saves.
+"""Broken symmetry: three ways in which a layer's weights degenerate, and how a skip connection prevents the harm.
 
 Claim. In a plain layer y = relu(W·x)
 
-    a  elimination         W = 0: every unit is dead, nothing passes, forward or back
+    a  elimination         W = 0: every unit is dead, nothing passes, in forward or backward
     b  overlap             two units with equal weights, in and out: they compute the same, and always will
     c  linear dependence   one unit's weights are the sum of two others': the layer has lost a dimension
 
-the layer cannot tell apart what it should. With the skip, y = relu(W·x + x), the effective weights are W + I: full rank
-in each case, and equal units get different inputs, so that training parts them. The singularities are eliminated.
+the layer loses information. With the skip, y = relu(W·x + x), the effective weights are W + I: they have full rank in
+each case, and equal units get different inputs, so that training separates them. The skip eliminates the singularities.
 
 Source. Orhan & Pitkow 2018, "Skip connections eliminate singularities", section 1 and Fig. 1.
 
 Reproduced if, in each case and for each of 10 seeds, the rank of W is below 8 and that of W + I is 8; if, after 300
 steps of training, the two units of case b still have the same weights without the skip, and different ones with it
-(largest difference 0 against more than 0.01); and if the layer of case a learns nothing without the skip and something
-with it (loss 1, the variance of the target, against less). Beyond that the loss decides nothing: a lost dimension of
-eight is a small matter, and c is a state that training leaves by itself.
+(largest difference 0 and more than 0.01); and if the layer of case a learns nothing without the skip and something with
+it (loss 1, the variance of the target, and less). Beyond that the loss decides nothing: one lost dimension of eight
+does little harm, and training leaves state c by itself.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ TITLE = "three degenerate weight matrices, with and without the skip"
 MINUTES = 0.2
 
 UNITS, BATCH, STEPS, PARTED = 8, 256, 300, 0.01
-EVERY = 10  # so many steps the loss is written down
+EVERY = 10  # steps between two recorded losses
 CASES = {"a": "elimination", "b": "overlap", "c": "linear dependence"}
 KINDS = {"plain": 0.0, "residual": 1.0}
 
@@ -61,7 +61,10 @@ def degenerate(case: str, draws: np.random.Generator) -> tuple[np.ndarray, np.nd
 
 
 def train(case: str, skip: float, seed: int) -> Results:
-    """Learn a random function of 8 inputs from the degenerate start; how it went, and where units 0 and 1 ended."""
+    """Learn a random function of 8 inputs from the degenerate start.
+
+    -> the rank of the effective weights at the start; by step, the loss and the distance between units 0 and 1.
+    """
     draws = generator(seed, f"symmetry {case}")
     w, out = (Parameter(values) for values in degenerate(case, draws))
     x = np.abs(draws.standard_normal((BATCH, UNITS)))
@@ -98,7 +101,7 @@ def train_all(case: str, skip: float, seeds: Sequence[int]) -> list[Results]:
 
 
 def loss(runs: Sequence[Results]) -> float:
-    """After the last step, the median over the seeds."""
+    """The loss after the last step: the median over the seeds."""
     return median(run["losses"][-1] for run in runs)
 
 

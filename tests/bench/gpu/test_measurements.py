@@ -1,0 +1,176 @@
+"""The measurements on a GPU, at small sizes, with a processor in its place."""
+
+from importlib.util import find_spec
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from cuda_on_cpu import emulator
+
+import tinyres_kernels.gpu as gpu
+from bench.gpu import clock, correctness, kernels, paper, recording, roofs, training
+from tinyres.app.bench.layers import layers
+from tinyres.app.bench.step import Training
+from tinyres.scale.precision import using_products
+from tinyres_kernels import products
+from tinyres_kernels.gpu import peak
+
+pytestmark = emulator.needs_compiler
+
+
+# ---- what is called --------------------------------------------------------------------------------------------------
+
+
+def test_every_kernel_is_met():
+    assert {call.kernel for call in correctness.one_of_each()} == set(recording.KERNELS)
+
+
+def test_recording_leaves_no_trace(card):
+    before = {name: getattr(gpu, name) for name in recording.KERNELS}
+    with pytest.raises(ZeroDivisionError), recording.recorded(gpu):
+        raise ZeroDivisionError
+    assert {name: getattr(gpu, name) for name in recording.KERNELS} == before
+
+
+# ---- correctness -----------------------------------------------------------------------------------------------------
+
+
+def test_every_kernel_is_right(card):
+    section = correctness.Section()
+    assert {"relu", "conv2d", "conv2d in tf32", "conv2d_grad_w #2 in bf16"} <= set(section.labels)
+    for label in section.labels:
+        measured = section.measure(label)
+        assert measured["distance"] <= measured["allowed"]
+
+
+@pytest.mark.parametrize("wrong", [lambda y: y * 1.0001, lambda y: y * np.nan], ids=["a little off", "NaN"])
+def test_a_wrong_kernel_is_told(card, monkeypatch, wrong):
+    right = gpu.relu
+    monkeypatch.setattr(gpu, "relu", lambda x: wrong(right(x)))
+    with pytest.raises(correctness.Wrong, match=r"relu: .* from float64, at most 1.0e-05 is allowed"):
+        correctness.Section().measure("relu")
+
+
+@pytest.mark.parametrize("kind", ["tf32", "bf16"])
+def test_so_is_another_rounding(card, monkeypatch, kind):
+    """float64 gets factors that were not rounded."""
+    monkeypatch.setattr(correctness, "rounded", lambda x, kind: x)
+    with pytest.raises(correctness.Wrong, match=f"conv2d in {kind}"):
+        correctness.Section().measure(f"conv2d in {kind}")
+
+
+# ---- times -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_clock_runs_while_the_work_is_done(card, monkeypatch):
+    done = []
+    monkeypatch.setattr(peak, "multiply_adds", lambda *arguments: done.append("busy"))
+    monkeypatch.setattr(card.cuda.Event, "record", lambda self: done.append("clock"))
+    monkeypatch.setattr(card.cuda, "get_elapsed_time", lambda begin, end: 6.0)
+    assert clock.kernel_seconds(lambda: done.append("call"), repeats=1) == pytest.approx(6e-3 / clock.AT_ONCE)
+    assert done == ["call"] * clock.WARM_UP + ["busy", "clock", "call", "call", "clock"]
+    assert clock.step_seconds(lambda count: None, repeats=4) == pytest.approx(6e-3 / 4)
+
+
+@pytest.mark.parametrize("kind", peak.FLOP_PER_ROUND)
+def test_the_roof_does_its_multiply_adds(card, kind):
+    """Each of a thread's 8 sums becomes sum·x + x in a round; or, of fragments full of x, 4 sums K·x² more."""
+    x = np.full(256, 0.5, np.float32)
+    peak.multiply_adds(x, 3, kind)
+    K = {"float32": None, "tf32": 8, "bf16": 16}[kind]
+    wanted = 8 * (0.5 + 0.25 + 0.125) if K is None else 8 * 4 * 3 * K * 0.25
+    np.testing.assert_array_equal(x, np.float32(wanted))
+    per_thread = 2 * 8 if K is None else 2 * 8 * 16 * 8 * K / 32
+    assert per_thread == peak.FLOP_PER_ROUND[kind]
+
+
+def test_roofs(card):
+    section = roofs.Section(copied=4096, threads=256, rounds=1)
+    assert section.labels == ["card", "copy", "float32", "tf32", "bf16"]
+    measured = {label: section.measure(label) for label in section.labels}
+    assert measured["card"]["name"] == "A Card" and measured["card"]["compute_capability"] == "90"
+    assert measured["copy"]["gb_per_s"] > 0 and min(measured[kind]["gflops"] for kind in section.labels[2:]) > 0
+
+
+def test_the_kernels_of_a_step(card, monkeypatch):
+    section = kernels.Section("resnet8", batch_size=2, repeats=1)
+    convolutions = [label for label in section.labels if label.startswith("conv2d ")]
+    rows = [section.measure(label) for label in convolutions if label.endswith("in bf16")]
+    monkeypatch.setenv("TINYRES_KERNELS", "array")
+    known = layers("resnet8", 2, 1)
+    assert sorted((row["count"], row["flop"]) for row in rows) == sorted((row["count"], row["flop"]) for row in known)
+    assert {row["kind"] for row in rows} == {"bf16"} and min(row["ms"] for row in rows) > 0
+    assert len(convolutions) == 3 * len(known)
+
+
+def test_bytes_are_those_of_what_goes_in_and_comes_out(card):
+    section = kernels.Section("resnet8", batch_size=2, repeats=1)
+    label = next(label for label in section.labels if label.startswith("batch_norm_relu "))
+    x = 2 * 16 * 32 * 32 * 4
+    assert section.measure(label)["bytes"] == 2 * x + 4 * 16 * 4  # x and y; mean, r, gamma, beta
+    assert section.measure(label)["flop"] == 0
+
+
+def test_training(card, monkeypatch):
+    """The step is timed, and it uses products of this kind."""
+    seen = []
+
+    def step(model, batch_size, device):
+        seen.append((model, batch_size, device))
+        return SimpleNamespace(step=lambda: seen.append(products.get()))
+
+    monkeypatch.setattr(training, "Training", step)
+    section = training.Section(["resnet8"], batch_size=2, repeats=1)
+    assert section.labels == [
+        f"resnet8 {kind} {way}" for kind in ("float32", "tf32", "bf16") for way in ("ordinary", "captured")
+    ]
+    row = section.measure("resnet8 tf32 ordinary")
+    assert row["images_per_second"] == pytest.approx(2e3 / row["ms"])
+    assert (row["model"], row["kind"], row["way"]) == ("resnet8", "tf32", "ordinary")
+    assert seen[0] == ("resnet8", 2, "cuda") and set(seen[1:]) == {"tf32"}
+
+
+def test_the_step_is_on_the_card(card):
+    made = Training("resnet8", 2, "cuda")
+    assert {tensor.device for tensor in (made.images, made.labels, *made.model.parameters())} == {"cuda:0"}
+
+
+def test_the_captured_step_learns(card, monkeypatch):
+    """It makes the requested number of steps, on batches of that size."""
+    monkeypatch.setattr(training, "IMAGES", 9)
+    learnt, original = [], training.CapturedSteps.run
+    monkeypatch.setattr(training.CapturedSteps, "run", lambda self, count: learnt.extend(original(self, count)))
+    with using_products("bf16"):
+        training.captured("resnet8", 2)(2)
+    assert [step.images for step in learnt] == [2, 2]
+    assert all(np.isfinite(step.loss) for step in learnt)
+
+
+def test_the_papers_recipe(monkeypatch):
+    trained = []
+    monkeypatch.setattr(paper.training, "train", lambda *given: trained.append(given) or {"test_accuracy": 0.9})
+    section = paper.Section("run", data_dir="somewhere")
+    assert section.measure(*section.labels) == {"folder": "run", "test_accuracy": 0.9}
+    settings, folder, _ = trained[0]
+    assert (settings.recipe, settings.total_steps(352), settings.model) == ("paper", 64_000, "resnet20")
+    assert (settings.data, settings.data_dir, settings.device, settings.precision) == (
+        "cifar10",
+        "somewhere",
+        "cuda",
+        "tf32",
+    )
+    assert str(folder) == "run"
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
+@pytest.mark.parametrize("way", ["eager", "channels_last"])
+@pytest.mark.parametrize("kind", ["float32", "bf16"])
+def test_torchs_step(kind, way):
+    """On the processor, so without a captured graph and TF32, which need a GPU."""
+    from bench.gpu import torch_steps
+
+    section = torch_steps.Section(["resnet8"], batch_size=2, repeats=1, device="cpu")
+    assert len(section.labels) == 15 and section.labels[0] == "resnet8 float32 eager"
+    row = section.measure(f"resnet8 {kind} {way}")
+    assert row["images_per_second"] == pytest.approx(2e3 / row["ms"])
+    assert (row["model"], row["kind"], row["way"]) == ("resnet8", kind, way)
