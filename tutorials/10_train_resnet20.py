@@ -279,7 +279,12 @@ plt.show()
 # %%
 rng = np.random.default_rng(0)
 one = everything.images[:1]  # (1, 3, H, W)
-variants = [data.augment.random_flip(data.augment.random_crop(one, rng), rng) for _ in range(7)]
+variants = [
+    data.augment.flip(
+        data.augment.crop(one, data.augment.draw_crops(1, rng, padding=4), padding=4), data.augment.draw_flips(1, rng)
+    )
+    for _ in range(7)
+]
 figure, panels = plt.subplots(1, 8, figsize=(9, 1.5))
 for k, (axes, image) in enumerate(zip(panels, [one, *variants], strict=True)):
     axes.imshow(image[0].transpose(1, 2, 0))
