@@ -5,8 +5,8 @@ import pytest
 from ranks import on_threads
 
 from tinyres import Tensor, manual_seed, nn
-from tinyres.data import Rows
 from tinyres.scale.parallel import ALONE, ParallelError
+from tinyres.scale.parallel.rows import Rows
 from tinyres.scale.team import Team, any_rank, backpropagate, evaluate_together, expect_equal, expect_equal_weights
 from tinyres.train import Score, evaluate
 
