@@ -1,4 +1,4 @@
-"""tinyres/app/training/state.py: which positions are taken from a checkpoint. Saving and going on is in test_resume.py."""
+"""tinyres/app/training/state.py: which positions are accepted. Saving and going on is in test_resume.py."""
 
 import json
 import math
