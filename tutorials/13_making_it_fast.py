@@ -24,9 +24,9 @@ from tinyres.threads import using_threads
 from tinyres_kernels import array, cpu, reference
 from tinyres_kernels.array.conv2d import slide
 from tinyres_kernels.cpu import conv2d as compiled_conv2d
-from tinyres_kernels.cpu import memory, tile, winograd
+from tinyres_kernels.cpu import conv2d_tile, conv2d_winograd, memory
 from tinyres_kernels.cpu.conv2d import channels_last
-from tinyres_kernels.cpu.conv2d import slide as slide_tile
+from tinyres_kernels.cpu.conv2d_direct import direct_conv2d
 from tinyres_kernels.numba_cuda.conv2d import product as gpu_product
 
 # %% tags=["sizes"] quick="LAYER_BATCH, BATCH, REPEATS, SIDE, LARGE, MODEL = 2, 4, 2, 4, 2**22, 'resnet8'"
@@ -230,7 +230,7 @@ print(inspect.getsource(gpu_product))
 # explains it:
 
 # %%
-print(inspect.getdoc(tile).split("**How it is written.**")[0])
+print(inspect.getdoc(conv2d_tile).split("**How it is written.**")[0])
 
 # %% [markdown]
 # ## Rung 3: compiled
@@ -266,10 +266,12 @@ print("shape", y.shape, "  bytes to the next (image, channel, row, column):", y.
 #
 # $$y = \text{OUTPUT} \left( (\text{KERNEL}\, w) \odot (\text{INPUT}\, x) \right)$$
 #
-# The three matrices are in `cpu/winograd.py`. (PAIRS, a detail, turns even and odd parts into values at ±a and ±b.)
+# The three matrices are in `cpu/conv2d_winograd.py`. (PAIRS, a detail, turns even and odd parts into values at ±α
+# and ±β.)
 
 # %%
-PAIRS, INPUT, KERNEL, OUTPUT = (np.array(m) for m in (winograd.PAIRS, winograd.INPUT, winograd.KERNEL, winograd.OUTPUT))
+MATRICES = "PAIRS", "INPUT", "KERNEL", "OUTPUT"
+PAIRS, INPUT, KERNEL, OUTPUT = (np.array(getattr(conv2d_winograd, name)) for name in MATRICES)
 row, weights = draws.standard_normal(6), draws.standard_normal(3)
 products = (PAIRS @ KERNEL @ weights) * (PAIRS @ INPUT @ row)  # 6 multiplications
 print("Winograd, 6 products: ", np.round(OUTPUT @ PAIRS @ products, 6))
@@ -307,7 +309,7 @@ for name, rung in (("array", array), ("cpu", cpu)):
 def by_tile(x, w):
     """The compiled rung with all multiplications, as it computes kernels that Winograd does not cover."""
     y = memory.empty((len(x), x.shape[2], x.shape[3], len(w)), x.dtype)
-    slide_tile(channels_last(x), w, y, x.shape[2:], (1, 1), (1, 1))
+    direct_conv2d(channels_last(x), w, y, x.shape[2:], (1, 1), (1, 1))
     return y.transpose(0, 3, 1, 2)
 
 

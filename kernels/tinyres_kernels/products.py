@@ -1,11 +1,11 @@
-"""What float32 arrays are multiplied in, where a rung has the choice: one setting for the whole process.
+"""The precision in which float32 arrays are multiplied, where a rung has the choice: one setting for the process.
 
-Only gpu/ has it, for convolutions. tinyres.device sets it; it is kept here because kernels know nothing of tinyres.
+Only gpu/ has it, for convolutions. tinyres sets it, and it is kept here because kernels know nothing of tinyres.
 """
 
 from __future__ import annotations
 
-# float32: as they are.   tf32, bf16: factors rounded to 11 or 8 significant bits for the tensor cores, sums in float32
+# float32: exact factors.   tf32, bf16: factors rounded to 11 or 8 significant bits (tensor cores), sums in float32
 KINDS = "float32", "tf32", "bf16"
 
 
@@ -19,7 +19,7 @@ def get() -> str:
 
 
 def choose(kind: str) -> None:
-    """Multiply in that kind from here on."""
+    """Multiply in that kind from now on."""
     if kind not in KINDS:
         raise ValueError(f"products: expected one of {', '.join(KINDS)}; got {kind!r}")
     _Chosen.kind = kind

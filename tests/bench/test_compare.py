@@ -108,6 +108,6 @@ def test_the_command(monkeypatch, capsys, tmp_path):
 
 
 def test_torch_is_imported_only_in_its_own_process():
-    """Whoever has no torch can still measure a GPU."""
+    """`python -m bench gpu` works without torch."""
     run_python = [sys.executable, "-c", "import sys; sys.modules['torch'] = None; import bench.__main__"]
     subprocess.run(run_python, check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})

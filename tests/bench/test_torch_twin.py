@@ -55,7 +55,7 @@ def test_the_same_training_step(name, parameters, monkeypatch):
     """Whole networks: as many parameters, the same loss, gradients and running statistics."""
     from bench.torch_twin import twin
 
-    monkeypatch.setenv("TINYRES_KERNELS", "array")  # the layers are in question here, not the kernels
+    monkeypatch.setenv("TINYRES_KERNELS", "array")  # this tests the layers, not the kernels
     ours = models.build(name).double()
     theirs = twin(ours).double()
     assert count_parameters(ours) == sum(p.numel() for p in theirs.parameters()) == parameters

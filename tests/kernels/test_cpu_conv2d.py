@@ -135,7 +135,7 @@ def test_the_bytes_come_out_nhwc_whatever_layout_goes_in(convolution):
 def test_nan_and_infinity_stay_where_they_belong(columns):
     """What a tile computes beyond an edge, or beyond the last channel, reaches nobody.
 
-    In a 3×3 kernel (winograd.py) they spread to the places that see them, but to no other image or channel.
+    In a 3×3 kernel (conv2d_winograd.py) they spread to the places that see them, but to no other image or channel.
     """
     convolution = (2, 3, 7, 7), (5, 3, 3, columns), (1, 1), (1, 1)
     x, w, gy = operands(convolution, np.float32)

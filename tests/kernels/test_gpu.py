@@ -131,7 +131,7 @@ def test_every_number_is_written(name, monkeypatch):
     ("name", "source", "header", "barriers"),
     [
         ("conv2d", "conv2d.cu", "tile.cuh", 2),
-        ("conv2d in bf16", "conv2d.cu", "tile_mma.cuh", 3),
+        ("conv2d in bf16", "conv2d.cu", "conv2d_tile_mma.cuh", 3),
         pytest.param("batch_norm_statistics", "batch_norm.cu", "channels.cuh", 3, marks=pytest.mark.slow),
     ],
 )

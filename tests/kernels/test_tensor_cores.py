@@ -200,7 +200,7 @@ def test_so_are_numbers_that_lie_askew(monkeypatch):
 
 # Of a factor whose numbers lie side by side along the depth, and of one where they lie across it.
 LAYOUT = """
-#include "tile_mma.cuh"
+#include "conv2d_tile_mma.cuh"
 struct Three { int one, two, three; };
 struct Along { using Row = Three; using Place = Three; static constexpr bool along_depth = true; };
 struct Across { using Row = Three; using Place = Three; static constexpr bool along_depth = false; };

@@ -1,4 +1,4 @@
-"""tinyres/look/profiler.py"""
+"""tinyres/look/profiler.py: times go to the right op, and the table shows them."""
 
 import threading
 
@@ -15,7 +15,7 @@ from tinyres.nn import fused
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that moves only when told: `clock.now`, in seconds."""
+    """A clock that only moves when a test sets `clock.now`, in seconds."""
 
     class Clock:
         now = 100.0
@@ -25,7 +25,7 @@ def clock(monkeypatch):
 
 
 def slow(clock, name, forward, backward):
-    """An op that takes so many seconds."""
+    """An op that takes this many seconds."""
 
     class Slow(tinyres.Op):
         def forward(self, x):

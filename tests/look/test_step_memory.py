@@ -1,4 +1,4 @@
-"""tinyres/look/step_memory.py: the right bytes, each once, for any batch; and looking changes nothing."""
+"""tinyres/look/step_memory.py: it counts the right bytes, each once, for any batch, and does not change the model."""
 
 import copy
 import tracemalloc
@@ -26,7 +26,7 @@ class TestStepMemory:
         first, second = 4 * (12 * 100 + 100), 4 * (100 * 3 + 3)  # bytes of the two layers
         hidden, scores, loss = 4 * N * 100, 4 * N * 3, 4
         saved = hidden + scores + loss  # ReLU's output, which two ops save; softmax
-        fullest = 3 * hidden + second + loss  # ReLU has run backward: y, gy, gx, and what the layer after it left
+        fullest = 3 * hidden + second + loss  # ReLU has run backward: y, gy, gx, and the next layer's gradients
         assert step_memory(two_layers(), (3, 2, 2), N) == {
             "parameters": first + second,
             "running statistics": 0,

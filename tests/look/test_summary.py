@@ -1,4 +1,4 @@
-"""tinyres/look/summary.py: what the table says, and that looking changes nothing."""
+"""tinyres/look/summary.py: the table is right, and the model stays unchanged."""
 
 import numpy as np
 import pytest
@@ -104,7 +104,7 @@ class TestTable:
 class TestNothingChanges:
     def test_training_flags_each_their_own(self):
         model = models.resnet8()
-        model.layer2.eval()  # a part of it frozen
+        model.layer2.eval()  # a part of it is frozen
         before = [module.training for module in model.modules()]
         summary(model, (3, 32, 32))
         assert [module.training for module in model.modules()] == before

@@ -3,16 +3,20 @@
 from mutants.mutant import Compiled
 
 COMPILED = (
-    Compiled("cpu relu: the gate is open at 0", "cpu.passed", "y[i] > 0", "y[i] >= 0", "test_relu_hands"),
+    Compiled("cpu relu: the gate is open at 0", "cpu.relu_gradients", "y[i] > 0", "y[i] >= 0", "test_relu_hands"),
     Compiled(
         "cpu relu: a shut gate passes half",
-        "cpu.gated",
+        "cpu.relu_numbers",
         "0 if x[i] <= 0 else x[i]",
         "max(x[i], x[i] / 2)",
         "test_elements",
     ),
     Compiled(
-        "cpu add: the last number is left out", "cpu.added", "prange(y.size)", "prange(y.size - 1)", "test_elements"
+        "cpu add: the last number is left out",
+        "cpu.add_numbers",
+        "prange(y.size)",
+        "prange(y.size - 1)",
+        "test_elements",
     ),
     Compiled(
         "cpu elements: arrays in different orders are taken as alike",
@@ -23,22 +27,22 @@ COMPILED = (
     ),
     Compiled(
         "cpu max_pool2d: the last of equals wins",
-        "cpu.largest",
+        "cpu.window_maxima",
         "values[c] > best[c]",
         "values[c] >= best[c]",
         "max_pool2d",
     ),
-    Compiled("cpu max_pool2d: gx starts from used memory", "cpu.handed_back", "gx[n] = 0", "pass", "max_pool2d"),
+    Compiled("cpu max_pool2d: gx starts from used memory", "cpu.gradient_to_maxima", "gx[n] = 0", "pass", "max_pool2d"),
     Compiled(
         "cpu avg_pool2d: gx without the share",
-        "cpu.shared_out",
+        "cpu.gradient_to_windows",
         "gy[n, p, q, c] * shares[p, q]",
         "gy[n, p, q, c]",
         "avg_pool2d",
     ),
     Compiled(
         "cpu batch_norm: gx without the way through the mean",
-        "cpu.corrected",
+        "cpu.input_gradient",
         "a[i] * gy_row[i] - b[i]",
         "a[i] * gy_row[i]",
         "test_batch_norm[",
@@ -53,7 +57,7 @@ COMPILED = (
     ),
     Compiled(
         "cpu conv2d: the kernel upside down",
-        "cpu.pack",
+        "cpu.pack_weights",
         "weights[o // width, i, j, c, o % width] = w[o, c, i, j]",
         "weights[o // width, i, j, c, o % width] = w[o, c, KH - 1 - i, j]",
         "test_conv2d[",
@@ -61,7 +65,7 @@ COMPILED = (
     ),
     Compiled(
         "cpu conv2d: gw upside down",
-        "cpu.collect",
+        "cpu.add_up_workers",
         "gw[o, c, i, j] = total",
         "gw[o, c, KH - 1 - i, j] = total",
         "test_conv2d[",
@@ -70,13 +74,13 @@ COMPILED = (
     Compiled(
         "cpu winograd: two points exchanged in one matrix",
         "cpu.KERNEL",
-        "b**2 / at_b",
-        "a**2 / at_b",
+        "BETA**2 / AT_BETA",
+        "ALPHA**2 / AT_BETA",
         "test_the_matrices",
     ),
     Compiled(
         "cpu winograd: gw with rows for columns",
-        "cpu.collect_panel",
+        "cpu.points_to_weight_panel",
         "square[(i * KW + j) * vector + lane]",
         "square[(j * KW + i) * vector + lane]",
         "test_rounding_errors_are_small[16]",

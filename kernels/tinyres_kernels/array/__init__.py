@@ -1,4 +1,4 @@
-"""Array code, the same for NumPy and CuPy: windows cut out as strided views, then one matrix product."""
+"""Array code, the same for NumPy and CuPy: views of windows, matrix products, sums over axes."""
 
 from tinyres_kernels.array.add import add as add
 from tinyres_kernels.array.avg_pool2d import avg_pool2d as avg_pool2d

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-Array = Any
+from tinyres_kernels.contract import Array
 
 
 def add(a: Array, b: Array) -> Array:
-    """a, b -> y, of the shape and the type that both broadcast to"""
     return a + b

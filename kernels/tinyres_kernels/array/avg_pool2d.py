@@ -1,21 +1,16 @@
-"""Average pooling with the loop over the window's places outside: KH·KW additions of whole arrays."""
+"""Average pooling with the loop over the window's places on the outside: KH·KW additions of whole arrays."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
 from tinyres_kernels.array.pooling import cover, place
-from tinyres_kernels.windows import output_size
-
-Array = Any
-Pair = tuple[int, int]
+from tinyres_kernels.contract import Array, Pair
+from tinyres_kernels.windows import output_sizes
 
 
 def avg_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair, ceil_mode: bool, count_include_pad: bool) -> Array:
-    """x (N,C,H,W) -> y (N,C,P,Q)"""
-    P, Q = (output_size(x.shape[2 + k], kernel[k], stride[k], padding[k], ceil_mode) for k in (0, 1))
+    P, Q = output_sizes(x.shape[2:], kernel, stride, padding, ceil_mode)
     covered = cover(x, (P, Q), kernel, stride, padding, 0)
     y = np.zeros_like(x, shape=(*x.shape[:2], P, Q))
     for i in range(kernel[0]):
@@ -27,7 +22,6 @@ def avg_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair, ceil_mode: b
 def avg_pool2d_grad_x(
     gy: Array, x_shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair, count_include_pad: bool
 ) -> Array:
-    """gy (N,C,P,Q) -> gx (N,C,H,W)"""
     size = gy.shape[2:]
     share = gy / counts(gy, x_shape, size, kernel, stride, padding, count_include_pad)
     covered = cover(np.zeros_like(gy, shape=x_shape), size, kernel, stride, padding, 0)
@@ -46,7 +40,7 @@ def counts(
     padding: Pair,
     count_include_pad: bool,
 ) -> Array:
-    """(P, Q): how many places of each window count, the rows' number times the columns'."""
+    """(P, Q): how many places of each window count, the number of rows times the number of columns."""
     along = []
     for k in (0, 1):
         start = np.arange(size[k]) * stride[k] - padding[k]

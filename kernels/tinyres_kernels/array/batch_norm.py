@@ -1,21 +1,17 @@
-"""Batch normalisation in array code, step by step in one buffer where that spares a trip to memory."""
+"""Batch norm in array code, step by step in one buffer, which saves trips to memory."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-Array = Any
+from tinyres_kernels.contract import Array
 
 
 def batch_norm_values(x: Array) -> int:
-    """x (N,C,…) -> M, how many values each channel has"""
     return x.size // max(1, x.shape[1])
 
 
 def batch_norm_statistics(x: Array, eps: float) -> tuple[Array, Array, Array]:
-    """x (N,C,…) -> mean (C), var (C), r (C)"""
     mean = channel_sums(x) / batch_norm_values(x)
     deviation = x - column(mean, x)
     deviation *= deviation
@@ -26,13 +22,11 @@ def batch_norm_statistics(x: Array, eps: float) -> tuple[Array, Array, Array]:
 def batch_norm_track(
     running_mean: Array, running_var: Array, mean: Array, var: Array, momentum: float, values: int
 ) -> None:
-    """All (C). Move the running statistics, in place, towards a batch's of so many values a channel."""
     running_mean += momentum * (mean - running_mean)
     running_var += momentum * (var * (values / (values - 1)) - running_var)
 
 
 def batch_norm(x: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Array:
-    """x (N,C,…), the others (C) -> y (N,C,…)"""
     y = x - column(mean, x)
     y *= column(gamma * r, x)
     y += column(beta, x)
@@ -40,14 +34,12 @@ def batch_norm(x: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Ar
 
 
 def batch_norm_grad_sums(gy: Array, x: Array, mean: Array, r: Array) -> tuple[Array, Array]:
-    """gy, x (N,C,…), mean, r (C) -> gbeta (C), ggamma (C)"""
     product = x - column(mean, x)
     product *= gy
     return channel_sums(gy), channel_sums(product) * r
 
 
 def batch_norm_grad_x(gy: Array, x: Array, mean: Array, r: Array, gamma: Array, gbeta: Array, ggamma: Array) -> Array:
-    """gy, x (N,C,…), the others (C) -> gx (N,C,…)"""
     gx = x - column(mean, x)
     gx *= column(-r * ggamma / batch_norm_values(x), x)
     gx -= column(gbeta / batch_norm_values(x), x)
@@ -62,5 +54,5 @@ def channel_sums(x: Array) -> Array:
 
 
 def column(values: Array, x: Array) -> Array:
-    """(C) -> (C,1,1), or as many ones as it takes to stand beside x (N,C,…)"""
+    """(C) -> (C,1,1), with as many ones as it takes to broadcast with x (N,C,…)"""
     return values.reshape(-1, *[1] * (x.ndim - 2))

@@ -1,18 +1,14 @@
-"""y = max(batch_norm(x), 0) in array code. Backward reckons anew from x where the gate was open, y > 0."""
+"""y = max(batch_norm(x), 0) in array code. Backward computes again from x where y > 0."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
 from tinyres_kernels.array.batch_norm import batch_norm, batch_norm_grad_sums, batch_norm_grad_x
-
-Array = Any
+from tinyres_kernels.contract import Array
 
 
 def batch_norm_relu(x: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Array:
-    """x (N,C,…), the others (C) -> y (N,C,…)"""
     y = batch_norm(x, mean, r, gamma, beta)
     return np.maximum(y, 0, out=y)
 
@@ -20,7 +16,6 @@ def batch_norm_relu(x: Array, mean: Array, r: Array, gamma: Array, beta: Array) 
 def batch_norm_relu_grad_sums(
     gy: Array, x: Array, mean: Array, r: Array, gamma: Array, beta: Array
 ) -> tuple[Array, Array]:
-    """gy, x (N,C,…), the others (C) -> gbeta (C), ggamma (C)"""
     g = gy * (batch_norm(x, mean, r, gamma, beta) > 0)
     return batch_norm_grad_sums(g, x, mean, r)
 
@@ -28,6 +23,5 @@ def batch_norm_relu_grad_sums(
 def batch_norm_relu_grad_x(
     gy: Array, x: Array, mean: Array, r: Array, gamma: Array, beta: Array, gbeta: Array, ggamma: Array
 ) -> Array:
-    """gy, x (N,C,…), the others (C) -> gx (N,C,…)"""
     g = gy * (batch_norm(x, mean, r, gamma, beta) > 0)
     return batch_norm_grad_x(g, x, mean, r, gamma, gbeta, ggamma)

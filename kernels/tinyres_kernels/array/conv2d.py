@@ -1,44 +1,42 @@
 """Convolution as matrix products (im2col; Chellapilla et al. 2006), over NHWC bytes.
 
-Every output pixel is the product of one row of KH·KW·C inputs with the weights as a (KH·KW·C, O) matrix. Writing
-those rows out below each other makes convolution one matrix product, which BLAS does at the machine's speed:
+Every output pixel is the product of one row of KH·KW·C inputs with the weights as a (KH·KW·C, O) matrix. With these
+rows written below each other, convolution is one matrix product, which BLAS does at the machine's speed:
 
     rows (N·P·Q, KH·KW·C)  @  weights (KH·KW·C, O)  =  y (N·P·Q, O)        gw = rowsᵀ @ gy
 
-The gradient of x is a convolution too. x[r] met weight i in output p where p·s = r − i + pad; so spread gy out, s
-apart with zeros between, turn the kernel around, and slide it over.
+The gradient of x is a convolution too. x[r] met weight i in output p where p·s = r − i + pad. So spread gy out, s apart
+with zeros between, turn the kernel around and slide it over.
 
-The rows hold each input KH·KW times, so they are written for a few images at a time: 1 MiB of them stays in the
-processor's cache, where all N images' worth would go out to memory and back.
-With the channels last (NHWC) a row is KH runs of KW·C neighbouring values, cheap to copy, and y comes out as N·P·Q
-rows of O channels. Callers see NCHW shapes: the result is a transposed view.
+The rows hold each input KH·KW times, so they are written for a few images at a time: 1 MiB of rows stays in the
+processor's cache, while those of all N images would go out to memory and back. With the channels last (NHWC) a row is
+KH runs of KW·C neighbouring values, which are cheap to copy, and y comes out as N·P·Q rows of O channels. Callers see
+NCHW shapes: the result is a transposed view.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
-Array = Any
-Pair = tuple[int, int]
+from tinyres_kernels.contract import Array, Pair
+
 CHUNK_BYTES = 1 << 20
 
 
 def conv2d(x: Array, w: Array, stride: Pair, padding: Pair) -> Array:
-    """x (N,C,H,W), w (O,C,KH,KW) -> y (N,O,P,Q), the bytes NHWC"""
+    """The bytes of y are NHWC."""
     return slide(pad_channels_last(x, padding), w, stride)
 
 
 def conv2d_grad_x(gy: Array, w: Array, x_shape: tuple[int, ...], stride: Pair, padding: Pair) -> Array:
-    """gy (N,O,P,Q), w (O,C,KH,KW) -> gx (N,C,H,W), the bytes NHWC"""
+    """The bytes of gx are NHWC."""
     turned = w[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)  # (C, O, KH, KW)
     return slide(spread_channels_last(gy, x_shape, w.shape, stride, padding), turned, (1, 1))
 
 
 def conv2d_grad_w(gy: Array, x: Array, w_shape: tuple[int, ...], stride: Pair, padding: Pair) -> Array:
-    """gy (N,O,P,Q), x (N,C,H,W) -> gw (O,C,KH,KW)"""
     O, C, KH, KW = w_shape
     padded = pad_channels_last(x, padding)
     gy = in_order(gy.transpose(0, 2, 3, 1))  # (N, P, Q, O)
@@ -50,7 +48,7 @@ def conv2d_grad_w(gy: Array, x: Array, w_shape: tuple[int, ...], stride: Pair, p
 
 
 def in_order(x: Array) -> Array:
-    """x, its bytes in the order of its axes: the very array, or a copy. (CuPy's arrays refuse np.ascontiguousarray.)"""
+    """x with its bytes in the order of its axes: x itself, or a copy. (CuPy's arrays refuse np.ascontiguousarray.)"""
     return x if x.flags.c_contiguous else x.copy()
 
 
@@ -66,7 +64,7 @@ def slide(padded: Array, w: Array, stride: Pair) -> Array:
 
 
 def pad_channels_last(x: Array, padding: Pair) -> Array:
-    """x (N,C,H,W) -> (N, H+2·pad, W+2·pad, C), zeros around"""
+    """x (N,C,H,W) -> (N, H+2·pad, W+2·pad, C), with zeros around it"""
     N, C, H, W = x.shape
     padded = np.zeros_like(x, shape=(N, H + 2 * padding[0], W + 2 * padding[1], C), order="C")
     padded[:, padding[0] : padding[0] + H, padding[1] : padding[1] + W] = x.transpose(0, 2, 3, 1)
@@ -76,9 +74,9 @@ def pad_channels_last(x: Array, padding: Pair) -> Array:
 def spread_channels_last(
     gy: Array, x_shape: tuple[int, ...], w_shape: tuple[int, ...], stride: Pair, padding: Pair
 ) -> Array:
-    """gy (N,O,P,Q) -> (N, H+KH−1, W+KW−1, O), zeros between: output p goes to p·s + KH−1−pad.
+    """gy (N,O,P,Q) -> (N, H+KH−1, W+KW−1, O) with zeros between: output p goes to p·s + KH−1−pad.
 
-    Outputs that would land outside had read nothing but padding; they are left out.
+    Outputs that would land outside have read nothing but padding, so they are left out.
     """
     source, target = [slice(None)], [slice(None)]
     for k in (2, 3):
@@ -96,15 +94,15 @@ def spread_channels_last(
 
 
 def windows_of(padded: Array, kernel: Pair, stride: Pair) -> Array:
-    """padded (N,H,W,C) -> (N, P, Q, KH, KW, C), for each output pixel the inputs it sees: a view, nothing is copied"""
+    """padded (N,H,W,C) -> (N, P, Q, KH, KW, C), the inputs that each output pixel sees: a view, nothing is copied"""
     everywhere = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=(1, 2))  # (N, H', W', C, KH, KW)
     return everywhere[:, :: stride[0], :: stride[1]].transpose(0, 1, 2, 4, 5, 3)
 
 
 def im2col(windows: Array) -> Iterator[tuple[slice, Array]]:
-    """The rows (n·P·Q, KH·KW·C) of a few images at a time, about CHUNK_BYTES, and which images these are.
+    """A slice of images and their rows (n·P·Q, KH·KW·C), about CHUNK_BYTES at a time.
 
-    All come in one buffer: the next rows overwrite these.
+    All rows come in one buffer: the next ones overwrite these.
     """
     N, P, Q, KH, KW, C = windows.shape
     portion = max(1, CHUNK_BYTES // max(1, windows[:1].nbytes))

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-Array = Any
+from tinyres_kernels.contract import Array
 
 
 def cross_entropy(x: Array, labels: Array, smoothing: float) -> tuple[Array, Array]:
-    """x (N,K), labels (N) -> the losses (N), p = softmax(x) (N,K)"""
     shifted = x - x.max(1, keepdims=True)
     log_p = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
     return -(wanted(x, labels, smoothing) * log_p).sum(1), np.exp(log_p)
 
 
 def cross_entropy_grad_x(gy: Array, p: Array, labels: Array, smoothing: float) -> Array:
-    """gy (N), p (N,K), labels (N) -> gx (N,K)"""
     return gy[:, None] * (p - wanted(p, labels, smoothing))
 
 
 def wanted(like: Array, labels: Array, smoothing: float) -> Array:
-    """t (N,K): 1 at the label, of which smoothing is spread over all"""
+    """t (N,K): 1 − smoothing at the label, and smoothing spread over all K classes"""
     N, K = like.shape
     t = np.full_like(like, smoothing / K)
     t[np.arange(N), labels] += 1 - smoothing

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-Array = Any
+from tinyres_kernels.contract import Array
 
 
 def linear(x: Array, w: Array, b: Array | None) -> Array:
-    """x (N,I), w (O,I), b (O) or None -> y (N,O)"""
-    y = x @ w.T
+    y = x @ w.T  # (N,I) @ (I,O) -> (N,O)
     return y if b is None else y + b
 
 
 def linear_grad_x(gy: Array, w: Array) -> Array:
-    """gy (N,O), w (O,I) -> gx (N,I)"""
-    return gy @ w
+    return gy @ w  # (N,O) @ (O,I) -> (N,I)
 
 
 def linear_grad_w(gy: Array, x: Array) -> Array:
-    """gy (N,O), x (N,I) -> gw (O,I)"""
-    return gy.T @ x
+    return gy.T @ x  # (O,N) @ (N,I) -> (O,I)
 
 
 def linear_grad_b(gy: Array) -> Array:
-    """gy (N,O) -> gb (O)"""
-    return gy.sum(0)
+    return gy.sum(0)  # (O)

@@ -1,30 +1,25 @@
-"""Max pooling with the loop over the window's places outside: KH·KW passes over whole arrays, one for each place."""
+"""Max pooling with the loop over the window's places on the outside: KH·KW passes over whole arrays."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
 from tinyres_kernels.array.pooling import cover, place
-from tinyres_kernels.windows import output_size
-
-Array = Any
-Pair = tuple[int, int]
+from tinyres_kernels.contract import Array, Pair
+from tinyres_kernels.windows import output_sizes
 
 
 def max_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair, ceil_mode: bool) -> tuple[Array, Array]:
-    """x (N,C,H,W) -> y (N,C,P,Q), and where in its window each maximum stood: i·KW + j (N,C,P,Q)"""
-    P, Q = (output_size(x.shape[2 + k], kernel[k], stride[k], padding[k], ceil_mode) for k in (0, 1))
+    P, Q = output_sizes(x.shape[2:], kernel, stride, padding, ceil_mode)
     covered = cover(x, (P, Q), kernel, stride, padding, -np.inf)
     y = np.full_like(x, -np.inf, shape=(*x.shape[:2], P, Q))
     argmax = np.zeros_like(x, dtype=np.int32, shape=(*x.shape[:2], P, Q))
     top, left = (np.maximum(0, padding[k] - stride[k] * np.arange(n, like=x)) for k, n in enumerate((P, Q)))
-    argmax += top[:, None] * kernel[1] + left  # the first place inside the image, in case all of them are −∞
+    argmax += top[:, None] * kernel[1] + left  # the first place inside the image, in case all are −∞
     for i in range(kernel[0]):
         for j in range(kernel[1]):
             value = covered[place(i, j, (P, Q), stride)]
-            larger = (value > y) | (value != value)  # the second is true of NaN alone
+            larger = (value > y) | (value != value)  # the second holds for NaN alone
             argmax[larger] = i * kernel[1] + j
             y[larger] = value[larger]
     return y, argmax
@@ -33,7 +28,6 @@ def max_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair, ceil_mode: b
 def max_pool2d_grad_x(
     gy: Array, argmax: Array, x_shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair
 ) -> Array:
-    """gy, argmax (N,C,P,Q) -> gx (N,C,H,W)"""
     size = gy.shape[2:]
     covered = cover(np.zeros_like(gy, shape=x_shape), size, kernel, stride, padding, 0)
     for i in range(kernel[0]):

@@ -1,16 +1,13 @@
-"""An array set into a larger one, in array code."""
+"""An array placed in a larger one, in array code."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-Array = Any
+from tinyres_kernels.contract import Array
 
 
 def spread(x: Array, shape: tuple[int, ...], first: tuple[int, ...], step: tuple[int, ...], value: float) -> Array:
-    """x -> y of that shape, its bytes in the order of x's: y[first + step·i] = x[i], and value everywhere else"""
     y = np.full_like(x, value, shape=shape)  # NumPy's own pad would not keep the order
     y[tuple(slice(first[k], first[k] + step[k] * length, step[k]) for k, length in enumerate(x.shape))] = x
     return y

@@ -1,11 +1,11 @@
-"""Compiled kernels for the processor, with numba. What they do not cover goes to the rung below, `array/`."""
+"""Kernels for the processor, compiled by numba. What they do not cover goes to the rung below, `array/`."""
 
 import os
 
-# How threads wait for work, read when numba loads OpenMP. By default they spin for long, and take the core from whoever
-# else wants it: with a second busy program on two cores a ResNet-20 step took 2.8 s instead of 0.5 s. Asleep at once,
-# they have to be woken some 200 times a step. 2,000 turns, 0.1 ms at most, are what a pause between two kernels takes:
-# 6 % faster than without on a quiet machine, 8 % slower beside another program.
+# How threads wait for work; OpenMP reads it when numba loads it. By default they spin for long and hold the core while
+# other programs want it: beside a second busy program on two cores, a ResNet-20 step took 2.8 s instead of 0.5 s. If
+# they slept at once, they would have to be woken some 200 times a step. So they spin 2,000 times, 0.1 ms at most, about
+# the pause between two kernels: 6 % faster than not spinning on a quiet machine, 8 % slower beside another program.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ["OMP_WAIT_POLICY"] = "passive"
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")

@@ -1,6 +1,6 @@
-"""Average pooling over rows of channels: a window's places are walked one by one, all channels of a pixel at a time.
+"""Average pooling over rows of channels: the loops visit a window's places in turn, all channels of a pixel at once.
 
-Images go to the threads: inside of one, backward's windows may overlap.
+Each thread takes whole images, because within an image backward's windows may overlap.
 """
 
 from __future__ import annotations
@@ -8,51 +8,48 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-import tinyres_kernels.array as array
+from tinyres_kernels import array
 from tinyres_kernels.array.avg_pool2d import counts
+from tinyres_kernels.contract import Array, Pair
 from tinyres_kernels.cpu.cache import compiled_parallel
+from tinyres_kernels.cpu.pooling import window
 from tinyres_kernels.cpu.rows import channels_last, covered, empty_like
-from tinyres_kernels.windows import output_size
-
-Array = np.ndarray
-Pair = tuple[int, int]
+from tinyres_kernels.windows import output_sizes
 
 
 def avg_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair, ceil_mode: bool, count_include_pad: bool) -> Array:
-    """x (N,C,H,W) -> y (N,C,P,Q)"""
     if not covered(x):
         return array.avg_pool2d(x, kernel, stride, padding, ceil_mode, count_include_pad)
-    P, Q = (output_size(x.shape[2 + k], kernel[k], stride[k], padding[k], ceil_mode) for k in (0, 1))
+    P, Q = output_sizes(x.shape[2:], kernel, stride, padding, ceil_mode)
     y = empty_like(x, (*x.shape[:2], P, Q))
     shares = 1 / counts(x, x.shape, (P, Q), kernel, stride, padding, count_include_pad)
-    averaged(channels_last(x), shares, kernel, stride, padding, channels_last(y))
+    window_means(channels_last(x), shares, kernel, stride, padding, channels_last(y))
     return y
 
 
 def avg_pool2d_grad_x(
     gy: Array, x_shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair, count_include_pad: bool
 ) -> Array:
-    """gy (N,C,P,Q) -> gx (N,C,H,W)"""
     if not covered(gy):
         return array.avg_pool2d_grad_x(gy, x_shape, kernel, stride, padding, count_include_pad)
     gx = empty_like(gy, x_shape)
     shares = 1 / counts(gy, x_shape, gy.shape[2:], kernel, stride, padding, count_include_pad)
-    shared_out(channels_last(gy), shares, kernel, stride, padding, channels_last(gx))
+    gradient_to_windows(channels_last(gy), shares, kernel, stride, padding, channels_last(gx))
     return gx
 
 
 @compiled_parallel
-def averaged(x, shares, kernel, stride, padding, y):
-    """y = the window's sum · its share, 1 / (how many places count)"""
+def window_means(x, shares, kernel, stride, padding, y):
+    """y = the sum of the window · its share, 1 / (the number of places that count)"""
     N, H, W, C = x.shape
     P, Q = y.shape[1:3]
     for n in prange(N):
         for p, q in np.ndindex(P, Q):
-            top, left = p * stride[0] - padding[0], q * stride[1] - padding[1]
+            top, left, rows, columns = window(p, q, (H, W), kernel, stride, padding)
             total = y[n, p, q]
             total[:] = 0
-            for i in range(max(0, -top), min(kernel[0], H - top)):
-                for j in range(max(0, -left), min(kernel[1], W - left)):
+            for i in rows:
+                for j in columns:
                     values = x[n, top + i, left + j]
                     for c in range(C):
                         total[c] += values[c]
@@ -61,16 +58,16 @@ def averaged(x, shares, kernel, stride, padding, y):
 
 
 @compiled_parallel
-def shared_out(gy, shares, kernel, stride, padding, gx):
-    """gx = gy · share, to every place of the window, added up over the windows"""
+def gradient_to_windows(gy, shares, kernel, stride, padding, gx):
+    """gx = gy · share at every place of the window, added up over the windows"""
     N, H, W, C = gx.shape
     P, Q = gy.shape[1:3]
     for n in prange(N):
         gx[n] = 0
         for p, q in np.ndindex(P, Q):
-            top, left = p * stride[0] - padding[0], q * stride[1] - padding[1]
-            for i in range(max(0, -top), min(kernel[0], H - top)):
-                for j in range(max(0, -left), min(kernel[1], W - left)):
+            top, left, rows, columns = window(p, q, (H, W), kernel, stride, padding)
+            for i in rows:
+                for j in columns:
                     target = gx[n, top + i, left + j]
                     for c in range(C):
                         target[c] += gy[n, p, q, c] * shares[p, q]

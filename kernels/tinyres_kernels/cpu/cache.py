@@ -1,9 +1,9 @@
-"""Compile once, keep the result on disk.
+"""Compile once and keep the result on disk.
 
-numba's own cache looks at the file of the function alone: edit tile.py, and the kernels in conv2d.py that contain it
-would be served as they were. So the folder carries a hash of all the sources in this package; an edit anywhere, and
-there is a new one, and the old ones are removed when nobody has used them for a month. The folder is handed to numba
-only while it wraps our functions: what else uses numba in this process keeps its own.
+numba's own cache looks only at the file of the function itself. After an edit to conv2d_tile.py it would still serve
+the old kernels of conv2d_direct.py, which contain the tile. So the folder's name holds a hash of all sources in this
+package: an edit anywhere leads to a new folder, and old ones are removed when nobody has used them for a month. numba
+is given the folder only while it wraps our functions; other users of numba in this process keep their own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ UNUSED_DAYS = 30
 
 
 def folder() -> str:
-    """Where compiled kernels lie: in NUMBA_CACHE_DIR, else in the user's cache, else in a temporary folder."""
+    """The folder of the compiled kernels: in NUMBA_CACHE_DIR, else in the user's cache, else a temporary one."""
     try:
         caches = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         wanted = Path(caches) / "tinyres" / fingerprint(Path(__file__).parent)
@@ -38,7 +38,7 @@ def folder() -> str:
 
 
 def fingerprint(package: Path) -> str:
-    """Another for every version of the package's sources."""
+    """A hash that differs for every version of the package's sources."""
     digest = hashlib.sha256()
     for source in sorted(package.glob("*.py")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
@@ -46,14 +46,13 @@ def fingerprint(package: Path) -> str:
 
 
 def remove_unused(wanted: Path) -> None:
-    """Note that `wanted` is used today, and remove its neighbours, folders of other sources, unused for UNUSED_DAYS.
+    """Note that `wanted` is used today, and remove the folders of other sources beside it, unused for UNUSED_DAYS.
 
-    It matters to nobody if this fails, or if two processes do it at once. Should one still need a folder that is gone,
-    numba compiles again and makes it anew.
+    It does no harm if this fails, or if two processes do it at once: numba makes a missing folder again.
     """
     with suppress(OSError):
         os.utime(wanted)
-        for other in wanted.parent.iterdir():  # data sets lie there too, so the name is looked at
+        for other in wanted.parent.iterdir():  # data sets are there too, so the name decides
             is_ours = other != wanted and re.fullmatch("[0-9a-f]{16}", other.name)
             if is_ours and time.time() - other.stat().st_mtime > UNUSED_DAYS * 24 * 60 * 60:
                 shutil.rmtree(other, ignore_errors=True)
@@ -68,23 +67,23 @@ def is_empty() -> bool:
 
 
 def compiled(function: Callable) -> Callable:
-    """`numba.njit`, cached in FOLDER. Array code is left as written: no fast-math, so NaN and infinity behave."""
+    """`numba.njit`, cached in FOLDER, without fast-math, so that NaN and infinity keep their meaning."""
     return wrapped(function, nogil=True)
 
 
-# numba would also share out among the threads whatever array is filled or added along the way. For small ones that
-# costs more than it gives: waking a thread takes 10 to 100 µs. Only what is written as a prange runs on several.
+# numba would also share out every array expression among the threads. For small arrays that costs more than it saves:
+# waking a thread takes 10 to 100 µs. So only what is written as a prange runs on several threads.
 ONLY_PRANGE = dict.fromkeys(("comprehension", "reduction", "inplace_binop", "setitem", "numpy", "stencil"), False)
 
 
 def compiled_parallel(function: Callable) -> Callable:
-    """The same for a function with a `prange`. To be called from the main thread only: numba's simplest threading layer
-    ends the process when two threads enter it."""
+    """The same for a function with a `prange`. Call such a function from the main thread only: numba's simplest
+    threading layer ends the process when two threads enter it."""
     return wrapped(function, parallel=dict(ONLY_PRANGE))
 
 
 def wrapped(function: Callable, **options: bool | dict[str, bool]) -> Callable:
-    """njit, with numba's cache folder set to ours meanwhile."""
+    """njit, with numba's cache folder set to ours in the meantime."""
     before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, FOLDER
     try:
         return numba.njit(cache=True, **options)(function)

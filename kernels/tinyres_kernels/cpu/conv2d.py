@@ -1,292 +1,77 @@
-"""Convolution near the processor's peak: a tile of sums held in registers, slid over images laid out for it.
+"""Convolution compiled for the processor. This page chooses the way; the others do the work:
 
-    N images · C channels in · O channels out · (H, W) in · (P, Q) out · (KH, KW) kernel · (i, j) a place in the kernel
+    conv2d_direct.py           plain sums, for every kernel and stride
+    conv2d_winograd.py         3×3 kernels with a stride of 1 need only a quarter of the multiplications
+    conv2d_winograd_grad_w.py  the gradient of w in the same way
+    conv2d_layout.py           how an image is laid out in scratch memory for the tiles
+    conv2d_tile.py             the innermost loops, which keep their sums in registers
 
-**Laid out.** Each thread copies one image at a time into scratch memory, in the order that suits the tile (layout.py).
-While it works on one image the processor already fetches the next.
-
-**The tile** (tile.py) is 8 pixels × 2 vectors of output channels, or another shape of as many sums if that fits the
-layer better (host.py). It runs through the "taps" (i, j, 4 channels) of the kernel, each a place in the laid-out image.
-What sticks out beyond an image's width or beyond O is computed and dropped.
-
-**The three directions.** Forward slides the kernel over x. The gradient of x slides the turned kernel over gy; with a
-stride s, in s·s parts that do no work in vain. The gradient of w holds 8 channels × 2 vectors of gw in registers and
-walks along the pixels; each thread adds up its own images, then the threads' sums are added in order, so that the
-result is the same to the last bit every time.
-
-**3×3 kernels with a stride of 1**, nearly all there are in a residual network, need not do all these multiplications:
-winograd.py computes them from a quarter, with the same tiles.
-
-**Speed** of what is done here, as a share of the 570 GFLOP/s that two cores with AVX-512 (AMD EPYC) reach in a loop of
-nothing but multiply-adds; batch 128, float32, everything from call to return, medians of one `tinyres bench`:
-
-                                     forward   grad_x   grad_w
-    3×3/2, 16 -> 32 channels, 32×32    79 %      59 %     77 %
-    3×3/2, 32 -> 64 channels, 16×16    81 %      65 %     80 %
+They build on host.py (the width of the vectors), memory.py (aligned buffers that are used again) and cache.py (compiled
+code kept on disk), as the other kernels of this rung do. What is not covered goes to array/conv2d.py.
 """
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
-
 import numpy as np
-from numba import literally, prange
 
 from tinyres_kernels import array
-from tinyres_kernels.cpu import memory, winograd
-from tinyres_kernels.cpu.cache import compiled, compiled_parallel
-from tinyres_kernels.cpu.host import best_tile, lanes, threads, up
-from tinyres_kernels.cpu.layout import laid_out_shape, lay_out, share_of, taps_of
-from tinyres_kernels.cpu.tile import BLOCK, GROUP, fetch, output_tile, weight_tile
-from tinyres_kernels.windows import output_size
-
-Pair = tuple[int, int]
+from tinyres_kernels.contract import Array, Pair
+from tinyres_kernels.cpu import memory
+from tinyres_kernels.cpu.conv2d_direct import direct_conv2d, direct_grad_w, direct_grad_x
+from tinyres_kernels.cpu.conv2d_winograd import winograd_conv2d, winograd_pays
+from tinyres_kernels.cpu.conv2d_winograd_grad_w import winograd_grad_w
+from tinyres_kernels.windows import output_sizes
 
 
-def conv2d(x: np.ndarray, w: np.ndarray, stride: Pair, padding: Pair) -> np.ndarray:
-    """x (N,C,H,W), w (O,C,KH,KW) -> y (N,O,P,Q), the bytes NHWC"""
+def conv2d(x: Array, w: Array, stride: Pair, padding: Pair) -> Array:
+    """The bytes of y are NHWC."""
     if not covered(x, w):
         return array.conv2d(x, w, stride, padding)
-    P, Q = (output_size(x.shape[2 + k], w.shape[2 + k], stride[k], padding[k]) for k in (0, 1))
-    y = memory.empty((len(x), P, Q, len(w)), x.dtype)
-    if winograd.pays(w.shape[2:], stride, (P, Q)):
-        winograd.slide(channels_last(x), w, y, padding)
-        return y.transpose(0, 3, 1, 2)
-    slide(channels_last(x), w, y, (P, Q), stride, padding)
+    P, Q = output_sizes(x.shape[2:], w.shape[2:], stride, padding)
+    x, y = channels_last(x), memory.empty((len(x), P, Q, len(w)), x.dtype)
+    if winograd_pays(w.shape[2:], stride, (P, Q)):
+        winograd_conv2d(x, w, y, padding)
+    else:
+        direct_conv2d(x, w, y, (P, Q), stride, padding)
     return y.transpose(0, 3, 1, 2)
 
 
-def conv2d_grad_x(gy: np.ndarray, w: np.ndarray, x_shape: tuple[int, ...], stride: Pair, padding: Pair) -> np.ndarray:
-    """gy (N,O,P,Q), w (O,C,KH,KW) -> gx (N,C,H,W), the bytes NHWC
-
-    x[r] met weight i in output p where p·s = r + pad − i. So the rows r with r + pad = a, a+s, a+2s, … (a < s) met only
-    the weights i = a, a+s, …: with r + pad = a + s·m and i = a + s·k, x's row m met weight k in output p = m − k. That
-    is a convolution of stride 1 with the turned part of the kernel. Columns likewise: s·s of them make up gx.
-    """
+def conv2d_grad_x(gy: Array, w: Array, x_shape: tuple[int, ...], stride: Pair, padding: Pair) -> Array:
+    """The bytes of gx are NHWC."""
     if not covered(gy, w):
         return array.conv2d_grad_x(gy, w, x_shape, stride, padding)
     N, C, H, W = x_shape
     gy, gx = channels_last(gy), memory.empty((N, H, W, C), gy.dtype)
-    if winograd.pays(w.shape[2:], stride, (H, W)):
-        before = w.shape[2] - 1 - padding[0], w.shape[3] - 1 - padding[1]
-        winograd.slide(gy, w[:, :, ::-1, ::-1].transpose(1, 0, 2, 3), gx, before)
-        return gx.transpose(0, 3, 1, 2)
-    for a in range(stride[0]):
-        for b in range(stride[1]):
-            part = w[:, :, a :: stride[0], b :: stride[1]]
-            first = (a - padding[0]) % stride[0], (b - padding[1]) % stride[1]  # where this part of gx begins
-            view = gx[:, first[0] :: stride[0], first[1] :: stride[1]]
-            if part.size == 0 or view.size == 0:
-                view[:] = 0
-                continue
-            m = (first[0] + padding[0]) // stride[0], (first[1] + padding[1]) // stride[1]
-            before = part.shape[2] - 1 - m[0], part.shape[3] - 1 - m[1]
-            turned = part[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)  # (C, O, ...)
-            slide(gy, turned, gx, view.shape[1:3], (1, 1), before, first, stride)
+    if winograd_pays(w.shape[2:], stride, (H, W)):  # gx is a convolution of gy with the turned kernel
+        turned = w[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
+        winograd_conv2d(gy, turned, gx, (2 - padding[0], 2 - padding[1]))
+    else:
+        direct_grad_x(gy, w, gx, stride, padding)
     return gx.transpose(0, 3, 1, 2)
 
 
-def conv2d_grad_w(gy: np.ndarray, x: np.ndarray, w_shape: tuple[int, ...], stride: Pair, padding: Pair) -> np.ndarray:
-    """gy (N,O,P,Q), x (N,C,H,W) -> gw (O,C,KH,KW)"""
+def conv2d_grad_w(gy: Array, x: Array, w_shape: tuple[int, ...], stride: Pair, padding: Pair) -> Array:
     if not covered(gy, x):
         return array.conv2d_grad_w(gy, x, w_shape, stride, padding)
-    O, C, KH, KW = w_shape
-    P, Q = gy.shape[2:]
+    pays = winograd_pays(w_shape[2:], stride, gy.shape[2:])
     gw = memory.empty(w_shape, x.dtype)
-    if winograd.pays((KH, KW), stride, (P, Q)):
-        winograd.grad_w(channels_last(gy), channels_last(x), gw, padding)
-        return gw
-    channels, vectors = best_tile(min(C, BLOCK), O, x.dtype)
-    width = vectors * lanes(x.dtype)
-    shape = laid_out_shape(C, (P, Q), (KH, KW), stride)
-    taps = taps_of(C, channels, (KH, KW), stride, shape)
-    scratch = memory.zeros((threads(), *shape), x.dtype)
-    rows = memory.zeros((threads(), P * Q * up(O, width)), x.dtype)  # for a gy whose channels do not fill the vectors
-    sums = memory.zeros((threads(), up(O, width) // width, KH, KW, up(C, channels), width), x.dtype)
-    add_weights(channels, vectors)(channels_last(x), channels_last(gy), taps, stride, padding, scratch, rows, sums)
-    collect(sums, gw)
+    gy, x = channels_last(gy), channels_last(x)
+    if pays:
+        winograd_grad_w(gy, x, gw, padding)
+    else:
+        direct_grad_w(gy, x, gw, stride, padding)
     return gw
 
 
-def covered(*arrays: np.ndarray) -> bool:
-    """Do the kernels serve these arrays? All float32, or all float64, and none empty."""
+def covered(*arrays: Array) -> bool:
+    """Are these arrays all float32 or all float64, in the machine's byte order, and none empty?"""
     dtype = arrays[0].dtype
     return dtype in (np.float32, np.float64) and all(a.size and a.dtype == dtype and a.dtype.isnative for a in arrays)
 
 
-def channels_last(x: np.ndarray) -> np.ndarray:
-    """x (N,C,H,W) -> (N,H,W,C), contiguous; copied only if the bytes lie otherwise.
+def channels_last(x: Array) -> Array:
+    """x (N,C,H,W) -> (N,H,W,C), contiguous; copied only if the bytes are in another order.
 
-    Writable too, though nobody writes: numba would compile every kernel a second time for a read-only array.
+    It is writable too, though nothing writes into it: numba would compile every kernel again for a read-only array.
     """
     return np.require(x.transpose(0, 2, 3, 1), requirements=["C", "W"])
-
-
-def slide(
-    x: np.ndarray,
-    w: np.ndarray,
-    y: np.ndarray,
-    size: tuple[int, ...],
-    stride: Pair,
-    padding: Pair,
-    first: Pair = (0, 0),
-    step: Pair = (1, 1),
-) -> None:
-    """w (O,C,KH,KW) at size (P, Q) places of x (N,H,W,C), `stride` apart; written into y (N,_,_,O) from `first` on,
-    `step` apart. A negative padding leaves out rows of x."""
-    O, C, KH, KW = w.shape
-    pixels, vectors = best_tile(size[1], O, x.dtype)
-    width = vectors * lanes(x.dtype)
-    shape = laid_out_shape(C, size, (KH, KW), stride, pixels)
-    taps = taps_of(C, GROUP, (KH, KW), stride, shape)
-    weights = memory.zeros((up(O, width) // width, KH, KW, up(C, GROUP), width), x.dtype)
-    pack(np.require(w, requirements="W"), weights)
-    scratch = memory.zeros((threads(), *shape), x.dtype)
-    fill_outputs(pixels, vectors)(x, weights, taps, stride, padding, scratch, y, size, first, step)
-
-
-@compiled_parallel
-def pack(w, weights):
-    """w (O,C,KH,KW) -> (panels, KH, KW, channels, width): as the tile reads them; zeros beyond O and C"""
-    O, C, KH, KW = w.shape
-    width = weights.shape[4]
-    for c in prange(C):
-        for i in range(KH):
-            for j in range(KW):
-                for o in range(O):
-                    weights[o // width, i, j, c, o % width] = w[o, c, i, j]
-
-
-@cache
-def fill_outputs(pixels: int, vectors: int) -> Any:
-    """The kernel behind `slide`, for one shape of tile: the images shared out among the threads.
-
-    Made by a function, so that numba knows pixels and vectors while it compiles. It caches such kernels on disk too,
-    as long as what they take from around them is plain numbers.
-    """
-
-    @compiled_parallel
-    def fill(x, weights, taps, stride, padding, scratch, y, size, first, step):
-        for worker in prange(len(scratch)):
-            fill_share(pixels, vectors, worker, x, weights, taps, stride, padding, scratch, y, size, first, step)
-
-    return fill
-
-
-@compiled
-def fill_share(pixels, vectors, worker, x, weights, taps, stride, padding, scratch, y, size, first, step):
-    """One worker's share of the images."""
-    pixels, vectors = literally(pixels), literally(vectors)  # compile anew for every shape of tile
-    O, (P, Q) = y.shape[3], size
-    panels, width = len(weights), weights.shape[4]
-    laid, (begin, end) = scratch[worker], share_of(worker, len(scratch), len(x))
-    _, rows, phases, columns, _ = laid.shape
-    flat_x, flat_w, flat_y, flat_laid = x.reshape(-1), weights.reshape(-1), y.reshape(-1), laid.reshape(-1)
-    x_row, y_row, y_pixel = stride[0] * phases * columns * BLOCK, step[0] * y.shape[2] * O, step[1] * O
-    share = x[0].size * pixels // (P * Q) + 1  # of the next image, to be fetched beside each tile
-    edge = np.empty(pixels * width, x.dtype)
-    for n in range(begin, end):
-        lay_out(flat_x, n, x.shape, flat_laid, laid.shape, 0, rows, stride, padding)
-        next_image = (n + 1) * x[0].size
-        start = ((n * y.shape[1] + first[0]) * y.shape[2] + first[1]) * O
-        for panel in range(panels):
-            w_at, o = panel * weights[0].size, panel * width
-            for p in range(P):
-                for q in range(0, Q, pixels):
-                    if panel == 0:
-                        fetch(flat_x, next_image, share)
-                        next_image += share
-                    y_at = start + p * y_row + q * y_pixel + o
-                    fetch(flat_y, y_at + 2 * pixels * y_pixel, pixels * width)  # where the tile after next will write
-                    inside = q + pixels <= Q and o + width <= O
-                    target, target_at, target_pixel = edge, 0, width
-                    if inside:
-                        target, target_at, target_pixel = flat_y, y_at, y_pixel
-                    output_tile(
-                        pixels, vectors, flat_laid, p * x_row + q * BLOCK, taps,
-                        flat_w, w_at, target, target_at, target_pixel,
-                    )  # fmt: skip
-                    if not inside:
-                        copy_inner(edge, width, flat_y, y_at, y_pixel, min(pixels, Q - q), min(width, O - o))
-
-
-@compiled
-def copy_inner(edge, width, y, y_at, y_pixel, pixels, channels):
-    """Of a tile that sticks out at an edge, the part inside."""
-    for pixel in range(pixels):
-        for o in range(channels):
-            y[y_at + pixel * y_pixel + o] = edge[pixel * width + o]
-
-
-@cache
-def add_weights(channels: int, vectors: int) -> Any:
-    """The kernel behind `conv2d_grad_w`, for one shape of tile: each thread's images into its own sums."""
-
-    @compiled_parallel
-    def add(x, gy, taps, stride, padding, scratch, padded, sums):
-        for worker in prange(len(scratch)):
-            add_share(channels, vectors, worker, x, gy, taps, stride, padding, scratch, padded, sums)
-
-    return add
-
-
-@compiled
-def add_share(channels, vectors, worker, x, gy, taps, stride, padding, scratch, padded, sums):
-    """One worker's share of the images, added into its own sums."""
-    channels, vectors = literally(channels), literally(vectors)
-    _, P, Q, O = gy.shape
-    _, panels, KH, _, _, width = sums.shape
-    laid, wide, (begin, end) = scratch[worker], padded[worker], share_of(worker, len(scratch), len(x))
-    _, _, phases, columns, _ = laid.shape
-    flat_x, flat_gy, flat_laid, flat_sums = x.reshape(-1), gy.reshape(-1), laid.reshape(-1), sums[worker].reshape(-1)
-    x_row = stride[0] * phases * columns * BLOCK
-    band = max(1, 256 // Q)  # rows of gy at a time, so that they and their part of x stay in the nearest cache
-    calls = (P + band - 1) // band * panels * len(taps)  # of weight_tile for an image; each has its share to fetch
-    x_share, gy_share = x[0].size // calls + 1, gy[0].size // calls + 1
-    for n in range(begin, end):
-        rows_of_gy, gy_at, gy_pixel = flat_gy, n * P * Q * O, O
-        if O % width != 0:
-            rows_of_gy, gy_at, gy_pixel = wide, 0, panels * width
-            widen(gy[n], wide, gy_pixel)
-        next_x, next_gy, ready = (n + 1) * x[0].size, (n + 1) * P * Q * O, 0
-        for p in range(0, P, band):
-            count = min(band, P - p)
-            needed = (p + count - 1) * stride[0] + KH
-            lay_out(flat_x, n, x.shape, flat_laid, laid.shape, ready, needed, stride, padding)
-            ready = max(ready, needed)
-            for panel in range(panels):
-                for tap in range(len(taps)):
-                    fetch(flat_x, next_x, x_share)
-                    fetch(flat_gy, next_gy, gy_share)
-                    next_x, next_gy = next_x + x_share, next_gy + gy_share
-                    weight_tile(
-                        channels, vectors, flat_laid, p * x_row + taps[tap], x_row,
-                        rows_of_gy, gy_at + p * Q * gy_pixel + panel * width, Q * gy_pixel, gy_pixel,
-                        count, Q, flat_sums, (panel * len(taps) + tap) * channels * width,
-                    )  # fmt: skip
-
-
-@compiled
-def widen(gy, wide, width):
-    """gy (P,Q,O) into wide, where a pixel has `width` channels. Those beyond O stay as they are: zero."""
-    P, Q, O = gy.shape
-    for p in range(P):
-        for q in range(Q):
-            for o in range(O):
-                wide[(p * Q + q) * width + o] = gy[p, q, o]
-
-
-@compiled_parallel
-def collect(sums, gw):
-    """The workers' sums (workers, panels, KH, KW, channels, width), added in order -> gw (O,C,KH,KW)"""
-    O, C, KH, KW = gw.shape
-    workers, width = sums.shape[0], sums.shape[5]
-    for c in prange(C):
-        for i in range(KH):
-            for j in range(KW):
-                for o in range(O):
-                    total = sums[0, o // width, i, j, c, o % width]
-                    for worker in range(1, workers):
-                        total += sums[worker, o // width, i, j, c, o % width]
-                    gw[o, c, i, j] = total

@@ -1,22 +1,25 @@
 """What kernels share that treat every number alike: arrays as flat runs of numbers.
 
-Where a number stands makes no difference to such a kernel. So it does not ask for NHWC bytes, as those in rows.py do,
-but only that all its arrays lie in the same order: then the first number of one belongs to the first of the others.
+Such a kernel does not ask for NHWC bytes, as those in rows.py do. It only needs all its arrays in the same order: then
+the first number of one belongs to the first of the others.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from tinyres_kernels.contract import Array
 from tinyres_kernels.cpu import memory, rows
 
-# Smaller arrays go to the rung below. Two of this size NumPy adds in 14 µs, or in 180 where the sum gets fresh memory.
-# Compiled it takes 22, and 10 to 100 more to wake another thread. (One core of an AMD EPYC, float32.)
+# Smaller arrays go to the rung below. NumPy adds two of this size in 14 µs, or in 180 µs if the sum gets fresh memory.
+# A compiled kernel takes 22 µs, and 10 to 100 more to wake another thread. (One core of an AMD EPYC, float32.)
 LEAST_BYTES = 512 << 10
 
 
-def covered(*arrays: np.ndarray) -> bool:
-    """Are these of one shape, all float32 or all float64, large, and the bytes of all in order or of all NHWC?"""
+def covered(*arrays: Array) -> bool:
+    """Are these arrays large, of one shape, all float32 or all float64, and all in their axes' order or all NHWC?"""
     first = arrays[0]
     return (
         first.nbytes >= LEAST_BYTES
@@ -26,21 +29,24 @@ def covered(*arrays: np.ndarray) -> bool:
     )
 
 
-def in_order(x: np.ndarray) -> bool:
-    """Do x's bytes lie as its axes are numbered, without gaps?"""
+def in_order(x: Array) -> bool:
+    """Are x's bytes in the order of its axes, without gaps?"""
     return x.flags.c_contiguous
 
 
-def is_nhwc(x: np.ndarray) -> bool:
-    """Do they lie so once the channels are last?"""
+def is_nhwc(x: Array) -> bool:
+    """Are they in order once the channels are the last axis?"""
     return x.ndim > 2 and rows.channels_moved_last(x).flags.c_contiguous
 
 
-def flat(x: np.ndarray) -> np.ndarray:
+def each_number(kernel: Callable, *arrays: Array) -> Array:
+    """Calls kernel(arrays…, y) on flat arrays; y has their shape, dtype and order."""
+    first = arrays[0]
+    y = memory.empty(first.shape, first.dtype) if in_order(first) else rows.empty_like(first)
+    kernel(*map(flat, arrays), flat(y))
+    return y
+
+
+def flat(x: Array) -> Array:
     """x as one run of numbers in memory's order, a view."""
     return x.reshape(-1) if in_order(x) else rows.flat(x)
-
-
-def empty_like(x: np.ndarray) -> np.ndarray:
-    """A new array of x's shape, type and order."""
-    return memory.empty(x.shape, x.dtype) if in_order(x) else rows.empty_like(x)

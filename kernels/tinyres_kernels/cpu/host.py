@@ -1,4 +1,4 @@
-"""What this processor offers a kernel: how wide its vectors are, how many of them it holds, and which tiles fit."""
+"""What this processor offers a kernel: the width of its vectors, how many it can hold, and which tiles fit."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def vector_unit() -> tuple[int, int]:
 CACHE_LINE = 64  # bytes
 VECTOR_BYTES, REGISTERS = vector_unit()
 
-# (rows, vectors): the sums take half of the registers. That is enough of them to hide a multiply-add's latency (4 or 5
-# cycles, two started in each), and leaves room for what is multiplied. Best first: fewest loads per multiply-add, then
-# the one that most layers divide into.
+# (rows, vectors): the sums take half of the registers. That is enough to hide a multiply-add's latency (4 or 5 cycles,
+# two started in each), and leaves room for the factors. The best come first: fewest loads per multiply-add, then the
+# shape that divides most layers evenly.
 TILES = ((8, 2), (16, 1), (4, 4)) if REGISTERS == 32 else ((4, 2), (8, 1), (2, 4))
 
 

@@ -1,8 +1,8 @@
-"""Arrays that begin where a cache line begins, in memory that is used again and again.
+"""Arrays that begin at a cache line, in memory that is used again and again.
 
-A vector that lies across two cache lines costs two loads instead of one, hence the beginning. And fresh memory is
-expensive: the system hands it out page by page, at the first touch, filled with zeros. A training step needs the same
-buffers every time, so a buffer is lent to an array, comes back when the last array on it is gone, and is lent again.
+A vector across two cache lines costs two loads instead of one, so arrays begin at the start of a line. And fresh memory
+is expensive: the system gives it out page by page, at the first touch, filled with zeros. A training step needs the
+same buffers every time, so a buffer is lent to an array, comes back when no array uses it any more, and is lent again.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import numpy as np
 
 from tinyres_kernels.cpu.host import CACHE_LINE
 
-KEEP_BYTES = 2 << 30  # what comes back beyond this is given to the system: sizes that are never asked for again
+KEEP_BYTES = 2 << 30  # buffers beyond this go back to the system, for some sizes are never asked for again
 
 
 class Shelf:
-    """The buffers that are not lent, by their size. (Lists are safe to share: an append or a pop is one step.)"""
+    """The buffers that are not lent, by size. (Threads may share the lists: an append or a pop is one step.)"""
 
     def __init__(self, limit: int = KEEP_BYTES) -> None:
-        self.limit = limit  # of its own: at the end of the program, buffers come back when the module is already gone
+        self.limit = limit  # its own: when the program ends, buffers come back after the module is gone
         self.buffers: defaultdict[int, list[np.ndarray]] = defaultdict(list)
         self.bytes = 0
 
@@ -43,7 +43,7 @@ SHELF = Shelf()
 
 
 class Loan:
-    """A buffer while it is lent. Arrays refer to it, NumPy sees to that; when none does any more, it goes back."""
+    """A buffer while it is lent. NumPy's arrays refer to it; when none does any more, it goes back to the shelf."""
 
     def __init__(self, size: int, shelf: Shelf) -> None:
         self.shelf = shelf
@@ -55,7 +55,7 @@ class Loan:
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """As np.empty: whatever lay there before is in it."""
+    """As np.empty: it holds whatever was there before."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     return np.asarray(Loan(size, SHELF)).view(dtype).reshape(shape)
 
@@ -68,7 +68,7 @@ def zeros(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 
 
 def new_buffer(size: int) -> np.ndarray:
-    """uint8 (size), beginning at a cache line."""
+    """uint8 (size) that begins at a cache line."""
     raw = np.empty(size + CACHE_LINE, np.uint8)
     start = -raw.ctypes.data % CACHE_LINE
     return raw[start : start + size]

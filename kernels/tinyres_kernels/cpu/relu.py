@@ -1,44 +1,32 @@
-"""y = max(x, 0) for arrays that lie in memory alike (see elements.py)."""
+"""y = max(x, 0) for arrays in the same order of bytes (see elements.py)."""
 
 from __future__ import annotations
 
-import numpy as np
 from numba import prange
 
-import tinyres_kernels.array as array
+from tinyres_kernels import array
+from tinyres_kernels.contract import Array
 from tinyres_kernels.cpu.cache import compiled_parallel
-from tinyres_kernels.cpu.elements import covered, empty_like, flat
-
-Array = np.ndarray
+from tinyres_kernels.cpu.elements import covered, each_number
 
 
 def relu(x: Array) -> Array:
-    """x -> y, of x's shape"""
-    if not covered(x):
-        return array.relu(x)
-    y = empty_like(x)
-    gated(flat(x), flat(y))
-    return y
+    return each_number(relu_numbers, x) if covered(x) else array.relu(x)
 
 
 def relu_grad_x(gy: Array, y: Array) -> Array:
-    """gy, y -> gx, all of one shape"""
-    if not covered(gy, y):
-        return array.relu_grad_x(gy, y)
-    gx = empty_like(gy)
-    passed(flat(gy), flat(y), flat(gx))
-    return gx
+    return each_number(relu_gradients, gy, y) if covered(gy, y) else array.relu_grad_x(gy, y)
 
 
 @compiled_parallel
-def gated(x, y):
-    """y = max(x, 0), NaN staying NaN"""
+def relu_numbers(x, y):
+    """y = max(x, 0); a NaN stays NaN"""
     for i in prange(y.size):
         y[i] = 0 if x[i] <= 0 else x[i]
 
 
 @compiled_parallel
-def passed(gy, y, gx):
+def relu_gradients(gy, y, gx):
     """gx = gy where y > 0, else 0"""
     for i in prange(gx.size):
         gx[i] = gy[i] if y[i] > 0 else 0

@@ -1,8 +1,8 @@
-// A training batch on the device where the pictures lie: gathered, cropped, mirrored, normalised, by what was drawn for it
-// on the host. A thread for every number of x; the state says which step it is (see sgd.cu).
+// A training batch made on the device where the pictures are: gathered, cropped, mirrored and normalised. The draws
+// were made on the host. One thread for every number of x; the state holds the step (see sgd.cu).
 //
-// A pixel has 256 values, so what each becomes was worked out once, by the loader's own normalise(): x is read from that
-// table and is the loader's to the last bit, which a multiplication and an addition, fused to one here, need not be.
+// A pixel has one of 256 values, so the loader's own normalise() works out once what each becomes. x is read from that
+// table and equals the loader's to the last bit, which a multiplication and an addition, fused here, need not do.
 #include "common.cuh"
 
 // images (M,C,H,W), of_images (M), draws (steps,batch,4): picture, first row, first column, mirrored; table (256,C)

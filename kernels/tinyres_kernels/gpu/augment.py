@@ -1,24 +1,21 @@
-"""A training batch made on the GPU, where all pictures lie: the launch of augment.cu."""
+"""A training batch made on the GPU, where all pictures are: the launch of augment.cu."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from tinyres_kernels.contract import Array
 from tinyres_kernels.gpu.launch import blocks_for, channels_first, empty, launch
-
-Array = Any
 
 
 def augment(
     images: Array, of_images: Array, draws: Array, table: Array, state: Array, count: int
 ) -> tuple[Array, Array]:
-    """The first `count` pictures drawn for this step, and their labels: x (N,C,H,W), the bytes NHWC, and int32 (N).
+    """The first `count` pictures drawn for this step, x (N,C,H,W) with NHWC bytes, and their labels, int32 (N).
 
     images uint8 (M,C,H,W) and their labels of_images int32 (M)
-    draws int32 (steps,batch,4): which picture, the row and the column of it where x begins, 1 if mirrored
-    table (256,C): what a pixel's value becomes.    state int32 (2): the step, and whether it is broken
+    draws int32 (steps,batch,4): the picture, its row and column where x begins, and 1 if it is mirrored
+    table (256,C): what a pixel's value becomes.    state int32 (2): the step, and 1 once training is broken
     """
     C, H, W = images.shape[1:]
     x, labels = empty(table, (count, H, W, C)), empty(table, (count,), np.int32)

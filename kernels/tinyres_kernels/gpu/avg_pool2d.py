@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tinyres_kernels import array
+from tinyres_kernels.contract import Array, Pair
 from tinyres_kernels.gpu.launch import blocks_for, channels_first, channels_last, covered, empty, launch
-from tinyres_kernels.windows import output_size
-
-Array = Any
-Pair = tuple[int, int]
+from tinyres_kernels.windows import output_sizes
 
 
 def avg_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair, ceil_mode: bool, count_include_pad: bool) -> Array:
-    """x (N,C,H,W) -> y (N,C,P,Q)"""
     if not covered(x):
         return array.avg_pool2d(x, kernel, stride, padding, ceil_mode, count_include_pad)
     N, C, H, W = x.shape
-    P, Q = (output_size(x.shape[2 + k], kernel[k], stride[k], padding[k], ceil_mode) for k in (0, 1))
+    P, Q = output_sizes(x.shape[2:], kernel, stride, padding, ceil_mode)
     y = empty(x, (N, P, Q, C))
     sizes = y.size, int(count_include_pad), C, H, W, P, Q, *kernel, *stride, *padding
     launch("avg_pool2d.cu", "avg_pool2d", y, (channels_last(x), y, *sizes), grid=blocks_for(y.size))
@@ -27,7 +22,6 @@ def avg_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair, ceil_mode: b
 def avg_pool2d_grad_x(
     gy: Array, x_shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair, count_include_pad: bool
 ) -> Array:
-    """gy (N,C,P,Q) -> gx (N,C,H,W)"""
     if not covered(gy):
         return array.avg_pool2d_grad_x(gy, x_shape, kernel, stride, padding, count_include_pad)
     (N, C, H, W), (P, Q) = x_shape, gy.shape[2:]

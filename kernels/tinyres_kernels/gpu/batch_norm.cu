@@ -1,4 +1,4 @@
-// Batch normalisation over rows of channels (channels.cuh). The formulas are those of reference/batch_norm.py.
+// Batch norm over rows of channels (channels.cuh). The formulas are those of reference/batch_norm.py.
 //
 //                                 reads        writes
 //     batch_norm_moments          x
@@ -9,12 +9,12 @@
 //     batch_norm_join_sums
 //     batch_norm_grad_x           gy, x        gx
 //
-// Those that read no activation have a few numbers for each channel to see to. On a GPU, array code would do so in some
-// ten kernels, and each takes a microsecond or more, whatever it does.
+// The kernels that read no activation handle a few numbers for each channel. Array code would need some ten kernels for
+// that, and on a GPU each takes a microsecond or more, however little it does.
 #include "channels.cuh"
 
-// x (M,C) -> of every block: sums = Σ x and squares = Σ (x − their mean)², to be joined. The second pass over
-// the block's rows finds them in a cache; a variance as mean(x²) − mean(x)² would be lost where the mean is large.
+// x (M,C) -> for every block: sums = Σ x and squares = Σ (x − their mean)², to be joined. The second pass over the
+// block's rows finds them in a cache. (As mean(x²) − mean(x)², the variance would be lost where the mean is large.)
 extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_moments(
     const real* x, double* sums, double* squares, int part, int M, int C
 ) {
@@ -29,8 +29,8 @@ extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_moments
     write_sum(squares, C, sum_in_channel(mine, shared));
 }
 
-// Of every part, sums and squares -> mean, var, r = 1/√(var + eps). Joined exactly (Chan, Golub & LeVeque 1983, eq. 2.1):
-// what the parts' means lie apart is a deviation too. In float64: that is C numbers for each part, however large x is.
+// Every part's sums and squares -> mean, var, r = 1/√(var + eps). They are joined exactly (Chan, Golub & LeVeque 1983,
+// eq. 2.1): the distance between the parts' means is a deviation too. In float64, for these are only C numbers a part.
 extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_join_moments(
     const double* sums, const double* squares, real* mean, real* var, real* r, real eps, int parts, int part, int M,
     int C
@@ -77,7 +77,7 @@ extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_sums(
     write_gradient_sums([&](int i) { return gy[i]; }, x, mean, sums, products, part, M, C);
 }
 
-// Of every part, Σ gy and Σ gy·(x − mean) -> gbeta, ggamma
+// Every part's Σ gy and Σ gy·(x − mean) -> gbeta, ggamma
 extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_join_sums(
     const double* sums, const double* products, const real* r, real* gbeta, real* ggamma, int parts, int C
 ) {

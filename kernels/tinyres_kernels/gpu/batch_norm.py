@@ -1,19 +1,16 @@
-"""Batch normalisation on a GPU: the launches of batch_norm.cu."""
+"""Batch norm on a GPU: the launches of batch_norm.cu."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from tinyres_kernels import array
+from tinyres_kernels.contract import Array
 from tinyres_kernels.gpu.channels import by_channel, over_parts, parts_of, sizes
 from tinyres_kernels.gpu.launch import blocks_for, channels_first, channels_last, covered, empty, in_order, launch
 
-Array = Any
 SOURCE = "batch_norm.cu"
 
 
 def batch_norm_statistics(x: Array, eps: float) -> tuple[Array, Array, Array]:
-    """x (N,C,…) -> mean (C), var (C), r (C)"""
     if not covered(x):
         return array.batch_norm_statistics(x, eps)
     C, M, part = sizes(x)
@@ -28,16 +25,14 @@ def batch_norm_statistics(x: Array, eps: float) -> tuple[Array, Array, Array]:
 def batch_norm_track(
     running_mean: Array, running_var: Array, mean: Array, var: Array, momentum: float, values: int
 ) -> None:
-    """All (C). Move the running statistics, in place, towards a batch's of so many values a channel."""
     running = running_mean, running_var
-    if not covered(*running, mean, var) or not all(a.flags.c_contiguous for a in running):  # for they are written
+    if not covered(*running, mean, var) or not all(a.flags.c_contiguous for a in running):  # because they are written
         return array.batch_norm_track(running_mean, running_var, mean, var, momentum, values)
     arguments = *running, in_order(mean), in_order(var), float(momentum), values / (values - 1), len(mean)
     launch(SOURCE, "batch_norm_track", mean, arguments, grid=blocks_for(len(mean)))
 
 
 def batch_norm(x: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Array:
-    """x (N,C,…), the others (C) -> y (N,C,…)"""
     if not covered(x):
         return array.batch_norm(x, mean, r, gamma, beta)
     x = channels_last(x)
@@ -47,7 +42,6 @@ def batch_norm(x: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Ar
 
 
 def batch_norm_grad_sums(gy: Array, x: Array, mean: Array, r: Array) -> tuple[Array, Array]:
-    """gy, x (N,C,…), mean, r (C) -> gbeta (C), ggamma (C)"""
     if not covered(x, gy):
         return array.batch_norm_grad_sums(gy, x, mean, r)
     sums, products = parts_of(x), parts_of(x)
@@ -56,7 +50,6 @@ def batch_norm_grad_sums(gy: Array, x: Array, mean: Array, r: Array) -> tuple[Ar
 
 
 def batch_norm_grad_x(gy: Array, x: Array, mean: Array, r: Array, gamma: Array, gbeta: Array, ggamma: Array) -> Array:
-    """gy, x (N,C,…), the others (C) -> gx (N,C,…)"""
     if not covered(x, gy):
         return array.batch_norm_grad_x(gy, x, mean, r, gamma, gbeta, ggamma)
     x_rows = channels_last(x)
@@ -67,7 +60,7 @@ def batch_norm_grad_x(gy: Array, x: Array, mean: Array, r: Array, gamma: Array, 
 
 
 def joined(sums: Array, products: Array, r: Array) -> tuple[Array, Array]:
-    """gbeta (C), ggamma (C) from every part's Σ gy and Σ gy·(x − mean)"""
+    """Every part's Σ gy and Σ gy·(x − mean) -> gbeta (C), ggamma (C)"""
     parts, C = sums.shape
     gbeta, ggamma = empty(r, (C,)), empty(r, (C,))
     over_parts(SOURCE, "batch_norm_join_sums", r, sums, products, in_order(r), gbeta, ggamma, parts, C)

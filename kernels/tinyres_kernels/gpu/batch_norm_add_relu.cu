@@ -10,7 +10,7 @@ extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_add_rel
     down_the_channel(part, M, C, [&](int i) { y[i] = relu((x[i] - mean_c) * scale_c + beta_c + residual[i]); });
 }
 
-// g = gy where y > 0, else 0, is the residual's gradient as it is; so it is written, and summed on the way.
+// g = gy where y > 0, else 0. It is the gradient of the residual, so it is written, and summed on the way.
 extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_add_relu_sums(
     const real* gy, const real* y, const real* x, const real* mean, real* g, double* sums, double* products, int part,
     int M, int C

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tinyres_kernels import array
+from tinyres_kernels.contract import Array
 from tinyres_kernels.gpu.batch_norm import joined
 from tinyres_kernels.gpu.channels import by_channel, parts_of
 from tinyres_kernels.gpu.launch import channels_first, channels_last, covered, empty
 
-Array = Any
 SOURCE = "batch_norm_add_relu.cu"
 
 
 def batch_norm_add_relu(x: Array, residual: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Array:
-    """x, residual (N,C,…), the others (C) -> y (N,C,…)"""
     if not covered(x, residual):
         return array.batch_norm_add_relu(x, residual, mean, r, gamma, beta)
     x_rows = channels_last(x)
@@ -24,7 +21,6 @@ def batch_norm_add_relu(x: Array, residual: Array, mean: Array, r: Array, gamma:
 
 
 def batch_norm_add_relu_grad_sums(gy: Array, y: Array, x: Array, mean: Array, r: Array) -> tuple[Array, Array, Array]:
-    """gy, y, x (N,C,…), mean, r (C) -> g = gy·(y > 0) (N,C,…), gbeta (C), ggamma (C)"""
     if not covered(x, gy, y):
         return array.batch_norm_add_relu_grad_sums(gy, y, x, mean, r)
     x_rows = channels_last(x)

@@ -1,5 +1,4 @@
-// y = max(batch_norm(x), 0) in one pass. Backward reckons anew from x where the gate was open, y > 0: that is cheaper
-// than to read y from memory.
+// y = max(batch_norm(x), 0) in one pass. Backward computes again from x where y > 0: that is cheaper than reading y.
 #include "channels.cuh"
 
 extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_relu(
@@ -10,7 +9,7 @@ extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_relu(
     down_the_channel(part, M, C, [&](int i) { y[i] = relu((x[i] - mean_c) * scale_c + beta_c); });
 }
 
-// gy where the gate was open, else 0
+// gy where y > 0, else 0
 struct Gate {
     const real *gy, *x;
     real mean, scale, beta;

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tinyres_kernels import array
+from tinyres_kernels.contract import Array
 from tinyres_kernels.gpu.batch_norm import joined
 from tinyres_kernels.gpu.channels import by_channel, parts_of
 from tinyres_kernels.gpu.launch import channels_first, channels_last, covered, empty
 
-Array = Any
 SOURCE = "batch_norm_relu.cu"
 
 
 def batch_norm_relu(x: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Array:
-    """x (N,C,…), the others (C) -> y (N,C,…)"""
     if not covered(x):
         return array.batch_norm_relu(x, mean, r, gamma, beta)
     x_rows = channels_last(x)
@@ -26,7 +23,6 @@ def batch_norm_relu(x: Array, mean: Array, r: Array, gamma: Array, beta: Array) 
 def batch_norm_relu_grad_sums(
     gy: Array, x: Array, mean: Array, r: Array, gamma: Array, beta: Array
 ) -> tuple[Array, Array]:
-    """gy, x (N,C,…), the others (C) -> gbeta (C), ggamma (C)"""
     if not covered(x, gy):
         return array.batch_norm_relu_grad_sums(gy, x, mean, r, gamma, beta)
     sums, products = parts_of(x), parts_of(x)
@@ -38,7 +34,6 @@ def batch_norm_relu_grad_sums(
 def batch_norm_relu_grad_x(
     gy: Array, x: Array, mean: Array, r: Array, gamma: Array, beta: Array, gbeta: Array, ggamma: Array
 ) -> Array:
-    """gy, x (N,C,…), the others (C) -> gx (N,C,…)"""
     if not covered(x, gy):
         return array.batch_norm_relu_grad_x(gy, x, mean, r, gamma, beta, gbeta, ggamma)
     x_rows = channels_last(x)

@@ -1,4 +1,4 @@
-"""The card itself: what it is, and how long it takes for something, by its own clock."""
+"""The graphics card itself: what it is, and how long work takes by its own clock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def about() -> dict[str, Any]:
-    """Name, compute capability, multiprocessors, bytes of memory, and versions. An error of CuPy's: there is none."""
+    """Name, compute capability, multiprocessors, bytes of memory, versions. Without a card, CuPy raises an error."""
     import cupy
 
     device = cupy.cuda.Device()
@@ -24,7 +24,7 @@ def about() -> dict[str, Any]:
 
 
 def seconds(work: Callable[[], object], before: Callable[[], object] = lambda: None) -> float:
-    """From when the card begins with that work to when it is done, after `before`, which it does first."""
+    """The seconds that the card takes for `work`; it does `before` first, which is not counted."""
     import cupy
 
     begin, end = cupy.cuda.Event(), cupy.cuda.Event()

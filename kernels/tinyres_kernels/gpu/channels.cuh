@@ -1,12 +1,13 @@
-// What kernels share that treat every channel by itself: x as M rows of C channels (NHWC bytes), and a thread for a column.
+// What kernels share that treat each channel separately: x as M rows of C channels (NHWC bytes), one thread for a
+// column.
 //
 //              channels
-//           c0 c1 c2 c3 …         A block has WIDTH × 256/WIDTH threads and takes `part` rows of WIDTH channels. Threads
-//     rows  ▒▒ ▒▒ ▒▒ ▒▒           side by side read numbers side by side; a thread stays in its channel, so that what
-//           ▒▒ ▒▒ ▒▒ ▒▒           belongs to the channel (its mean, say) waits in a register.
+//           c0 c1 c2 c3 …         A block has WIDTH × 256/WIDTH threads and takes `part` rows of WIDTH channels.
+//     rows  ▒▒ ▒▒ ▒▒ ▒▒           Neighbouring threads read neighbouring numbers. A thread stays in its channel, so it
+//           ▒▒ ▒▒ ▒▒ ▒▒           can keep what belongs to the channel (its mean, say) in a register.
 //
-// These kernels hardly compute: what counts is that each reads and writes every number once. Their floor is bytes over
-// the card's copy bandwidth, 4.3 TB/s on an H200. Not yet measured on a GPU.
+// These kernels hardly compute; what counts is that each reads and writes every number once. The least time they can
+// take is bytes over the card's copy bandwidth, 4.3 TB/s on an H200. Not yet measured on a GPU.
 #pragma once
 #include "common.cuh"
 
@@ -17,7 +18,7 @@ constexpr int CHANNEL_THREADS = 256, DEEP = CHANNEL_THREADS / WIDTH;
 
 __device__ inline int my_channel() { return blockIdx.y * WIDTH + threadIdx.x % WIDTH; }
 
-// f(i) for every number of this thread's channel in this block's rows.
+// Calls f(i) for every number of this thread's channel in this block's rows.
 template <class F>
 __device__ void down_the_channel(int part, int M, int C, const F& f) {
     if (my_channel() >= C) return;
@@ -35,7 +36,7 @@ __device__ Number sum_in_channel(Number mine, Number* shared) {
         __syncthreads();
     }
     const Number sum = shared[threadIdx.x % WIDTH];
-    __syncthreads();  // before anybody writes there again
+    __syncthreads();  // before any thread writes there again
     return sum;
 }
 
@@ -44,7 +45,7 @@ __device__ inline void write_sum(double* sums, int C, real sum) {
     if (threadIdx.x < WIDTH && my_channel() < C) sums[blockIdx.x * C + my_channel()] = sum;
 }
 
-// Of every block and channel: Σ g and Σ g·(x − mean), the two sums that every batch norm's backward needs. g(i) is gy.
+// For each block and channel Σ g and Σ g·(x − mean), the two sums that every batch norm's backward needs. g(i) is gy.
 template <class G>
 __device__ void write_gradient_sums(
     const G& g, const real* x, const real* mean, double* sums, double* products, int part, int M, int C
@@ -73,4 +74,4 @@ __device__ void write_grad_x(
     down_the_channel(part, M, C, [&](int i) { gx[i] = a * g(i) - b - c * (x[i] - mean_k); });
 }
 
-__device__ inline real relu(real x) { return x < 0 ? real(0) : x; }  // a NaN stays one
+__device__ inline real relu(real x) { return x < 0 ? real(0) : x; }  // a NaN stays NaN

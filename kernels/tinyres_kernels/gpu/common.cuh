@@ -1,7 +1,7 @@
-// What every kernel here begins with. The same files run on a GPU and, for the tests, on a CPU (tests/kernels/gpu).
+// What every kernel here begins with. The same files run on a GPU and, for the tests, on a CPU (tests/cuda_on_cpu).
 //
 // real   float or double: a file is compiled once for each, with -Dreal=…
-// SHARED(type, name)   the block's shared memory, as much as the launch asks for
+// SHARED(type, name)   the block's shared memory, as many bytes as the launch asks for
 #pragma once
 
 #ifdef __CUDACC__
@@ -9,6 +9,6 @@ extern __shared__ __align__(16) unsigned char shared_bytes[];
 #define SHARED(type, name) type* name = reinterpret_cast<type*>(shared_bytes)
 #endif
 
-// Every number its own thread, the numbers a grid apart where there are more of them than threads.
+// One thread for each number; where there are more numbers than threads, a thread takes every grid-th one.
 #define FOR_EACH(i, count) \
     for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < (count); i += gridDim.x * blockDim.x)

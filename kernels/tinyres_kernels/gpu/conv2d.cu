@@ -7,12 +7,12 @@
 //     grad_x      pixels n,r,t     taps i,j,o       c          gy[n, (r+pad−i)/s, …, o]         w[i,j,o, c]
 //     grad_w      taps i,j,c       pixels n,p,q     o          x[n, p·s+i−pad, …, c]            gy[n,p,q, o]
 //
-// A pixel that lies outside of x, or that no output came from, is a 0. grad_w has few numbers and a long depth, so
-// blockIdx.z takes parts of the depth, and the parts' sums are added up afterwards, always in the same order. The tile
-// and the reasons for it are in tile.cuh, or where the factors are rounded for the tensor cores (-DFACTOR=tf32 or bf16)
-// in tile_mma.cuh. The formulas are those of reference/conv2d.py.
+// A pixel outside x, or one that no output came from, counts as 0. grad_w has few numbers and a long depth, so
+// blockIdx.z takes parts of the depth, and the parts' sums are added up afterwards, always in the same order
+// (conv2d_add_up.cu). The tile and the reasons for it are in tile.cuh, or in conv2d_tile_mma.cuh where the factors are
+// rounded for the tensor cores (-DFACTOR=tf32 or bf16). The formulas are those of reference/conv2d.py.
 #ifdef FACTOR
-#include "tile_mma.cuh"
+#include "conv2d_tile_mma.cuh"
 #else
 #include "tile.cuh"
 #endif
@@ -75,7 +75,7 @@ struct Outputs {
     }
 };
 
-// B, of so many columns. It is looked at as A is, so a row here is one of Bᵀ.
+// B with its number of columns. It is read in the same way as A, so a row here is a row of Bᵀ.
 struct Matrix {
     using Row = int;
     using Place = int;

@@ -1,14 +1,14 @@
-// Cross-entropy of rows of K scores, a warp to a row: lane 0 takes the classes 0, 32, 64, …, lane 1 the classes 1, 33, …
+// Cross-entropy of rows of K scores, one warp for each row: lane 0 takes classes 0, 32, 64, …, lane 1 classes 1, 33, …
 //
 //     p[k] = eˣᵏ / Σ_j eˣʲ        loss = −Σ_k t[k] · ln p[k]        t[k] = (1 − smoothing)·[k = label] + smoothing/K
 //
-// Since Σ_k t[k] · ln p[k] = (1 − smoothing) · ln p[label] + smoothing/K · Σ_k ln p[k], no t is ever written down. The
-// formulas are those of reference/cross_entropy.py. A few kilobytes go in and out: what it takes is the launch.
+// Since Σ_k t[k] · ln p[k] = (1 − smoothing) · ln p[label] + smoothing/K · Σ_k ln p[k], t is never written down. The
+// formulas are those of reference/cross_entropy.py. Only a few kilobytes go in and out, so the launch takes most time.
 #include "common.cuh"
 
 constexpr int WARP = 32;
 
-// join(…) of the 32 lanes' values: every lane gets it.
+// join(…) of the 32 lanes' values; every lane gets the result.
 template <class Join>
 __device__ real over_the_warp(real mine, const Join& join) {
     for (int apart = WARP / 2; apart > 0; apart /= 2) mine = join(mine, __shfl_xor_sync(~0u, mine, apart));
@@ -19,7 +19,7 @@ __device__ real over_the_warp(real mine, const Join& join) {
 extern "C" __global__ void cross_entropy(
     const real* x, const int* labels, real* losses, real* p, real smoothing, int N, int K
 ) {
-    const auto larger = [](real a, real b) { return a > b || a != a ? a : b; };  // a NaN is handed on
+    const auto larger = [](real a, real b) { return a > b || a != a ? a : b; };  // a NaN stays NaN
     const auto sum = [](real a, real b) { return a + b; };
     const int n = (blockIdx.x * blockDim.x + threadIdx.x) / WARP, lane = threadIdx.x % WARP;
     if (n >= N) return;  // a whole warp

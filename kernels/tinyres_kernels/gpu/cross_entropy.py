@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from tinyres_kernels import array
+from tinyres_kernels.contract import Array
 from tinyres_kernels.gpu.launch import THREADS, blocks_for, covered, empty, in_order, launch
 
-Array = Any
 WARP = 32
 ROWS = THREADS // WARP  # of a block
 
 
 def cross_entropy(x: Array, labels: Array, smoothing: float) -> tuple[Array, Array]:
-    """x (N,K), labels (N) -> the losses (N), p = softmax(x) (N,K)"""
     if not covered(x):
         return array.cross_entropy(x, labels, smoothing)
     N, K = x.shape
@@ -26,7 +23,6 @@ def cross_entropy(x: Array, labels: Array, smoothing: float) -> tuple[Array, Arr
 
 
 def cross_entropy_grad_x(gy: Array, p: Array, labels: Array, smoothing: float) -> Array:
-    """gy (N), p (N,K), labels (N) -> gx (N,K)"""
     if not covered(p, gy):
         return array.cross_entropy_grad_x(gy, p, labels, smoothing)
     gx = empty(p, p.shape)
@@ -36,5 +32,5 @@ def cross_entropy_grad_x(gy: Array, p: Array, labels: Array, smoothing: float) -
 
 
 def as_ints(labels: Array) -> Array:
-    """labels as the kernels read them; the very array if it is so already"""
+    """labels in int32 and in order, as the kernels read them; labels itself if it is so already"""
     return in_order(labels.astype(np.int32, copy=False))

@@ -1,16 +1,13 @@
-"""What kernels share that treat every number alike: where it stands in its array makes no difference to them."""
+"""What kernels share that treat every number alike, wherever it is in its array."""
 
 from __future__ import annotations
 
-from typing import Any
-
+from tinyres_kernels.contract import Array
 from tinyres_kernels.gpu.launch import blocks_for, channels_first, channels_last, covered, empty, launch
-
-Array = Any
 
 
 def in_one_order(*arrays: Array) -> bool:
-    """Are they of one shape and covered, and the bytes of all in the order of the axes, or of all NHWC?"""
+    """Are these arrays covered, of one shape, and all in their axes' order or all NHWC?"""
     first = arrays[0]
     return (
         covered(*arrays)
@@ -24,9 +21,9 @@ def is_nhwc(x: Array) -> bool:
 
 
 def each_number(source: str, kernel: str, *arrays: Array) -> Array:
-    """kernel(arrays…, y, count), where all arrays are in_one_order; y comes out in that order too."""
+    """kernel(arrays…, y, count), for arrays that are in_one_order; y is in that order too."""
     plain = all(x.flags.c_contiguous for x in arrays)
-    lying = arrays if plain else tuple(map(channels_last, arrays))
-    y = empty(lying[0], lying[0].shape)
-    launch(source, kernel, y, (*lying, y, y.size), grid=blocks_for(y.size))
+    rows = arrays if plain else tuple(map(channels_last, arrays))
+    y = empty(rows[0], rows[0].shape)
+    launch(source, kernel, y, (*rows, y, y.size), grid=blocks_for(y.size))
     return y if plain else channels_first(y)

@@ -1,9 +1,8 @@
-"""Work on a GPU recorded once, as a CUDA graph, and launched again as a whole.
+"""Work on a GPU that is recorded once, as a CUDA graph, and launched again as a whole.
 
 A launch from Python takes some ten microseconds, and a training step has hundreds; in a graph the next kernel begins
-about a microsecond after the last. What is recorded is the launches and their arguments, so they meet the same
-addresses every time. The memory of everything in between must therefore stay set aside: each graph has a pool of its
-own, from which nobody else is served.
+about a microsecond after the last. The graph holds the launches with their arguments, so it uses the same addresses
+every time. The memory of everything in between must therefore stay reserved: each graph has a memory pool of its own.
 """
 
 from __future__ import annotations
@@ -14,18 +13,18 @@ from typing import Any, NamedTuple
 
 
 class Graph(NamedTuple):
-    """What was recorded, and the pool that it works in."""
+    """What was recorded, and the memory pool that it uses."""
 
     recorded: Any
     pool: Any
 
     def launch(self) -> None:
-        """Do it again, on the current stream; it has only begun when this returns."""
+        """Run it again on the current stream. This returns once it has begun, not when it is done."""
         self.recorded.launch()
 
 
 class Recorder:
-    """Records on the GPU of that number."""
+    """Records work on the GPU with that number."""
 
     def __init__(self, device: int):
         import cupy
@@ -36,7 +35,7 @@ class Recorder:
 
     @contextmanager
     def here(self) -> Iterator[None]:
-        """Inside, work goes to this recorder's stream, after all that was begun before; at the end it is done."""
+        """Inside, work goes to this recorder's stream, after all earlier work. Leaving waits until it is done."""
         with self.device:
             self.device.synchronize()
             with self.stream:
@@ -44,9 +43,9 @@ class Recorder:
             self.stream.synchronize()
 
     def record(self, work: Callable[[], None]) -> Graph:
-        """The launches of `work`, which is called twice before, and those times does what it does.
+        """The launches of `work`. Before the recording, work is called twice, and these calls take effect.
 
-        The first call compiles the kernels; after the second the pool has memory for all, and recording asks for none.
+        The first call compiles the kernels. After the second the pool has enough memory, so recording asks for none.
         """
         pool = self.cupy.cuda.MemoryPool()
         with self.here(), self.cupy.cuda.using_allocator(pool.malloc):

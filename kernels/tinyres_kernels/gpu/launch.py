@@ -1,7 +1,7 @@
-"""How a kernel gets to the GPU: its source is compiled at the first use, by CuPy, for the numbers and sizes at hand.
+"""How a kernel gets to the GPU: at the first use CuPy compiles its source for the given dtype and sizes.
 
-A `.cu` file stands beside the Python file that launches what is in it. What varies is compiled in, as -Dreal=float or
--DCOLUMNS=32, for a loop whose length is known is a loop that the compiler can unroll.
+Each `.cu` file is beside the Python file that launches its kernels. What varies is compiled in, as -Dreal=float or
+-DCOLUMNS=32, because the compiler can unroll a loop only if it knows its length.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ from typing import Any
 
 import numpy as np
 
-Array = Any
+from tinyres_kernels.contract import Array
+
 FOLDER = Path(__file__).parent
-THREADS = 256  # of a block, where a kernel does not say otherwise
-MOST_BLOCKS = 4096  # several for each of a large GPU's multiprocessors; more threads than that take turns
-MOST_NUMBERS = 2**31 - 1  # of an array: kernels count in 32 bits, which take half the time of 64
+THREADS = 256  # of a block, unless a kernel says otherwise
+MOST_BLOCKS = 4096  # several for each multiprocessor of a large GPU; beyond that a thread takes several numbers
+MOST_NUMBERS = 2**31 - 1  # of an array: kernels count in 32 bits, which takes half the time of 64
 TENSOR_CORES_SINCE = 80  # compute capability 8.0: the first whose tensor cores take TF32 and bf16
 REALS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 
 
 @cache
 def load(source: str, *defines: str) -> Any:
-    """The module compiled from that file, as CuPy's RawModule. RuntimeError: this GPU cannot do what it asks for."""
+    """The module compiled from that file, as CuPy's RawModule. RuntimeError if this GPU lacks what it needs."""
     import cupy
 
     if any(define.startswith("FACTOR=") for define in defines):
@@ -50,9 +51,9 @@ def launch(
     shared: int = 0,
     defines: Sequence[str] = (),
 ) -> None:
-    """Run that file's kernel on `grid` blocks of so many threads, for numbers of the type that `like` has.
+    """Run that file's kernel on `grid` blocks of `threads` threads, with `like`'s dtype as real.
 
-    arguments: arrays; whole numbers, which the kernel takes as int; and others, which it takes as real.
+    arguments: arrays, ints, which the kernel takes as int, and floats, which it takes as real.
     shared: bytes of shared memory for each block.
     """
     function = load(source, f"real={REALS[like.dtype]}", *defines).get_function(kernel)
@@ -60,37 +61,37 @@ def launch(
 
 
 def as_passed(argument: Any, like: Array) -> Any:
-    """A kernel's argument, a number as the very type that the kernel declares."""
+    """A kernel's argument, with a number in the type that the kernel declares."""
     if isinstance(argument, float):
         return like.dtype.type(argument)
     return np.int32(argument) if isinstance(argument, (int, np.integer)) else argument
 
 
 def blocks_for(count: int) -> tuple[int, int, int]:
-    """A grid for kernels that give every number its own thread."""
+    """A grid for kernels with one thread for each number."""
     return min(-(-count // THREADS), MOST_BLOCKS), 1, 1
 
 
 def covered(*arrays: Array) -> bool:
-    """Do the kernels serve these arrays? All of float32, or all of float64, none empty, none too large."""
+    """Are these arrays all float32 or all float64, none empty and none too large?"""
     dtype = arrays[0].dtype
     return dtype in REALS and all(a.dtype == dtype and 0 < a.size <= MOST_NUMBERS for a in arrays)
 
 
 def empty(like: Array, shape: Sequence[int], dtype: Any = None) -> Array:
-    """New memory on the device where `like` is. ValueError: it would be more than kernels can count."""
+    """New memory on the device where `like` is. ValueError if kernels cannot count that many numbers."""
     if prod(shape) > MOST_NUMBERS:
         raise ValueError(f"an array of {tuple(shape)} is too large for the GPU's kernels; use a smaller batch")
     return np.empty_like(like, shape=tuple(shape), dtype=dtype, order="C")
 
 
 def address(x: Array) -> int:
-    """Where its first number lies in the device's memory."""
+    """The address of its first number in the device's memory."""
     return x.ctypes.data if isinstance(x, np.ndarray) else x.data.ptr
 
 
 def in_order(x: Array) -> Array:
-    """x, its bytes in the order of its axes: the very array, or a copy, made by spread.cu where that can."""
+    """x with its bytes in the order of its axes: x itself, or a copy, made by spread.cu where possible."""
     if x.flags.c_contiguous:
         return x
     if not covered(x) or not 1 <= x.ndim <= 4:
@@ -99,20 +100,20 @@ def in_order(x: Array) -> Array:
 
 
 def set_in(x: Array, shape: Sequence[int], first: Sequence[int], step: Sequence[int], value: float) -> Array:
-    """x, of four axes at most and in any order -> y in order: y[first + step·i] = x[i], and value everywhere else"""
+    """x, with four axes at most, in any order -> y in order: y[first + step·i] = x[i], and value everywhere else"""
     y = empty(x, shape)
     if y.size == 0:
         return y
     strides = [stride // x.dtype.itemsize for stride in x.strides]
     axes = [(1, 0, 1, 1, 0)] * (4 - x.ndim) + list(zip(shape, first, step, x.shape, strides, strict=True))
-    start = x[(slice(0, 1),) * x.ndim]  # one number, and so in order: the kernel itself knows where the others are
+    start = x[(slice(0, 1),) * x.ndim]  # one number, hence in order; the kernel finds the others
     sizes = [number for axis in axes for number in axis]
     launch("spread.cu", "spread", x, (start, y, float(value), y.size, *sizes), grid=blocks_for(y.size))
     return y
 
 
 def channels_last(x: Array) -> Array:
-    """x (N,C,…) -> (N,…,C), its bytes in that order: a view where they lie so, else a copy."""
+    """x (N,C,…) -> (N,…,C) with its bytes in that order: a view if they are already, else a copy."""
     return in_order(x.transpose(0, *range(2, x.ndim), 1))
 
 

@@ -5,8 +5,8 @@
 //     grad_x      n      o       i            gy[n,o]         w[o,i]
 //     grad_w      o      n       i            gy[n,o]         x[n,i]
 //
-// At the end of a ResNet this layer is 64 × 10 and hardly a tile: BLAS would do as well, but a CUDA graph cannot hold what
-// CuPy calls BLAS for. The formulas are those of reference/linear.py. Not yet measured on a GPU.
+// At the end of a ResNet this layer is 64 × 10, less than a tile. BLAS would do as well, but a CUDA graph cannot hold
+// CuPy's calls of BLAS. The formulas are those of reference/linear.py. Not yet measured on a GPU.
 #include "channels.cuh"
 #include "tile.cuh"
 
@@ -15,7 +15,7 @@ template <bool depth_is_last>
 struct Matrix {
     using Row = int;
     using Place = int;
-    static constexpr bool along_depth = depth_is_last;  // in which direction its neighbours lie
+    static constexpr bool along_depth = depth_is_last;  // the direction of its neighbours
     const real* numbers;
     int row_stride, place_stride;
     __device__ Row row(int m) const { return m; }
@@ -25,9 +25,9 @@ struct Matrix {
 using Along = Matrix<true>;
 using Across = Matrix<false>;
 
-// x (N,I), w (O,I), b (O) -> y (N,O); without has_bias b is not looked at
+// x (N,I), w (O,I), b (O) -> y (N,O); without has_bias b is not read
 extern "C" __global__ void __launch_bounds__(TILE_THREADS) linear(
-    const real* x, const real* w, const real* b, real* y, int has_bias, int N, int I, int O
+    const real* x, const real* w, real* y, int N, int I, int O, const real* b, int has_bias
 ) {
     const auto store = [&](int n, int o, real sum) { y[n * O + o] = has_bias ? sum + b[o] : sum; };
     tile_product(Along{x, I, 1}, Along{w, I, 1}, store, N, O, 0, I);
@@ -49,7 +49,7 @@ extern "C" __global__ void __launch_bounds__(TILE_THREADS) linear_grad_w(
     tile_product(Across{gy, 1, O}, Across{x, 1, I}, store, O, I, 0, N);
 }
 
-// gy (N,O) -> gb (O), a column's sum in one block
+// gy (N,O) -> gb (O), the sum of each column in one block
 extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) linear_grad_b(const real* gy, real* gb, int N, int O) {
     SHARED(real, shared);
     real mine = 0;

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from tinyres_kernels import array
+from tinyres_kernels.contract import Array, Pair
 from tinyres_kernels.gpu.launch import blocks_for, channels_first, channels_last, covered, empty, launch
-from tinyres_kernels.windows import output_size
-
-Array = Any
-Pair = tuple[int, int]
+from tinyres_kernels.windows import output_sizes
 
 
 def max_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair, ceil_mode: bool) -> tuple[Array, Array]:
-    """x (N,C,H,W) -> y (N,C,P,Q), and where in its window each maximum stood: i·KW + j (N,C,P,Q)"""
     if not covered(x):
         return array.max_pool2d(x, kernel, stride, padding, ceil_mode)
     N, C, H, W = x.shape
-    P, Q = (output_size(x.shape[2 + k], kernel[k], stride[k], padding[k], ceil_mode) for k in (0, 1))
+    P, Q = output_sizes(x.shape[2:], kernel, stride, padding, ceil_mode)
     y, argmax = empty(x, (N, P, Q, C)), empty(x, (N, P, Q, C), np.int32)
     arguments = channels_last(x), y, argmax, y.size, C, H, W, P, Q, *kernel, *stride, *padding
     launch("max_pool2d.cu", "max_pool2d", y, arguments, grid=blocks_for(y.size))
@@ -29,7 +24,6 @@ def max_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair, ceil_mode: b
 def max_pool2d_grad_x(
     gy: Array, argmax: Array, x_shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair
 ) -> Array:
-    """gy, argmax (N,C,P,Q) -> gx (N,C,H,W)"""
     if not covered(gy) or argmax.dtype != np.int32:
         return array.max_pool2d_grad_x(gy, argmax, x_shape, kernel, stride, padding)
     (N, C, H, W), (P, Q) = x_shape, gy.shape[2:]

@@ -1,5 +1,5 @@
-// What a tensor core does, and the only lines of PTX here: a warp's 32 lanes together compute C += A · B, for a small
-// A, B and C that are cut up into *fragments*, a few registers of each lane.
+// What a tensor core does, and the only lines of PTX here: a warp's 32 lanes together compute C += A · B for small
+// matrices A, B and C, which are cut into *fragments*, a few registers in each lane.
 //
 //                                            columns 0 … 7
 //                                          ┌─────────────────────┐
@@ -24,9 +24,9 @@
 //     bf16   8 bits of exponent,  7 of fraction: the last 16 bits are rounded away, ties to even
 //
 // From the manual, NVIDIA's PTX ISA 9.0: 9.7.14.5.7 "Matrix Fragments for mma.m16n8k8" (.tf32) and 9.7.14.5.8 "Matrix
-// Fragments for mma.m16n8k16 with floating point type" (.bf16); the roundings in 9.7.9.21, cvt. (What a TF32 looks like in
-// memory is left open there, so a word that cvt did not make must not reach mma.) On a GPU of compute capability 8.0 or
-// newer. Without one, tests/cuda_on_cpu/mma_on_cpu.h has the same four functions, written from the same pages.
+// Fragments for mma.m16n8k16 with floating point type" (.bf16); the roundings in 9.7.9.21, cvt. (What a TF32 looks like
+// in memory is left open there, so a word that cvt did not make must not reach mma.) On a GPU of compute capability 8.0
+// or newer. Without one, tests/cuda_on_cpu/mma_on_cpu.h has the same four functions, written from the same pages.
 #pragma once
 
 #ifdef __CUDACC__
@@ -56,7 +56,7 @@ TENSOR_CORE(mma_bf16, "m16n8k16.row.col.f32.bf16.bf16.f32")
 constexpr int WARP = 32;
 constexpr int MMA_ROWS = 16, MMA_COLUMNS = 8, MMA_WORDS = 8;
 
-// Where the parts of a lane's fragments lie, as drawn above.
+// Where the parts of a lane's fragments are, as drawn above.
 __device__ inline int a_row(int lane, int r) { return lane / 4 + 8 * (r % 2); }
 __device__ inline int a_word(int lane, int r) { return lane % 4 + 4 * (r / 2); }
 __device__ inline int b_word(int lane, int r) { return lane % 4 + 4 * r; }

@@ -1,7 +1,8 @@
-// As many multiply-adds as a GPU can do, and nothing else: all numbers stay in registers. The roof of the roofline, and,
-// with many rounds, a way to keep a GPU busy. With FACTOR (tf32 or bf16) on the tensor cores, through mma.cuh.
+// As many multiply-adds as a GPU can do, and nothing else: all numbers stay in registers. This is the roof of the
+// roofline and, with many rounds, a way to keep a GPU busy. With FACTOR (tf32 or bf16) it uses the tensor cores
+// (mma.cuh).
 //
-// Every thread, or every warp, has 8 sums that do not wait for each other, for a multiply-add takes a while to be done.
+// Every thread, or every warp, has 8 sums that do not wait for each other, because a multiply-add takes several cycles.
 #include "common.cuh"
 #ifdef FACTOR
 #include "mma.cuh"
@@ -9,7 +10,7 @@
 
 constexpr int SUMS = 8;
 
-// x: one number for each thread; becomes what its sums add up to
+// x: one number for each thread; it becomes the total of the sums
 extern "C" __global__ void multiply_adds(real* x, int rounds) {
     const int t = blockIdx.x * blockDim.x + threadIdx.x;
     real total = 0;

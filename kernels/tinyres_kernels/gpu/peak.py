@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from tinyres_kernels.contract import Array
 from tinyres_kernels.gpu.launch import THREADS, launch
 
-Array = Any
 SUMS = 8  # of peak.cu
-# Of a thread in one round; a product of 16 × 8 × 8 (TF32) or 16 × 8 × 16 (bf16) is the work of 32 threads.
+# Of a thread in one round. A product of 16 × 8 × 8 (TF32) or 16 × 8 × 16 (bf16) is the work of 32 threads.
 FLOP_PER_ROUND = {"float32": 2 * SUMS, "tf32": 2 * SUMS * 16 * 8 * 8 // 32, "bf16": 2 * SUMS * 16 * 8 * 16 // 32}
 
 
 def multiply_adds(x: Array, rounds: int, kind: str = "float32") -> None:
-    """x (n), n a multiple of 256: every number its thread, whose SUMS sums start from 0; x becomes what they add up to.
+    """x (n), n a multiple of 256: one thread for each number. Its SUMS sums start from 0, and x becomes their total.
 
-    float32: s ← s·x + x.  tf32, bf16: S ← S + A·B, all of whose factors are x rounded
+    float32: s ← s·x + x.  tf32, bf16: S ← S + A·B, where all factors are x rounded
     """
     defines = () if kind == "float32" else (f"FACTOR={kind}",)
     launch("peak.cu", "multiply_adds", x, (x, rounds), grid=(len(x) // THREADS, 1, 1), defines=defines)

@@ -2,7 +2,7 @@
 #include "common.cuh"
 
 extern "C" __global__ void relu(const real* x, real* y, int count) {
-    FOR_EACH(i, count) y[i] = x[i] < 0 ? real(0) : x[i];  // a NaN stays one
+    FOR_EACH(i, count) y[i] = x[i] < 0 ? real(0) : x[i];  // a NaN stays NaN
 }
 
 extern "C" __global__ void relu_grad_x(const real* gy, const real* y, real* gx, int count) {

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tinyres_kernels import array
+from tinyres_kernels.contract import Array
 from tinyres_kernels.gpu.elements import each_number, in_one_order
-
-Array = Any
 
 
 def relu(x: Array) -> Array:
-    """x -> y, of x's shape"""
     return each_number("relu.cu", "relu", x) if in_one_order(x) else array.relu(x)
 
 
 def relu_grad_x(gy: Array, y: Array) -> Array:
-    """gy, y -> gx, all of one shape"""
     return each_number("relu.cu", "relu_grad_x", gy, y) if in_one_order(gy, y) else array.relu_grad_x(gy, y)

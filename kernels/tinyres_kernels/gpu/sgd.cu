@@ -2,18 +2,19 @@
 //
 //     g ← g + decay·w        v ← momentum·v + g        w ← w − rate·v,  or with Nesterov  w − rate·(g + momentum·v)
 //
-// All weights lie in one array, all momenta in another, cut into pages of 256 numbers, a block of threads to a page. No
-// page has numbers of two parameters, so a page's gradient is one piece of memory, wherever backward has left it:
+// All weights are in one array and all momenta in another. Both are cut into pages of 256 numbers, with a block of
+// threads for each page. No page has numbers of two parameters, so its gradient is one piece of memory, wherever
+// backward left it:
 //
 //     w, v        │ conv1 ▒▒▒▒ │ conv1 ▒▒   │ bn1 ▒      │ …         pages
-//     gradients      ↓            ↓            ↓                     an address for each, and how many numbers it has
+//     gradients      ↓            ↓            ↓                     an address for each, and its number of values
 //
-// So there is one launch, and no copying of gradients to where they would lie in order. Of a step, w and v are read and
-// written and g is read: five trips to memory, 5.4 MB for ResNet-20, a few microseconds. Not yet measured on a GPU.
+// So one launch is enough, and no gradient is copied. A step reads and writes w and v and reads g: five trips to
+// memory, 5.4 MB for ResNet-20, a few microseconds. Not yet measured on a GPU.
 //
-// state[0] is the step of the epoch; it chooses the learning rate. state[1] is 1 once a loss or a gradient was NaN or
-// Inf. From then on nothing is learnt and no step counted, so that the weights stay as they led there, for the host looks
-// only now and then.
+// state[0] is the step of the epoch, which chooses the learning rate. state[1] is 1 once a loss or a gradient was NaN
+// or Inf. From then on no weight changes and no step is counted. The host looks only now and then, and so it finds the
+// weights that led there.
 #include "common.cuh"
 
 constexpr int PAGE = 256;

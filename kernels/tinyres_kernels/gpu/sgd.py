@@ -1,28 +1,28 @@
-"""SGD over one flat array of all parameters, on a GPU: the launches of sgd.cu, and how parameters lie in the array."""
+"""SGD over one flat array of all parameters on a GPU: the launches of sgd.cu, and the array's layout."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 import numpy as np
 
+from tinyres_kernels.contract import Array
 from tinyres_kernels.gpu.launch import launch
 
-Array = Any
 PAGE = 256  # of sgd.cu
 
 
 def pages_of(shapes: Sequence[tuple[int, ...]]) -> int:
-    """How many pages they take, each beginning with one of its own."""
+    """How many pages they take, where each begins on a new page."""
     return sum(-(-prod(shape) // PAGE) for shape in shapes)
 
 
 def views(flat: Array, shapes: Sequence[tuple[int, ...]]) -> list[Array]:
     """flat (P,256) -> a view for each shape.
 
-    The weights of a convolution, (O,C,KH,KW), have the bytes KH,KW,C,O: so forward reads them, and so gradients come.
+    The weights of a convolution, (O,C,KH,KW), have their bytes in the order KH, KW, C, O, as forward reads them and as
+    their gradients come.
     """
     found, page = [], 0
     for shape in shapes:
@@ -36,8 +36,8 @@ def views(flat: Array, shapes: Sequence[tuple[int, ...]]) -> list[Array]:
     return found
 
 
-def page_table(gradients: Sequence[Array]) -> tuple[np.ndarray, np.ndarray]:
-    """For every page the address of its gradient, int64, and how many numbers it has, int32."""
+def page_table(gradients: Sequence[Array]) -> tuple[Array, Array]:
+    """For every page the address of its gradient, int64, and the number of values in it, int32."""
     addresses, counts = [], []
     for gradient in gradients:
         for start in range(0, gradient.size, PAGE):
@@ -57,7 +57,7 @@ def step(
     decay: float,
     nesterov: bool,
 ) -> None:
-    """Learn, and count the step; or note that a gradient is NaN or Inf, and leave w and v as they are.
+    """Update w and v and count the step. If a gradient is NaN or Inf, note that and leave w and v as they are.
 
     pages int64 (P), counts int32 (P): see page_table.    rates (steps).    state int32 (2).    w, v (P,256)
     """

@@ -1,11 +1,11 @@
-// y[first + step·i] = x[i] along every axis, and `value` everywhere else: a border, gaps, or bytes in another order. x may
-// lie in memory in any order; y lies in that of its axes, four of them. A thread for every number of y.
+// y[first + step·i] = x[i] along every axis, and `value` everywhere else: a border, gaps, or bytes in another order.
+// x's bytes may have any order; y's are in that of its four axes. One thread for every number of y.
 #include "common.cuh"
 
 struct Axis {
-    int length, first, step, x_length, x_stride;  // of y; where x begins in it, and how far apart it lies; of x
+    int length, first, step, x_length, x_stride;  // of y; x's place and step in y; of x
 
-    // Is there a number of x at this place, and where?
+    // Is there a number of x at this place of y?
     __device__ bool holds(int place) const {
         const int from_first = place - first;
         return from_first >= 0 && from_first % step == 0 && from_first / step < x_length;

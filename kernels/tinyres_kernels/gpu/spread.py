@@ -1,17 +1,13 @@
-"""An array set into a larger one on a GPU: the launch of spread.cu."""
+"""An array placed in a larger one on a GPU: the launch of spread.cu."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from tinyres_kernels import array
+from tinyres_kernels.contract import Array
 from tinyres_kernels.gpu.launch import covered, set_in
-
-Array = Any
 
 
 def spread(x: Array, shape: tuple[int, ...], first: tuple[int, ...], step: tuple[int, ...], value: float) -> Array:
-    """x -> y of that shape, its bytes in the order of x's: y[first + step·i] = x[i], and value everywhere else"""
     if not covered(x) or not 1 <= x.ndim <= 4:
         return array.spread(x, shape, first, step, value)
     order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))

@@ -1,20 +1,18 @@
-"""What a step's scores come to, on a GPU: the launch of tally.cu."""
+"""The mean loss and the right answers of a step on a GPU: the launch of tally.cu."""
 
 from __future__ import annotations
 
-from typing import Any
-
+from tinyres_kernels.contract import Array
 from tinyres_kernels.gpu.launch import in_order, launch
 
-Array = Any
 THREADS = 256  # of tally.cu
 
 
 def tally(scores: Array, labels: Array, losses: Array, state: Array, loss_of: Array, correct_of: Array) -> None:
-    """scores (N,K), labels int32 (N), losses (N) -> this step's mean loss and right answers, in the tables.
+    """scores (N,K), labels int32 (N), losses (N) -> write this step's mean loss and right answers into the tables.
 
-    state int32 (2): the step; and it is set to broken if the loss is NaN or Inf
-    loss_of float64 (steps), correct_of int32 (steps): one place for each step
+    state int32 (2): the step, and 1 once training is broken; a loss that is NaN or Inf breaks it
+    loss_of float64 (steps), correct_of int32 (steps): the tables
     """
     N, K = scores.shape
     arguments = in_order(scores), labels, losses, state, loss_of, correct_of, N, K

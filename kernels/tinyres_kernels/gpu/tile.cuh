@@ -7,17 +7,17 @@
 //            depth           COLUMNS
 //          ┌───────┐       ┌────┬────┐    A block of 128 threads computes 128 × COLUMNS numbers of C. It goes along
 //          │       │  ROWS │ ▒▒ │    │    the depth in steps of 16: all threads together fetch that step's 128 × 16
-//    rows  │   A   │       ├────┼────┤    numbers of A and 16 × COLUMNS of B into shared memory, once; then each one
-//          │       │       │    │    │    holds 8 × COLUMNS/8 sums in registers, and reads what they need from there.
-//          └───────┘       └────┴────┘    A number of A so serves COLUMNS products for one trip to memory.
+//    rows  │   A   │       ├────┼────┤    numbers of A and 16 × COLUMNS of B into shared memory, once. Each thread has
+//          │       │       │    │    │    8 × COLUMNS/8 sums in registers and reads its factors from there. So a number
+//          └───────┘       └────┴────┘    of A serves COLUMNS products for one trip to memory.
 //
-// Why this tile: with 64 columns a block does 2 · 128 · 64 operations on 128 + 64 numbers at each place of the depth, 21
-// for a byte in float32; an H200 can do 14 (67 TFLOP/s at 4.8 TB/s), so memory need not be what it waits for. And 8 × 8
-// sums are 64 multiply-adds for 16 numbers read from shared memory. Not yet measured on a GPU.
+// Why this tile: with 64 columns a block does 2 · 128 · 64 operations on 128 + 64 numbers at each place of the depth,
+// 21 for each byte in float32. An H200 can do 14 for each byte (67 TFLOP/s at 4.8 TB/s), so it need not wait for
+// memory. And 8 × 8 sums are 64 multiply-adds for 16 numbers read from shared memory. Not yet measured on a GPU.
 //
-// A and B are nowhere as matrices: `a` and `b` know where their numbers lie. What takes divisions to know of a row or of
-// a place in the depth is worked out once, by a.row(m) and a.place(k), and laid down in shared memory;
-// a.find(row, place) is where the number lies, or nullptr where it is 0.
+// A and B are not stored as matrices: `a` and `b` know where their numbers are. What needs divisions for a row or for a
+// place in the depth is worked out once, by a.row(m) and a.place(k), and kept in shared memory. a.find(row, place) is
+// the number's address, or nullptr where it is 0.
 #pragma once
 #include "common.cuh"
 
@@ -29,7 +29,7 @@ constexpr int ACROSS = 8, DOWN = TILE_THREADS / ACROSS;  // the threads of a blo
 constexpr int MINE_ROWS = ROWS / DOWN, MINE_COLUMNS = COLUMNS / ACROSS;
 constexpr int PITCH = ROWS + 1;  // of A's step in shared memory: the 16 threads that write a row hit 16 banks
 
-// depth_first … depth_last: this block's part of the depth. store(row, column, sum) gets every number of the tile.
+// depth_first … depth_last: this block's part of the depth. store(row, column, sum) receives every number of the tile.
 template <class A, class B, class Store>
 __device__ void tile_product(
     const A& a, const B& b, const Store& store, int rows, int columns, int depth_first, int depth_last

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-if not hasattr(np, "row_stack"):  # numba-cuda (0.30) asks for it while it loads, and NumPy 2.5 no longer has it
+if not hasattr(np, "row_stack"):  # numba-cuda (0.30) needs it to load, and NumPy 2.5 no longer has it
     np.row_stack = np.vstack
 
 from tinyres_kernels.array.add import add as add

@@ -1,22 +1,22 @@
-"""Convolution on a GPU, in Python that numba compiles: to read before the CUDA C++ of gpu/conv2d.cu.
+"""Convolution on a GPU, in Python that numba compiles. Read it before the CUDA C++ of gpu/conv2d.cu.
 
     N images · C channels in · O channels out · (H, W) in · (P, Q) out · (KH, KW) kernel
 
-All three directions are matrix products y[row, column] = Σ_k a[row, k]·b[k, column], in which a is not there as a
-matrix: its numbers are looked up in an image when they are needed, and outside of it they are 0.
+All three directions are matrix products y[row, column] = Σ_k a[row, k]·b[k, column]. The matrix a is never stored: its
+numbers are looked up in an image when they are needed, and outside the image they are 0.
 
                  rows            k               columns   a[row, k]                       b[k, column]
     conv2d       pixels n,p,q    taps i,j,c      o         x[n, p·s+i−pad, q·s+j−pad, c]   w[i,j,c, o]
     grad_x       pixels n,r,t    taps i,j,o      c         gy[n, (r+pad−i)/s, …, o]        w[i,j,o, c]
     grad_w       taps i,j,c      pixels n,p,q    o         x[n, p·s+i−pad, …, c]           gy[n,p,q, o]
 
-A GPU runs thousands of threads at once, in blocks; the threads of a block have a small fast memory in common. Here a
-block is 16 × 16 threads and computes 16 × 16 numbers of y, one each. It goes along k in steps of 16: every thread
+A GPU runs thousands of threads at once, in blocks; the threads of a block share a small fast memory. Here a block has
+16 × 16 threads and computes 16 × 16 numbers of y, one for each thread. It goes along k in steps of 16: every thread
 fetches one number of a and one of b into the shared memory; once all have done so (`syncthreads`), each reads the
 16 + 16 numbers that it needs from there. So every number is fetched from the GPU's slow memory once for 16 uses.
 
-That is still far from the peak: two reads of shared memory for each multiply-add. gpu/tile.cuh lets each thread compute
-8 × 8 numbers, which is 64 multiply-adds for 16 reads. Not yet measured on a GPU.
+That is still far from the peak: it takes two reads of shared memory for each multiply-add. In gpu/tile.cuh each thread
+computes 8 × 8 numbers, which is 64 multiply-adds for 16 reads. Not yet measured on a GPU.
 """
 
 from __future__ import annotations
@@ -30,19 +30,18 @@ from numba import cuda
 
 from tinyres_kernels import array
 from tinyres_kernels.array.conv2d import in_order
-from tinyres_kernels.windows import output_size
+from tinyres_kernels.contract import Array, Pair
+from tinyres_kernels.windows import output_sizes
 
-Array = Any
-Pair = tuple[int, int]
 TILE = 16
 
 
 def conv2d(x: Array, w: Array, stride: Pair, padding: Pair) -> Array:
-    """x (N,C,H,W), w (O,C,KH,KW) -> y (N,O,P,Q), the bytes NHWC"""
+    """The bytes of y are NHWC."""
     if not covered(x, w):
         return array.conv2d(x, w, stride, padding)
     O, _, *kernel = w.shape
-    P, Q = (output_size(x.shape[2 + k], kernel[k], stride[k], padding[k]) for k in (0, 1))
+    P, Q = output_sizes(x.shape[2:], w.shape[2:], stride, padding)
     taps = w.transpose(2, 3, 1, 0).reshape(-1, O)
     y = np.empty_like(x, shape=(len(x), P, Q, O), order="C")
     run(input_of_pixel, x, taps, y.reshape(-1, O), (P, Q, *kernel, *stride, *padding))
@@ -50,7 +49,7 @@ def conv2d(x: Array, w: Array, stride: Pair, padding: Pair) -> Array:
 
 
 def conv2d_grad_x(gy: Array, w: Array, x_shape: tuple[int, ...], stride: Pair, padding: Pair) -> Array:
-    """gy (N,O,P,Q), w (O,C,KH,KW) -> gx (N,C,H,W), the bytes NHWC"""
+    """The bytes of gx are NHWC."""
     if not covered(gy, w):
         return array.conv2d_grad_x(gy, w, x_shape, stride, padding)
     N, C, H, W = x_shape
@@ -61,7 +60,6 @@ def conv2d_grad_x(gy: Array, w: Array, x_shape: tuple[int, ...], stride: Pair, p
 
 
 def conv2d_grad_w(gy: Array, x: Array, w_shape: tuple[int, ...], stride: Pair, padding: Pair) -> Array:
-    """gy (N,O,P,Q), x (N,C,H,W) -> gw (O,C,KH,KW)"""
     if not covered(gy, x):
         return array.conv2d_grad_w(gy, x, w_shape, stride, padding)
     O, C, KH, KW = w_shape
@@ -72,13 +70,13 @@ def conv2d_grad_w(gy: Array, x: Array, w_shape: tuple[int, ...], stride: Pair, p
 
 
 def covered(*arrays: Array) -> bool:
-    """All of float32, or all of float64, and none empty."""
+    """Are these arrays all float32 or all float64, and none empty?"""
     dtype = arrays[0].dtype
     return dtype in (np.float32, np.float64) and all(a.size and a.dtype == dtype for a in arrays)
 
 
 def run(a_at: Callable, image: Array, b: Array, y: Array, sizes: tuple[int, ...]) -> None:
-    """y (rows, columns) = a · b, a block of threads for every 16 × 16 of y. image (N,C,H,W): where a's numbers are."""
+    """y (rows, columns) = a · b, with a block of threads for every 16 × 16 of y. image (N,C,H,W) holds a's numbers."""
     rows, columns = y.shape
     grid = -(-rows // TILE), -(-columns // TILE)
     product(a_at, y.dtype.type)[grid, (TILE, TILE)](in_order(image.transpose(0, 2, 3, 1)), in_order(b), y, sizes)
@@ -86,7 +84,7 @@ def run(a_at: Callable, image: Array, b: Array, y: Array, sizes: tuple[int, ...]
 
 @cache
 def product(a_at: Callable, real: type) -> Any:
-    """The kernel, compiled for that a, for float32 or for float64."""
+    """The kernel, compiled for this a and for float32 or float64."""
 
     @cuda.jit
     def kernel(image, b, y, sizes):
@@ -99,10 +97,10 @@ def product(a_at: Callable, real: type) -> Any:
         for first in range(0, depth, TILE):
             a_tile[i, j] = a_at(image, row, first + j, sizes) if row < rows and first + j < depth else real(0)
             b_tile[i, j] = b[first + i, column] if first + i < depth and column < columns else real(0)
-            cuda.syncthreads()  # nobody reads before all have written
+            cuda.syncthreads()  # no thread reads before all have written
             for k in range(TILE):
                 total += a_tile[i, k] * b_tile[k, j]
-            cuda.syncthreads()  # nobody writes the next step before all have read this one
+            cuda.syncthreads()  # no thread writes the next step before all have read this one
         if row < rows and column < columns:
             y[row, column] = total
 
@@ -111,7 +109,7 @@ def product(a_at: Callable, real: type) -> Any:
 
 @cuda.jit(device=True)
 def input_of_pixel(x, pixel, tap, sizes):
-    """What output pixel `pixel` sees of x (N,H,W,C) at place `tap` of its window."""
+    """The number of x (N,H,W,C) that output pixel `pixel` sees at place `tap` of its window."""
     P, Q, _, KW, s_rows, s_columns, pad_rows, pad_columns = sizes
     C = x.shape[3]
     row = pixel // Q % P * s_rows + tap // C // KW - pad_rows
@@ -128,7 +126,7 @@ def input_of_tap(x, tap, pixel, sizes):
 
 @cuda.jit(device=True)
 def output_of_pixel(gy, pixel, tap, sizes):
-    """What comes back to input pixel `pixel` from gy (N,P,Q,O), where it stood at place `tap` of a window."""
+    """The number of gy (N,P,Q,O) that comes back to input pixel `pixel` from the window that saw it at place `tap`."""
     H, W, _, KW, s_rows, s_columns, pad_rows, pad_columns = sizes
     O = gy.shape[3]
     row = pixel // W % H + pad_rows - tap // O // KW

@@ -1,4 +1,4 @@
-"""Loops: the definition of every kernel. Slow on purpose, and right where you can see it."""
+"""Loops: the definition of every kernel. They are slow on purpose, and you can see that they are right."""
 
 from tinyres_kernels.reference.add import add as add
 from tinyres_kernels.reference.avg_pool2d import avg_pool2d as avg_pool2d

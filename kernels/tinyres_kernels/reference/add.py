@@ -1,14 +1,13 @@
-"""y = a + b as its definition, shapes broadcasting."""
+"""y = a + b as its definition, with broadcasting."""
 
 from __future__ import annotations
 
 import numpy as np
 
-Array = np.ndarray
+from tinyres_kernels.contract import Array
 
 
 def add(a: Array, b: Array) -> Array:
-    """a, b -> y, of the shape and the type that both broadcast to"""
     a_repeated, b_repeated = np.broadcast_arrays(a, b)
     y = np.empty(a_repeated.shape, np.result_type(a, b))
     for place in np.ndindex(y.shape):

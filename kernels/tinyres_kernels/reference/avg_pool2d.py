@@ -2,24 +2,20 @@
 
     y[n,c,p,q] = (1/M[p,q]) · Σ_{i,j} x[n,c, p·s+i−pad, q·s+j−pad]        (x = 0 outside)
 
-M[p,q] is the number of the window's places that count: those inside the padded input, or with
-count_include_pad=False those inside the input itself. Each x gets gy/M from every window that it was in.
+M[p,q] is the number of places of the window that count: those inside the padded input, or with count_include_pad=False
+those inside the input itself. Each x receives gy/M from every window that contains it.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from tinyres_kernels.windows import output_size
+from tinyres_kernels.contract import Array, Pair
+from tinyres_kernels.windows import output_sizes
 
-Pair = tuple[int, int]
 
-
-def avg_pool2d(
-    x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair, ceil_mode: bool, count_include_pad: bool
-) -> np.ndarray:
-    """x (N,C,H,W) -> y (N,C,P,Q)"""
-    P, Q = (output_size(x.shape[2 + k], kernel[k], stride[k], padding[k], ceil_mode) for k in (0, 1))
+def avg_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair, ceil_mode: bool, count_include_pad: bool) -> Array:
+    P, Q = output_sizes(x.shape[2:], kernel, stride, padding, ceil_mode)
     y = np.empty((*x.shape[:2], P, Q), x.dtype)
     for p, q in np.ndindex(P, Q):
         rows, columns, count = window(p, q, x.shape, kernel, stride, padding, count_include_pad)
@@ -28,9 +24,8 @@ def avg_pool2d(
 
 
 def avg_pool2d_grad_x(
-    gy: np.ndarray, x_shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair, count_include_pad: bool
-) -> np.ndarray:
-    """gy (N,C,P,Q) -> gx (N,C,H,W)"""
+    gy: Array, x_shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair, count_include_pad: bool
+) -> Array:
     gx = np.zeros(x_shape, gy.dtype)
     for p, q in np.ndindex(gy.shape[2:]):
         rows, columns, count = window(p, q, x_shape, kernel, stride, padding, count_include_pad)
@@ -41,7 +36,7 @@ def avg_pool2d_grad_x(
 def window(
     p: int, q: int, x_shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair, count_include_pad: bool
 ) -> tuple[slice, slice, int]:
-    """The rows and columns of x in window (p, q), and how many places count."""
+    """The rows and columns of x in window (p, q), and the number of places that count."""
     inside, counted = [], 1
     for k, place in enumerate((p, q)):
         length = x_shape[2 + k]

@@ -1,26 +1,23 @@
-"""y = max(batch_norm(x), 0) as its definition: one after the other.
+"""y = max(batch_norm(x), 0) as its definition: the two ops one after the other.
 
-A ReLU passes g = gy where y > 0 and 0 elsewhere; from there on the gradients are those of batch_norm.
+The ReLU passes g = gy where y > 0 and 0 elsewhere. From there on the gradients are those of batch_norm.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from tinyres_kernels.contract import Array
 from tinyres_kernels.reference.batch_norm import batch_norm, batch_norm_grad_sums, batch_norm_grad_x
-
-Array = np.ndarray
 
 
 def batch_norm_relu(x: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Array:
-    """x (N,C,…), the others (C) -> y (N,C,…)"""
     return np.maximum(batch_norm(x, mean, r, gamma, beta), 0)
 
 
 def batch_norm_relu_grad_sums(
     gy: Array, x: Array, mean: Array, r: Array, gamma: Array, beta: Array
 ) -> tuple[Array, Array]:
-    """gy, x (N,C,…), the others (C) -> gbeta (C), ggamma (C)"""
     y = batch_norm_relu(x, mean, r, gamma, beta)
     return batch_norm_grad_sums(np.where(y > 0, gy, 0), x, mean, r)
 
@@ -28,6 +25,5 @@ def batch_norm_relu_grad_sums(
 def batch_norm_relu_grad_x(
     gy: Array, x: Array, mean: Array, r: Array, gamma: Array, beta: Array, gbeta: Array, ggamma: Array
 ) -> Array:
-    """gy, x (N,C,…), the others (C) -> gx (N,C,…)"""
     y = batch_norm_relu(x, mean, r, gamma, beta)
     return batch_norm_grad_x(np.where(y > 0, gy, 0), x, mean, r, gamma, gbeta, ggamma)

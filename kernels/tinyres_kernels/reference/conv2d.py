@@ -5,8 +5,8 @@
 
     y[n,o,p,q] = Σ_{c,i,j} x[n,c, p·s+i−pad, q·s+j−pad] · w[o,c,i,j]        (x = 0 outside)
 
-What the two gradients do follows from that one line: wherever forward multiplies x[…] by w[…] and adds the product to
-y[…], backward adds gy[…]·w[…] to gx[…] and gy[…]·x[…] to gw[…]. So all three walk the same places.
+The two gradients follow from that one line: wherever forward multiplies x[…] by w[…] and adds the product to y[…],
+backward adds gy[…]·w[…] to gx[…] and gy[…]·x[…] to gw[…]. So all three visit the same places.
 """
 
 from __future__ import annotations
@@ -15,14 +15,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tinyres_kernels.windows import output_size
+from tinyres_kernels.contract import Array, Pair
+from tinyres_kernels.windows import output_sizes
 
-Pair = tuple[int, int]
 
-
-def conv2d(x: np.ndarray, w: np.ndarray, stride: Pair, padding: Pair) -> np.ndarray:
-    """x (N,C,H,W), w (O,C,KH,KW) -> y (N,O,P,Q)"""
-    P, Q = (output_size(x.shape[2 + k], w.shape[2 + k], stride[k], padding[k]) for k in (0, 1))
+def conv2d(x: Array, w: Array, stride: Pair, padding: Pair) -> Array:
+    P, Q = output_sizes(x.shape[2:], w.shape[2:], stride, padding)
     y = np.zeros((len(x), len(w), P, Q), x.dtype)
     for n in range(len(x)):
         for o in range(len(w)):
@@ -32,8 +30,7 @@ def conv2d(x: np.ndarray, w: np.ndarray, stride: Pair, padding: Pair) -> np.ndar
     return y
 
 
-def conv2d_grad_x(gy: np.ndarray, w: np.ndarray, x_shape: tuple[int, ...], stride: Pair, padding: Pair) -> np.ndarray:
-    """gy (N,O,P,Q), w (O,C,KH,KW) -> gx (N,C,H,W)"""
+def conv2d_grad_x(gy: Array, w: Array, x_shape: tuple[int, ...], stride: Pair, padding: Pair) -> Array:
     gx = np.zeros(x_shape, gy.dtype)
     for n in range(len(gy)):
         for o in range(len(w)):
@@ -43,8 +40,7 @@ def conv2d_grad_x(gy: np.ndarray, w: np.ndarray, x_shape: tuple[int, ...], strid
     return gx
 
 
-def conv2d_grad_w(gy: np.ndarray, x: np.ndarray, w_shape: tuple[int, ...], stride: Pair, padding: Pair) -> np.ndarray:
-    """gy (N,O,P,Q), x (N,C,H,W) -> gw (O,C,KH,KW)"""
+def conv2d_grad_w(gy: Array, x: Array, w_shape: tuple[int, ...], stride: Pair, padding: Pair) -> Array:
     gw = np.zeros(w_shape, gy.dtype)
     for n in range(len(gy)):
         for o in range(w_shape[0]):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-Array = np.ndarray
+from tinyres_kernels.contract import Array
 
 
 def linear(x: Array, w: Array, b: Array | None) -> Array:
-    """x (N,I), w (O,I), b (O) or None -> y (N,O)"""
     y = np.zeros((len(x), len(w)), x.dtype)
     for n, o in np.ndindex(y.shape):
         for i in range(x.shape[1]):
@@ -19,7 +18,6 @@ def linear(x: Array, w: Array, b: Array | None) -> Array:
 
 
 def linear_grad_x(gy: Array, w: Array) -> Array:
-    """gy (N,O), w (O,I) -> gx (N,I)"""
     gx = np.zeros((len(gy), w.shape[1]), gy.dtype)
     for n, i, o in np.ndindex(*gx.shape, len(w)):
         gx[n, i] += gy[n, o] * w[o, i]
@@ -27,7 +25,6 @@ def linear_grad_x(gy: Array, w: Array) -> Array:
 
 
 def linear_grad_w(gy: Array, x: Array) -> Array:
-    """gy (N,O), x (N,I) -> gw (O,I)"""
     gw = np.zeros((gy.shape[1], x.shape[1]), gy.dtype)
     for o, i, n in np.ndindex(*gw.shape, len(gy)):
         gw[o, i] += gy[n, o] * x[n, i]
@@ -35,7 +32,6 @@ def linear_grad_w(gy: Array, x: Array) -> Array:
 
 
 def linear_grad_b(gy: Array) -> Array:
-    """gy (N,O) -> gb (O)"""
     gb = np.zeros(gy.shape[1], gy.dtype)
     for n, o in np.ndindex(gy.shape):
         gb[o] += gy[n, o]

@@ -1,27 +1,23 @@
 """Max pooling as its definition.
 
-    y[n,c,p,q] = the largest x[n,c, p·s+i−pad, q·s+j−pad] over the window's (i, j)      (x = −∞ outside)
+    y[n,c,p,q] = max_{i,j} x[n,c, p·s+i−pad, q·s+j−pad]      (x = −∞ outside)
 
-The first of several equal maxima wins, be they −∞, and a NaN wins over everything: as in torch. Only the winner
-mattered to y, so backward hands it the whole gy and the others nothing; overlapping windows may pick the same winner,
-so it is added.
+As in torch, the first of several equal maxima wins, even if they are −∞, and a NaN wins over everything. Only the
+winner mattered to y, so in backward it receives the whole gy and the others nothing. Overlapping windows may have the
+same winner, so gy is added.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from tinyres_kernels.windows import output_size
+from tinyres_kernels.contract import Array, Pair
+from tinyres_kernels.windows import output_sizes
 
-Pair = tuple[int, int]
 
-
-def max_pool2d(
-    x: np.ndarray, kernel: Pair, stride: Pair, padding: Pair, ceil_mode: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """x (N,C,H,W) -> y (N,C,P,Q), and where in its window each maximum stood: i·KW + j (N,C,P,Q)"""
+def max_pool2d(x: Array, kernel: Pair, stride: Pair, padding: Pair, ceil_mode: bool) -> tuple[Array, Array]:
     N, C, H, W = x.shape
-    P, Q = (output_size(x.shape[2 + k], kernel[k], stride[k], padding[k], ceil_mode) for k in (0, 1))
+    P, Q = output_sizes(x.shape[2:], kernel, stride, padding, ceil_mode)
     y = np.full((N, C, P, Q), -np.inf, x.dtype)
     argmax = np.full((N, C, P, Q), -1, np.int32)  # −1: nothing seen yet
     for n, c, p, q in np.ndindex(N, C, P, Q):
@@ -36,9 +32,8 @@ def max_pool2d(
 
 
 def max_pool2d_grad_x(
-    gy: np.ndarray, argmax: np.ndarray, x_shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair
-) -> np.ndarray:
-    """gy, argmax (N,C,P,Q) -> gx (N,C,H,W)"""
+    gy: Array, argmax: Array, x_shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair
+) -> Array:
     gx = np.zeros(x_shape, gy.dtype)
     for n, c, p, q in np.ndindex(gy.shape):
         i, j = divmod(int(argmax[n, c, p, q]), kernel[1])

@@ -1,14 +1,13 @@
-"""y = max(x, 0) as its definition. A NaN stays NaN: if it vanished here, it would hide where the training broke."""
+"""y = max(x, 0) as its definition. A NaN stays NaN: if it vanished here, nobody would see where training broke."""
 
 from __future__ import annotations
 
 import numpy as np
 
-Array = np.ndarray
+from tinyres_kernels.contract import Array
 
 
 def relu(x: Array) -> Array:
-    """x -> y, of x's shape"""
     y = np.empty(x.shape, x.dtype)
     for place in np.ndindex(x.shape):
         y[place] = 0 if x[place] <= 0 else x[place]
@@ -16,7 +15,6 @@ def relu(x: Array) -> Array:
 
 
 def relu_grad_x(gy: Array, y: Array) -> Array:
-    """gy, y -> gx, all of one shape"""
     gx = np.empty(gy.shape, gy.dtype)
     for place in np.ndindex(gy.shape):
         gx[place] = gy[place] if y[place] > 0 else 0

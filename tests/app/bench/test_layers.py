@@ -1,4 +1,4 @@
-"""The convolutions of a model: each distinct one once, with the right operations, rung and share."""
+"""Each distinct convolution of a model is measured once, with the right operations, rung and share of the peak."""
 
 from functools import partial
 from math import prod
@@ -57,7 +57,7 @@ def test_a_share_is_of_the_peak():
 
 
 def test_the_rung_that_did_the_work():
-    """The compiled rung hands an array that is neither float32 nor float64 down."""
+    """The compiled rung passes an array that is neither float32 nor float64 on to the next rung."""
     arrays = np.ones((1, 1, 4, 4), np.float16), np.ones((1, 1, 3, 3), np.float16)
     for entered, worked in ((reference, "reference"), (array, "array"), (cpu, "array")):
         assert rung_of(partial(entered.conv2d, *arrays, (1, 1), (0, 0)), "conv2d") == worked

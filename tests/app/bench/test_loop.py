@@ -1,4 +1,4 @@
-"""The training loop's parts: each gets the time that it took, and the loader is the real one."""
+"""Each part of the training loop gets its own time, and the batches are those of the real loader."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from tinyres.data import Loader
 
 
 def test_each_part_gets_its_time(monkeypatch):
-    """By a clock that ticks a millisecond whenever somebody looks: the loop looks six times a step."""
+    """The clock moves by a millisecond at each reading, and the loop reads it six times a step."""
     monkeypatch.setenv("TINYRES_KERNELS", "array")
     ticks = iter(np.arange(0, 1, 1e-3))
     monkeypatch.setattr(step, "perf_counter", lambda: next(ticks))

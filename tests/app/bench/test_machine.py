@@ -1,4 +1,4 @@
-"""The roofs: the loops do what they are said to do, and the figures follow from the times."""
+"""The roofs: the loop does its multiply-adds, and the figures follow from the times."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from tinyres_kernels.cpu.peak import FLOP_PER_ROUND, SUMS, multiply_adds
 
 @pytest.mark.parametrize("rounds", [0, 1, 3])
 def test_the_loop_does_the_multiply_adds(rounds):
-    """SUMS registers that begin with 0, 1, 2, …, each `rounds` times halved with a half added."""
+    """SUMS registers start with 0, 1, 2, …; each round halves them and adds a half."""
     sums = np.arange(SUMS, dtype=float)
     for _ in range(rounds):
         sums = sums * 0.5 + 0.5

@@ -1,4 +1,4 @@
-"""The report and the picture say what was measured."""
+"""The report and the picture show the measurements."""
 
 import pytest
 

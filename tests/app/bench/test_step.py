@@ -1,4 +1,4 @@
-"""The step: what is measured is a training step, and its parts add up to the whole."""
+"""The measured step is a training step, and its parts add up to the whole."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_measure():
 
 
 def test_the_parts_add_up_to_the_step(monkeypatch):
-    """By a clock that ticks a millisecond whenever somebody looks."""
+    """The clock moves by a millisecond at each reading."""
     ticks = iter(np.arange(0, 100, 1e-3))
     looked = []
     monkeypatch.setattr(step, "perf_counter", lambda: looked.append(next(ticks)) or looked[-1])

@@ -1,4 +1,4 @@
-"""tinyres/app/export: every model as ONNX, read back by other programs, with the scores that it has here."""
+"""tinyres/app/export: other programs run every exported model, and get the same scores."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from tinyres.nn import functional as F
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 
-SMALL = {  # of every family one that takes a moment, and its images
+SMALL = {  # one small model of every family, and the shape of its images
     "resnet A": (lambda: cifar_resnet(8, 10, "A"), (3, 16, 16)),
     "resnet B": (lambda: cifar_resnet(8, 10, "B"), (3, 16, 16)),
     "preact": (lambda: cifar_preactresnet(8, 10, "A"), (3, 16, 16)),
@@ -36,7 +36,7 @@ SMALL = {  # of every family one that takes a moment, and its images
 
 
 def trained_a_little(model, shape):
-    """With running statistics that are not the fresh ones."""
+    """The model with running statistics that are not the initial ones."""
     model.train()
     with tinyres.no_grad():
         model(Tensor(np.random.RandomState(7).standard_normal((4, *shape)).astype(np.float32)))

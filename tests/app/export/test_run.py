@@ -34,7 +34,7 @@ def test_the_file_says_all_it_takes_to_use_it(capsys):
 
 
 def test_json(capsys):
-    run("run", epochs=1, precision="float64")  # is written in float32
+    run("run", epochs=1, precision="float64")  # the file has float32
     assert main(["export", "run", "model.onnx", "--checkpoint", "last", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["largest_difference"] < 1e-4 and result["bytes"] == Path("model.onnx").stat().st_size

@@ -1,4 +1,4 @@
-"""tinyres/app/prediction: the right pixels reach the network, and what is said of a picture is what it computes."""
+"""tinyres/app/prediction: the right pixels reach the network, and its scores are reported."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def saved(image, name):
 
 
 def test_as_in_the_test_set():
-    """A picture of the test set, saved and read again, has the scores that it has there."""
+    """A picture of the test set, saved and read again, has the same scores as in the test set."""
     trained = load_trained(run("run"))
     _, test = few_shapes()
     files = [saved(test.images[k], f"{k}.png") for k in range(3)]

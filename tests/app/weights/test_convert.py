@@ -87,7 +87,7 @@ def test_chenyaofo():
 
 
 def test_weiaicunzai():
-    """Its net is ours but for the names: a Sequential for the stem, and one for F."""
+    """Its net is ours except for the names: it has a Sequential for the stem, and one for F."""
     theirs = randomised(ResNet((2, 2, 2, 2), WIDE, 100))
     places = {"conv1": "0", "bn1": "1", "conv2": "3", "bn2": "4"}
     state = {}
@@ -107,7 +107,7 @@ def test_weiaicunzai():
 
 
 def test_d_x_y():
-    """Shortcut A with all zeros behind, as ours."""
+    """Shortcut A with all zeros behind, like ours."""
     theirs = randomised(ResNet((1, 1, 1), CIFAR, 10, option="A"))
     letters = {"conv1": "conv_a", "bn1": "bn_a", "conv2": "conv_b", "bn2": "bn_b"}
     state = {}
@@ -137,14 +137,14 @@ def test_there_and_back(naming):
 
 def test_ours_computes_the_same_at_akamasters():
     theirs, model = akamaster((1, 1, 1)), cifar_resnet(8, 10, "A")
-    model(Tensor(images(4, 3, 16, 16)))  # so that running statistics are real ones
+    model(Tensor(images(4, 3, 16, 16)))  # so that the running statistics are not the initial ones
     state = export(convert(model.state_dict()), "pytorch_resnet_cifar10")
     theirs.load_state_dict({name: torch.tensor(values) for name, values in state.items()}, strict=True)
     assert_same_scores(convert(model.state_dict()), theirs)
 
 
 def test_the_pad_is_akamasters():
-    """Of its option A this much is its own: zeros, a quarter of the new channels' number, on each side."""
+    """Its option A is special: on each side it puts zeros for a quarter of the new channels."""
     x = torch.ones(1, 16, 4, 4)
     padded = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 32 // 4, 32 // 4))
     assert padded[0, :, 0, 0].tolist() == [0] * 8 + [1] * 16 + [0] * 8

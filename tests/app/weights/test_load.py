@@ -9,9 +9,10 @@ import pytest
 import tinyres
 from tinyres import Tensor, models
 from tinyres.app.weights import WeightsError, load_weights, read, save_weights
-from tinyres.models import resnet as ours
+from tinyres.models import resnet
 from tinyres.models.alexnet import AlexNet
 from tinyres.models.resnet import cifar_resnet
+from tinyres.models.resnet_imagenet import Bottleneck
 from tinyres.models.vgg import VGG
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
@@ -29,7 +30,7 @@ SMALL_VGG, SMALL_ALEXNET = ((4, 6), (8,), (8, 10)), (4, 6, 8, 7, 5)
 
 
 def narrow_bottlenecks():
-    return ours.ResNet(partial(ours.Bottleneck, shortcut="B"), (2, 1), (4, 8), 7)
+    return resnet.ResNet(partial(Bottleneck, shortcut="B"), (2, 1), (4, 8), 7)
 
 
 NETS = {  # ours, torch's, the images' side
@@ -63,7 +64,7 @@ def torch_scores(model, x):
 
 
 def assert_same(ours, theirs):
-    assert np.ptp(theirs, axis=1).min() > 1e-3 * np.abs(theirs).max()  # not everything has died on the way
+    assert np.ptp(theirs, axis=1).min() > 1e-3 * np.abs(theirs).max()  # the scores are not all alike
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4 * np.abs(theirs).max())
 
 

@@ -1,4 +1,4 @@
-"""ResNets in plain torch, from the papers, with their layers' names to choose: what people's files come from."""
+"""ResNets of the papers in plain torch. The names of their layers can be chosen, as in published files."""
 
 import torch
 from torch import nn
@@ -8,7 +8,7 @@ TORCHVISION = {"conv1": "conv1", "bn1": "bn1", "shortcut": "downsample", "fc": "
 
 
 class Block(nn.Module):
-    """Two 3×3 convolutions, or with `bottleneck` a 1×1, a 3×3 that has the stride, and a 1×1 to four times as much."""
+    """Two 3×3 convolutions, or with `bottleneck` a 1×1, a 3×3 with the stride, and a 1×1 to four times the channels."""
 
     def __init__(self, channels, width, stride, bottleneck, names, option, before):
         super().__init__()
@@ -42,7 +42,7 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """widths: of the stages. imagenet: 7×7 and a max-pool first. before: the part of option A's zeros before."""
+    """widths: of the stages. imagenet: 7×7 and a max-pool first. before: the fraction of option A's zeros before."""
 
     def __init__(
         self, counts, widths, num_classes, bottleneck=False, imagenet=False, names=TORCHVISION, option="B", before=0.0
@@ -71,7 +71,7 @@ class ResNet(nn.Module):
 
 
 def randomised(model):
-    """Weights as torch draws them, and of every batch norm numbers that are none of its fresh ones."""
+    """The model with torch's random weights, and batch norms whose numbers are not the initial ones."""
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for module in model.modules():

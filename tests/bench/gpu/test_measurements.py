@@ -1,4 +1,4 @@
-"""What is measured on a card, at small sizes, on a processor that stands in for one."""
+"""The measurements on a GPU, at small sizes, with a processor in its place."""
 
 from importlib.util import find_spec
 from types import SimpleNamespace
@@ -53,7 +53,7 @@ def test_a_wrong_kernel_is_told(card, monkeypatch, wrong):
 
 @pytest.mark.parametrize("kind", ["tf32", "bf16"])
 def test_so_is_another_rounding(card, monkeypatch, kind):
-    """Numbers that are cut off, or not rounded at all."""
+    """float64 gets factors that were not rounded."""
     monkeypatch.setattr(correctness, "rounded", lambda x, kind: x)
     with pytest.raises(correctness.Wrong, match=f"conv2d in {kind}"):
         correctness.Section().measure(f"conv2d in {kind}")
@@ -112,7 +112,7 @@ def test_bytes_are_those_of_what_goes_in_and_comes_out(card):
 
 
 def test_training(card, monkeypatch):
-    """A step's time, and that it is made with products of that kind."""
+    """The step is timed, and it uses products of this kind."""
     seen = []
 
     def step(model, batch_size, device):
@@ -136,7 +136,7 @@ def test_the_step_is_on_the_card(card):
 
 
 def test_the_captured_step_learns(card, monkeypatch):
-    """As many steps as are asked for, on batches of that size."""
+    """It makes the requested number of steps, on batches of that size."""
     monkeypatch.setattr(training, "IMAGES", 9)
     learnt, original = [], training.CapturedSteps.run
     monkeypatch.setattr(training.CapturedSteps, "run", lambda self, count: learnt.extend(original(self, count)))
@@ -166,7 +166,7 @@ def test_the_papers_recipe(monkeypatch):
 @pytest.mark.parametrize("way", ["eager", "channels_last"])
 @pytest.mark.parametrize("kind", ["float32", "bf16"])
 def test_torchs_step(kind, way):
-    """On the processor; what needs a card is not tried: a captured graph, TF32."""
+    """On the processor, so without a captured graph and TF32, which need a GPU."""
     from bench.gpu import torch_steps
 
     section = torch_steps.Section(["resnet8"], batch_size=2, repeats=1, device="cpu")

@@ -45,7 +45,7 @@ ROWS = {
 
 @pytest.fixture
 def faked(monkeypatch):
-    """Sections whose rows are those above; -> the jobs that were asked for."""
+    """Sections whose rows are those above. -> the requested jobs"""
     asked = {}
 
     def rows(module, job, until, patience):
@@ -112,7 +112,7 @@ def test_the_table_of_kernels(faked):
     assert lines[1:] == [
         ["conv2d", "float32", "2", "1.000", "80%"],  # 0.4 of 0.5 ms, by its operations
         ["conv2d", "tf32", "2", "1.000", "20%"],  # 0.1 ms, by its bytes
-        ["conv2d", "bf16", "2", "1.000", "–"],  # whose roof is not known
+        ["conv2d", "bf16", "2", "1.000", "–"],  # its roof is unknown
         ["relu", "float32", "3", "0.600", "50%"],
     ]
 

@@ -16,7 +16,7 @@ def leaf(*values, dtype="float32"):
 
 
 def message(call):
-    """What detect_anomaly says of this call, line by line: {label: text}, the first line under ""."""
+    """The lines of detect_anomaly's message for this call: {label: text}, with the first line under ""."""
     with pytest.raises(AnomalyError) as error, tinyres.detect_anomaly():
         call()
     first, *lines = str(error.value).splitlines()
@@ -66,7 +66,7 @@ def test_where_it_begins_in_backward(call, op, cause):
 def test_statistics_of_what_went_in_and_came_out():
     x = leaf(1, -2, 4)
     said = message(lambda: (x / Tensor([1.0, 0.0, 0.0])).relu())
-    assert said[""].startswith("forward of Divide")  # and not ReLU, which comes after it
+    assert said[""].startswith("forward of Divide")  # not ReLU, which comes after it
     assert said["input 0"].split("  ") == ["float32 (3,)", "min -2", "max 4", "mean 1"]
     assert said["output"].strip().split("  ") == ["float32 (3,)", "min 1", "max 1", "mean 1", "2 Inf"]
     said = message(lambda: (leaf(0, 4).sqrt() * 3).backward(np.ones(2)))
@@ -102,7 +102,7 @@ def test_what_came_in_with_gy_is_not_blamed_on_the_op(way):
 
 @pytest.mark.parametrize("ways", [2, 3])
 def test_a_sum_that_overflows_where_ways_meet(ways):
-    """Each gradient is finite; with three ways the second addition, in place, is the one."""
+    """Each gradient is finite, but not their sum; with three paths the second addition, in place, overflows."""
 
     def call():
         y = leaf(1) * 1
@@ -230,7 +230,7 @@ def test_it_concerns_its_own_thread():
 
 
 class Doubled(Op):
-    """Written by a user, with a mistake in backward."""
+    """A user's op, with a mistake in backward."""
 
     def forward(self, x):
         return x * 2
@@ -240,7 +240,7 @@ class Doubled(Op):
 
 
 def test_inf_that_forward_kept_to_itself():
-    """The variance is beyond float32 and the outputs are all 0: nothing to see before backward."""
+    """The variance exceeds float32 and all outputs are 0: nothing is wrong before backward."""
 
     def call():
         x = Tensor(np.array([[1e25], [-2e25], [3e25]], "f4"), requires_grad=True)

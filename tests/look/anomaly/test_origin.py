@@ -1,4 +1,4 @@
-"""detect_anomaly: which line, and which layer."""
+"""detect_anomaly names the right line and layer."""
 
 import re
 
@@ -16,7 +16,7 @@ def message(call):
 
 
 def lines(text):
-    """[(file, source)] of a message."""
+    """[(file, source)] of the lines in a message."""
     return re.findall(r"^  line +.*?([\w.]+):\d+  (.*)$", text, re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""detect_anomaly: an array that an op saved, and that is another when its backward comes."""
+"""detect_anomaly finds an array that an op saved and that changed before its backward."""
 
 import re
 import weakref
@@ -69,7 +69,7 @@ def test_a_change_through_another_view():
 
 
 def test_an_array_that_is_not_in_saved():
-    """Batch norm in eval mode holds the running mean beside `saved`; a forward in training mode moves it."""
+    """Batch norm in eval mode holds the running mean outside `saved`; a forward in training mode changes it."""
 
     def call():
         norm, x = nn.BatchNorm2d(3).double().eval(), leaf(2, 3, 4, 4)
@@ -170,6 +170,6 @@ def test_the_watcher_alone():
     x = leaf(3)
     with tinyres.observe(SavedArrays()):
         y = x.exp()
-        y.data += np.nan  # NaN or not is no concern of it
+        y.data += np.nan  # this check does not care about NaN
         with pytest.raises(AnomalyError, match="Exp: an array that it saved was changed"):
             y.sum().backward()

@@ -1,4 +1,4 @@
-"""What a page shows of an array."""
+"""The description of an array for the stepper's page."""
 
 import base64
 

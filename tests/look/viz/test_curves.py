@@ -1,4 +1,4 @@
-"""The learning curves show the metrics, and say what they show."""
+"""The learning curves show the metrics, and their labels say so."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which way of a residual connection is which."""
+"""The two paths of a residual connection are told apart."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_a_shortcut_with_an_op_of_its_own():
 
 
 def test_the_fork_is_the_last_one():
-    #  a block upon a block: 2 = 1 + 0, 4 = 3 + 2
+    #  one block after another: 2 = 1 + 0, 4 = 3 + 2
     ways = residual_paths({0: [], 1: [0], 2: [1, 0], 3: [2], 4: [3, 2]}, 4)
     assert (ways.fork, ways.role_of) == (2, {3: "branch"})
 

@@ -1,4 +1,4 @@
-"""The curves of several runs: the best have colours of their own, and the legend names them in order."""
+"""The curves of several runs: the best have their own colours, and the legend names them in order."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tinyres.look.viz.run_curves import LOOKS, OTHERS, run_curves, short
 
 
 def run(number, epochs=3):
-    """Its error is `number` percent at the end."""
+    """A run whose last error is `number` percent."""
     return f"run-{number}", [
         {"epoch": epoch, "validation_accuracy": 1 - (number + epochs - epoch) / 100, "train_loss": float(number)}
         for epoch in range(1, epochs + 1)
@@ -23,12 +23,12 @@ def test_two_runs():
     error, loss = figure.axes
     assert [list(line.get_ydata()) for line in error.lines] == [pytest.approx([10]), pytest.approx([22, 21, 20])]
     assert [list(line.get_ydata()) for line in loss.lines] == [[10], [20, 20, 20]]
-    assert error.lines[0].get_marker() == "o"  # a single epoch is seen
+    assert error.lines[0].get_marker() == "o"  # a single epoch is visible
     assert error.get_ylim()[0] == loss.get_ylim()[0] == 0
 
 
 def test_many_runs():
-    """All are drawn; the best are told apart, the others are grey and counted."""
+    """All are drawn; the best have colours, the others are grey and the legend counts them."""
     count = len(LOOKS) + 5
     figure = run_curves([run(number) for number in range(count, 0, -1)])
     error, loss = figure.axes

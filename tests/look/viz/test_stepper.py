@@ -1,4 +1,4 @@
-"""The stepper's page holds what the engine computed, and nothing from elsewhere. test_stepper_browser.py uses it."""
+"""The stepper's page contains what the engine computed, and loads nothing. test_stepper_browser.py uses it."""
 
 import html
 import inspect
@@ -30,7 +30,7 @@ def array_kernels(monkeypatch):
 
 
 def page_data(page):
-    """What the page's script reads."""
+    """The data that the page's script reads."""
     return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1])
 
 
@@ -172,7 +172,7 @@ def test_a_block_inside_record():
     data = recording.data()
     assert kinds(data, "forward") == ["Multiply"] and y2.shape == (2,)
     assert values(data, steps(data, "backward")[0]["gy"]) == ["10", "20"]
-    assert data["boxes"][1]["label"] == "3"  # a constant shows what it is
+    assert data["boxes"][1]["label"] == "3"  # a constant shows its value
     assert "<title>mine</title>" in recording.html()
 
 
@@ -231,7 +231,7 @@ def test_nothing_is_kept_that_the_graph_had():
 
 
 class Twice(Module):
-    """A block that runs two times."""
+    """A model whose block runs twice."""
 
     def __init__(self):
         super().__init__()

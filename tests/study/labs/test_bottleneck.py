@@ -11,11 +11,11 @@ from tinyres.study.labs.lab import perform, picture
 from tinyres.study.labs.workbench import LabSettings, Workbench
 
 lab = labs.find("bottleneck")
-UNIT = 16 * 16 * 32 * 32  # w² at every pixel: of a 1×1 convolution from w to w channels, in every stage the same
+UNIT = 16 * 16 * 32 * 32  # w² at every pixel: a 1×1 convolution from w to w channels, the same in every stage
 
 
 def results(errors=((20, 21), (16, 17), (16, 17)), multiply_adds=(40, 42, 42, 70), step=(10, 14, 11, 20), block=None):
-    """As compute returns them; the errors, in percent, of the three that are trained, the rest of all four."""
+    """Results like those of compute. The errors, in percent, are of the three trained nets; the rest is of all four."""
     return {
         "n": 3,
         "data": "made up",

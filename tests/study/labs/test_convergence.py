@@ -13,7 +13,7 @@ lab = labs.find("convergence")
 
 
 def results(plain18=(0.8, 0.6, 0.4, 0.3), residual18=(0.6, 0.4, 0.35, 0.3), plain34=0.4, residual34=0.25):
-    """As compute returns them: curves of four epochs; two seeds, a point apart."""
+    """Results like those of compute: curves of four epochs, for two seeds that differ by one point."""
 
     def runs(errors):
         return [[{"train_error": e + s, "test_error": e + s} for e in errors] for s in (0, 0.01)]

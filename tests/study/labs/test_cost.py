@@ -1,4 +1,4 @@
-"""tinyres/study/labs/cost.py and scores.py: what a net costs, and when one is better."""
+"""tinyres/study/labs/cost.py and scores.py: the cost of nets, and when one net is better."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_the_nets_take_turns(monkeypatch):
 
 
 def test_the_time_is_the_median_of_the_turns_that_count(monkeypatch):
-    taken = iter([100.0, 1.0, 3.0, 2.0])  # seconds; the first is for warming up
+    taken = iter([100.0, 1.0, 3.0, 2.0])  # seconds; the first is the warm-up
     now = [0.0]
 
     def step(net, *rest):
@@ -57,7 +57,7 @@ class TestScores:
         assert scores.last(runs).tolist() == [25, 50]
 
     def test_spread(self):
-        assert scores.spread(np.array([1.0, 3.0])) == pytest.approx(np.sqrt(2))  # n − 1, for they are a sample
+        assert scores.spread(np.array([1.0, 3.0])) == pytest.approx(np.sqrt(2))  # divided by n − 1
         assert scores.spread(np.array([7.0])) == 0
 
     def test_better_is_beyond_the_larger_spread(self):

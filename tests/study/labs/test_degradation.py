@@ -15,7 +15,7 @@ lab = labs.find("degradation")
 
 
 def results(**errors):
-    """With these training errors in percent after the last epoch: three seeds each."""
+    """Results with these training errors in percent after the last epoch, for three seeds each."""
     errors = {
         "plain": {"8": [10, 11, 12], "44": [20, 21, 22]},
         "residual": {"8": [9, 10, 11], "44": [8, 9, 10]},
@@ -38,7 +38,7 @@ class TestVerdict:
         [
             {"plain": {"8": [10, 11, 12], "44": [10.5, 11.5, 12.5]}},  # deeper is worse, but within the spread
             {"residual": {"8": [9, 10, 11], "44": [20, 21, 22]}},  # the addition does not help
-            {"residual": {"8": [1, 1, 1], "44": [15, 15.1, 15.2]}},  # it suffers more from depth than the plain one
+            {"residual": {"8": [1, 1, 1], "44": [15, 15.1, 15.2]}},  # depth harms it more than the plain net
         ],
     )
     def test_not_reproduced(self, errors):

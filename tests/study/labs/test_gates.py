@@ -1,4 +1,4 @@
-"""tinyres/study/labs/gates.py: what the gates of a highway net learn."""
+"""tinyres/study/labs/gates.py: the gates are measured correctly, and the verdict follows them."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def seen(mean, selectivity, biases):
 
 
 def results(bias=-2.5, selectivity=0.3, mean=0.2, error=0.1, limit=0.0):
-    """As compute returns them, for two layers of two gates; the arguments are as they are after training."""
+    """Results like those of compute, for two layers with two gates each; the arguments are values after training."""
     run = {
         "before": seen([0.12, 0.12], [0.1, 0.1], [[-2.0, -2.0]] * 2),
         "after": seen([mean, mean], [selectivity, selectivity], [[bias, bias], [bias, -1.9]]),

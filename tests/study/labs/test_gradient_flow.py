@@ -1,4 +1,4 @@
-"""tinyres/study/labs/gradient_flow.py: what is measured is autograd's own, and the verdict follows it."""
+"""tinyres/study/labs/gradient_flow.py: the norms are those of autograd, and the verdict follows them."""
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def test_weights_are_drawn_as_they_are_called():
 
 
 def test_the_norm_of_the_last_convolutions_gradient():
-    """Against the same, derived by a gradient that is asked for by hand."""
+    """The same norms, from gradients that are requested by hand."""
     model, x = twin("plain", 8, 10, seed=0).double(), np.random.default_rng(0).standard_normal((4, 3, 8, 8))
     labels = np.array([0, 1, 2, 3])
     found = lab.norms(model, x, labels)

@@ -1,4 +1,4 @@
-"""tinyres/study/labs/halved.py"""
+"""tinyres/study/labs/halved.py: each pixel is the mean of four."""
 
 import numpy as np
 

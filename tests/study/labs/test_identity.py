@@ -1,4 +1,4 @@
-"""tinyres/study/labs/identity.py: what zeros do, and a verdict that can fall either way."""
+"""tinyres/study/labs/identity.py: zero weights give the identity, and the verdict can be yes or no."""
 
 import numpy as np
 

@@ -77,14 +77,14 @@ class TestNumbers:
     def test_dents(self):
         assert lab.dents(self.line(np.square)) == 0
         assert lab.dents(self.line(lambda a: -a * a)) == 1
-        assert lab.dents([4, 1, 0, 1, 4, 5, 4]) == 2 / 5  # at the second 4, and at 5
+        assert lab.dents([4, 1, 0, 1, 4, 5, 4]) == 2 / 5  # at the second 4 and at 5
 
     def test_steps_hold_the_minimum(self):
         assert 0 in lab.steps(lab.LINE) and 0 in lab.steps(lab.GRID)
 
 
 def results(plain=8.0, residual=2.0, wave=0.0):
-    """As compute returns them: cones so steep, a little rounded; the residual one with waves."""
+    """Results like those of compute: rounded cones of these slopes; the residual one has waves."""
     steps, plane = np.linspace(-1, 1, 21), np.linspace(-1, 1, lab.GRID)
     nets = {}
     for kind, slope, height in (("plain", plain, 1.0), ("residual", residual, wave)):
@@ -124,7 +124,7 @@ def test_it_runs_and_resumes(tmp_path, monkeypatch):
     head, rows = lab.table(found)
     assert len(rows) == 4 and {len(row) for row in rows} == {len(head)}
 
-    next((tmp_path / "out" / "parts").glob("residual-seed-1*")).unlink()  # from the weights that were kept
+    next((tmp_path / "out" / "parts").glob("residual-seed-1*")).unlink()  # the second run uses the saved weights
     assert perform(lab, Workbench("landscape", settings, tmp_path / "out"))["results"] == found
 
 

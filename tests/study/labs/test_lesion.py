@@ -1,4 +1,4 @@
-"""tinyres/study/labs/lesion.py: surgery that leaves no trace, and a verdict that follows the errors."""
+"""tinyres/study/labs/lesion.py: blocks are removed and restored, and the verdict follows the errors."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_only_blocks_that_keep_the_shape():
 def test_only_layers_that_keep_the_shape():
     found = lab.blocks(net("VGG"))
     assert list(found) == ["1.1", "2.1", "3.1", "3.2", "3.3", "4.1", "4.2", "4.3"]
-    assert found["1.1"] == "features.1" and found["2.1"] == "features.4"  # a max-pool stands between
+    assert found["1.1"] == "features.1" and found["2.1"] == "features.4"  # a max-pool is in between
 
 
 def test_a_deleted_layer_of_the_vgg_is_nothing():
@@ -68,9 +68,9 @@ def test_the_verdict():
         return lab.verdict({"nets": {"plain": runs(plain), "VGG": runs(vgg), "residual": runs(residual)}, "depth": 20})
 
     assert verdict(40, 3).reproduced
-    assert not verdict(40, 3, vgg=20).reproduced  # the VGG hardly misses it
-    assert not verdict(20, 3).reproduced  # 17 points more: the plain net misses it hardly more
-    assert not verdict(60, 11).reproduced  # the residual net misses it too
+    assert not verdict(40, 3, vgg=20).reproduced  # the VGG hardly needs it
+    assert not verdict(20, 3).reproduced  # only 17 points more than the residual net
+    assert not verdict(60, 11).reproduced  # the residual net needs it too
     assert "rises by 3.0 points, the plain net's by 40.0" in verdict(40, 3).reason
 
 

@@ -1,4 +1,4 @@
-"""tinyres/study/labs/shattered.py: the laws are told apart, and the nets do what the theorems say."""
+"""tinyres/study/labs/shattered.py: the fit tells the laws apart, and the nets follow the theorems."""
 
 import numpy as np
 import pytest

@@ -16,7 +16,7 @@ lab = labs.find("shortcuts")
 
 
 def results(**errors):
-    """As compute returns them, with these test errors in percent, a list of seeds for each net."""
+    """Results like those of compute with these test errors in percent, a list over the seeds for each net."""
     errors = {"none": [30, 31], "A": [25, 26], "B": [24.5, 25.5], "C": [24, 25], "one layer": [30, 31], **errors}
 
     def curve(error):

@@ -1,4 +1,4 @@
-"""tinyres/study/labs/symmetry.py: degenerate as they are called, and a verdict that can fall either way."""
+"""tinyres/study/labs/symmetry.py: the matrices are degenerate as named, and the verdict can be yes or no."""
 
 import numpy as np
 

@@ -77,7 +77,7 @@ def layers_table(result: dict[str, Any]) -> Table:
                 )
     table.caption = (
         "GFLOP/s count the operations of the definition. A kernel that needs fewer can\n"
-        "exceed 100 %: 3×3 with a stride of 1 takes a quarter (winograd.py)."
+        "exceed 100 %: 3×3 with a stride of 1 takes a quarter (conv2d_winograd.py)."
     )
     return table
 

@@ -3,8 +3,8 @@
 A layer that does I operations for each byte it moves can do no more than min(peak, I · bandwidth) a second: to the left
 it waits for memory, to the right for the multiply-adds. How far a point lies below the roof is what could be gained.
 
-Operations are those of the definition, the plain sums. A kernel that finds the same result with fewer (winograd.py) can
-come to lie above the roof of the multiply-adds.
+Operations are those of the definition, the plain sums. A kernel that needs fewer for the same result
+(conv2d_winograd.py) can lie above the roof of the multiply-adds.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ examples:
   tinyres predict runs/resnet20 cat.jpg --json
 
 If a picture is not square, its central square is used. It is scaled to the
-size of the training images, and the output says so. The PNG shows every picture,
-what the network sees of it, and bars for the most likely classes.
+size of the training images, and the output says so. The PNG shows every
+picture, what the network sees of it, and bars for the most likely classes.
 """
 
 

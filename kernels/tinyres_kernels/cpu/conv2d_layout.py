@@ -1,11 +1,11 @@
-"""An image laid out for the tiles, in scratch memory small enough to stay in a processor's cache.
+"""An image laid out for the tiles of convolution, in scratch memory small enough to stay in a processor's cache.
 
     scratch (blocks, rows, phases, columns, 16)
 
-Zeros surround the image, so that nobody asks where it ends. Its channels lie in blocks of 16, so that neighbouring
-output pixels read numbers exactly 16 apart: a fixed distance costs nothing to address, while one known only at run
-time costs a register or a reload for every pixel. With a stride s the columns are dealt out into s phases,
-0 s 2s … and 1 s+1 2s+1 … and so on: neighbours again.
+Zeros surround the image, so the tiles need not check where it ends. Its channels lie in blocks of 16, so that
+neighbouring output pixels read numbers exactly 16 apart: a fixed distance costs nothing to address, while one known
+only at run time costs a register or a reload for every pixel. With a stride s the columns are dealt into s phases,
+0 s 2s …, 1 s+1 2s+1 … and so on, which makes the columns that neighbouring pixels read neighbours again.
 """
 
 from __future__ import annotations
@@ -14,25 +14,24 @@ from functools import cache
 
 import numpy as np
 
+from tinyres_kernels.contract import Array, Pair
 from tinyres_kernels.cpu.cache import compiled
+from tinyres_kernels.cpu.conv2d_tile import BLOCK, copy_block
 from tinyres_kernels.cpu.host import up
-from tinyres_kernels.cpu.tile import BLOCK, copy_block
-
-Pair = tuple[int, int]
 
 
 def laid_out_shape(
     C: int, size: tuple[int, ...], kernel: Pair, stride: Pair, pixels: int = 1
 ) -> tuple[int, int, int, int, int]:
-    """(blocks, rows, phases, columns, BLOCK) of a laid-out image, with room for tiles of that many pixels."""
+    """(blocks, rows, phases, columns, BLOCK) of a laid-out image, with room for tiles of `pixels` pixels."""
     rows = (size[0] - 1) * stride[0] + kernel[0]
     columns = up(size[1], pixels) + (kernel[1] - 1) // stride[1]
     return up(C, BLOCK) // BLOCK, rows, min(stride[1], kernel[1]), columns, BLOCK
 
 
 @cache
-def taps_of(C: int, group: int, kernel: Pair, stride: Pair, shape: tuple[int, ...]) -> np.ndarray:
-    """For every (i, j, group of channels) where in a laid-out image the first pixel finds it."""
+def tap_offsets(C: int, group: int, kernel: Pair, stride: Pair, shape: tuple[int, ...]) -> Array:
+    """Where in a laid-out image the first output pixel reads, for every (i, j, group of channels)."""
     _, rows, phases, columns, _ = shape
     i, j, c = np.meshgrid(np.arange(kernel[0]), np.arange(kernel[1]), np.arange(0, C, group), indexing="ij")
     line = (c // BLOCK * rows + i) * phases + j % stride[1]
@@ -47,7 +46,7 @@ def share_of(worker, workers, images):
 
 @compiled
 def lay_out(x, n, x_shape, laid, laid_shape, first, last, stride, padding):
-    """Rows first to last (without it) of image n of x (N,H,W,C) into laid. Outside of the image all stays zero."""
+    """Copy rows first to last − 1 of image n of x (N,H,W,C) into laid. What is outside the image stays zero."""
     _, H, W, C = x_shape
     _, rows, phases, columns, _ = laid_shape
     for row in range(max(first, padding[0]), min(last, H + padding[0])):
@@ -63,7 +62,7 @@ def lay_out(x, n, x_shape, laid, laid_shape, first, last, stride, padding):
 
 @compiled
 def copy_pixels(source, source_at, source_step, target, target_at, pixels, channels):
-    """`channels` values from every one of a row of pixels, a step apart, to places BLOCK apart."""
+    """Copy `channels` values of each pixel in a row; the pixels are source_step apart and come to lie BLOCK apart."""
     if channels == BLOCK:
         for k in range(pixels):
             copy_block(source, source_at + k * source_step, target, target_at + k * BLOCK)

@@ -1,4 +1,4 @@
-// y[i] = Σ parts[p, i], always in the same order. A thread for every number of y.
+// y[i] = Σ parts[p, i], always in the same order. One thread for every number of y. conv2d_grad_w uses it.
 #include "common.cuh"
 
 extern "C" __global__ void add_up(const real* parts, real* y, int P, int count) {

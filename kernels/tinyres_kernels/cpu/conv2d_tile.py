@@ -1,12 +1,12 @@
-"""The innermost loops of convolution, written in LLVM's own language: the one file here that is not plain Python.
+"""The innermost loops of convolution, written in LLVM's own language. (All other kernels here are plain Python.)
 
-**Why.** A processor with AVX-512 does 16 multiply-adds in one instruction, and two of those a cycle. To feed it, an
-inner loop must be nothing but these instructions: the sums it adds to have to stay in registers all the while. Written
-as numba loops over arrays the same tile runs at 10-30 % of the peak, because the compiler cannot prove that the array
-of sums and the arrays of inputs do not overlap, and so stores and reloads every sum after every addition.
+**Why.** A processor with AVX-512 does 16 multiply-adds in one instruction, and two such instructions a cycle. To reach
+that speed, an inner loop must hold nothing but these instructions, and its sums must stay in registers. Written as
+numba loops over arrays, the same tile runs at 10-30 % of the peak: the compiler cannot prove that the array of sums and
+the arrays of inputs do not overlap, so it stores and reloads every sum after every addition.
 
-**What a tile is.** A small block of results that fits into the registers, `pixels` × `vectors`, each register a vector
-of neighbouring output channels ("lanes"). For 8 pixels and 2 vectors, a step over one input channel looks like this:
+**What a tile is.** It is a small block of results that fits into the registers, `pixels` × `vectors`. Each register is
+a vector of neighbouring output channels ("lanes"). For 8 pixels and 2 vectors, a step over one input channel is this:
 
                      w[0:16]   w[16:32]        2 vectors of weights are loaded,
           x[pixel 0]   sum       sum           8 numbers of x are loaded and repeated into all lanes,
@@ -14,16 +14,16 @@ of neighbouring output channels ("lanes"). For 8 pixels and 2 vectors, a step ov
              ...
           x[pixel 7]   sum       sum           10 loads for 16 multiply-adds: the loads can keep up
 
-**How it is written.** numba's `@intrinsic` hands us the LLVM builder `b` of the function being compiled. Every call on
-it appends one instruction: b.load, b.add, b.call(fma, ...). The Python loops below run while compiling; they unroll
-the tile. Only the loops made with `for_range` are loops of the machine. `alloca` names a slot for a sum; LLVM's first
-pass turns the slots into registers. numba passes numbers that are fixed when a kernel is made (how many pixels, how
-many vectors) as *literals*, which is how they can shape the code.
+**How it is written.** numba's `@intrinsic` gives us the LLVM builder `b` of the function being compiled. Every call on
+it appends one instruction: b.load, b.add, b.call(fma, ...). The Python loops below run while the kernel is compiled and
+unroll the tile; only the loops made with `for_range` are loops of the machine. `alloca` names a slot for a sum, and
+LLVM's first pass turns the slots into registers. numba passes numbers that are fixed when a kernel is made (how many
+pixels, how many vectors) as *literals*, so they can shape the code.
 
-`combination` writes another kind of arithmetic in the same way, fixed small matrices times squares of vectors, for
-winograd.py.
+`combination` writes another kind of arithmetic in the same way for conv2d_winograd.py: fixed small matrices times
+squares of vectors.
 
-All arrays come in flat, with the place to begin counted in elements. Nothing checks bounds here.
+All arrays are flat, and the places where to begin are counted in elements. Nothing checks bounds here.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from numba.extending import intrinsic
 
 from tinyres_kernels.cpu.host import CACHE_LINE, VECTOR_BYTES
 
-BLOCK = 16  # channels that lie together in a laid-out image; see conv2d.py
+BLOCK = 16  # channels that lie together in a laid-out image; see conv2d_layout.py
 GROUP = 4  # channels that the output tile takes in one round of its loop
 i64 = types.int64
 Matrix = tuple[tuple[float, ...], ...]
@@ -43,9 +43,9 @@ Matrix = tuple[tuple[float, ...], ...]
 
 @intrinsic(prefer_literal=True)
 def output_tile(typingctx, pixels, vectors, x, x_at, taps, w, w_at, y, y_at, y_pixel):
-    """y[pixel] = Σ over taps and the GROUP of channels at each: x[tap + pixel·BLOCK + channel] · w[…], a tile of y.
+    """A tile of y: y[pixel] = Σ x[tap + pixel·BLOCK + channel] · w[…] over the taps and the GROUP of channels at each.
 
-    taps: offsets into x. w lies in the order it is used in: vectors · lanes numbers for each channel of each tap.
+    taps are offsets into x. w is in the order of use: vectors · lanes numbers for each channel of each tap.
     """
     signature = types.void(pixels, vectors, x, i64, taps, w, i64, y, i64, i64)
     pixels, vectors = pixels.literal_value, vectors.literal_value
@@ -75,9 +75,9 @@ def output_tile(typingctx, pixels, vectors, x, x_at, taps, w, w_at, y, y_at, y_p
 
 @intrinsic(prefer_literal=True)
 def weight_tile(typingctx, channels, vectors, x, x_at, x_row, gy, gy_at, gy_row, gy_pixel, rows, columns, gw, gw_at):
-    """gw[channel] += Σ over pixels: x[pixel, channel] · gy[pixel], for a tile of gw: neighbouring channels × vectors.
+    """A tile of gw, neighbouring channels × vectors: gw[channel] += Σ x[pixel, channel] · gy[pixel] over the pixels.
 
-    Walks rows × columns pixels: in x they lie BLOCK apart and rows x_row apart, in gy gy_pixel and gy_row.
+    It walks rows × columns pixels. In x, pixels are BLOCK apart and rows x_row; in gy, gy_pixel and gy_row.
     """
     signature = types.void(channels, vectors, x, i64, i64, gy, i64, i64, i64, i64, i64, gw, i64)
     channels, vectors = channels.literal_value, vectors.literal_value
@@ -107,13 +107,13 @@ def weight_tile(typingctx, channels, vectors, x, x_at, x_row, gy, gy_at, gy_row,
 def combination(*matrices: Matrix):
     """An intrinsic that replaces a square of vectors S by M · S · Mᵀ, with M the product of the matrices.
 
-    They are fixed numbers, and applied one after the other, the last first, so that what rows have in common is
-    computed once. All stays in registers, as far as they suffice.
+    The matrices are fixed numbers. They are applied one after the other, the last first, so that what rows have in
+    common is computed once. Everything stays in registers, as far as there are enough.
     """
 
     @intrinsic
     def combine(typingctx, source, source_at, source_row, source_column, target, target_at, target_row, target_column):
-        """source[i, j] lies at source_at + i · source_row + j · source_column; target likewise."""
+        """source[i, j] is at source_at + i · source_row + j · source_column, and target[i, j] likewise."""
         signature = types.void(source, i64, i64, i64, target, i64, i64, i64)
 
         def generate(context, b, signature, args):
@@ -167,7 +167,7 @@ def copy_block(typingctx, source, source_at, target, target_at):
 def fetch(typingctx, source, begin, count):
     """Ask for source[begin : begin + count] to be brought into the cache, and go on without waiting for it.
 
-    A hint: past the end of memory it does nothing.
+    This is a hint: past the end of memory it does nothing.
     """
     signature = types.void(source, i64, i64)
 
@@ -188,7 +188,7 @@ def fetch(typingctx, source, begin, count):
 
 
 class Tile:
-    """rows × vectors sums in registers, and the instructions on them. Lives only while a kernel is compiled."""
+    """rows × vectors sums in registers, and the instructions on them. It exists only while a kernel is compiled."""
 
     def __init__(self, context, builder, dtype, rows, vectors):
         scalar = context.get_value_type(dtype)  # float or double
@@ -219,7 +219,7 @@ class Tile:
                 b.store(b.call(self.fma, [value, vector, b.load(total)]), total)
 
     def store_row(self, row, at, add=False):
-        """Row `row` of the sums goes to memory, or is added to what is there."""
+        """Write row `row` of the sums to memory, or add it to what is there."""
         b = self.b
         for v, total in enumerate(self.sums[row]):
             place = self.vector_at(at, v)
@@ -229,7 +229,7 @@ class Tile:
             b.store(value, place, align=self.itemsize)
 
     def vector_at(self, pointer, number):
-        """Pointer to the number-th vector from pointer on."""
+        """A pointer to vector `number`, counted from `pointer`."""
         b = self.b
         return b.bitcast(b.gep(pointer, [self.int(number * self.lanes)]), self.vector.as_pointer())
 
@@ -238,7 +238,7 @@ class Tile:
         return [self.sum_of(row, vectors) for row in matrix]
 
     def sum_of(self, factors, vectors):
-        """Σ factor · vector, beginning with what needs no multiplication."""
+        """Σ factor · vector, beginning with factors of 1, which need no multiplication."""
         total = None
         for factor, vector in sorted(zip(factors, vectors, strict=True), key=lambda term: term[0] != 1):
             if factor == 0:

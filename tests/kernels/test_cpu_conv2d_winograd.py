@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 import tinyres_kernels.array as array
-from tinyres_kernels.cpu import conv2d, conv2d_grad_w, winograd
+from tinyres_kernels.cpu import conv2d, conv2d_grad_w
+from tinyres_kernels.cpu.conv2d_winograd import ALPHA, BETA, INPUT, KERNEL, OUTPUT, PAIRS, winograd_pays
 
-PAIRS, INPUT, KERNEL, OUTPUT = (
-    np.array(m, float) for m in (winograd.PAIRS, winograd.INPUT, winograd.KERNEL, winograd.OUTPUT)
-)
+PAIRS, INPUT, KERNEL, OUTPUT = (np.array(matrix, float) for matrix in (PAIRS, INPUT, KERNEL, OUTPUT))
 SIX, THREE, FOUR = np.array([3, -1, 4, 1, -5, 9]), np.array([2, 7, -1]), np.array([8, -2, 8, 1])
 
 
@@ -27,8 +26,8 @@ def test_their_transposes_make_the_gradient_of_a_kernel():
 
 
 def test_the_matrices_evaluate_polynomials():
-    """At 0, a, −a, b, −b and ∞, where the leading coefficient stands for the value."""
-    points = np.array([0, winograd.a, -winograd.a, winograd.b, -winograd.b])
+    """At 0, α, −α, β, −β and ∞, where the value is the leading coefficient."""
+    points = np.array([0, ALPHA, -ALPHA, BETA, -BETA])
     np.testing.assert_allclose(at_points(OUTPUT.T, FOUR), [*np.polyval(FOUR[::-1], points), FOUR[-1]], atol=1e-12)
 
 
@@ -47,7 +46,7 @@ def test_the_matrices_evaluate_polynomials():
     ],
 )
 def test_where_it_pays(kernel, stride, size, pays):
-    assert winograd.pays(kernel, stride, size) == pays
+    assert winograd_pays(kernel, stride, size) == pays
 
 
 @pytest.mark.parametrize("channels", [16, 64])

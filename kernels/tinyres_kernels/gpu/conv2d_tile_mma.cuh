@@ -10,16 +10,16 @@
 //
 // Why this tile: a warp reads 16 + COLUMNS words from shared memory for each 8 words of depth, 24 a lane at 64 columns,
 // and does 16 products with them; a tile of 16 × 8 alone would read 6 for one. While the tensor cores work on one step,
-// the next one's numbers are already on their way into registers, and are laid down in the other half of the shared
-// memory: so there is one barrier a step, and memory's delay is hidden. Not yet measured on a GPU.
+// the next step's numbers are already on their way into registers; they are then written into the other half of the
+// shared memory. So there is one barrier in each step, and memory's delay is hidden. Not yet measured on a GPU.
 //
-// Numbers are fetched in patches of four words. With VECTOR = 4 the four numbers that lie side by side in memory come in
-// one access; where the channels are not a multiple of four (a network's first layer), VECTOR = 1 fetches them singly.
+// Numbers are fetched in patches of four words. With VECTOR = 4, four neighbouring numbers in memory come in one
+// access; where the channels are not a multiple of four (a network's first layer), VECTOR = 1 fetches them one by one.
 //
-// In shared memory a line is a row of A or a column of B. Where numbers lie side by side along the depth, a line's words
-// do too, WORDS + 4 from the next line's; else the lines do, LINES + 8 from the next word's. Both without conflicts: the
-// lanes of a fragment, 8 groups of 4 members, read at 20·group + member (12·group in bf16), or at group + 8·member
-// (24·member), modulo 32 banks all different.
+// In shared memory a line is a row of A or a column of B. Where neighbours in memory follow the depth, the words of a
+// line are neighbours, WORDS + 4 from the next line's; otherwise the lines are neighbours, LINES + 8 from the next
+// word's. Both avoid bank conflicts: the lanes of a fragment, 8 groups of 4 members, read at 20·group + member
+// (12·group in bf16), or at group + 8·member (24·member), which are all different modulo 32 banks.
 #pragma once
 #include "common.cuh"
 #include "mma.cuh"
@@ -35,8 +35,8 @@ constexpr int NUMBERS = FACTOR::NUMBERS, WORDS = DEPTH / NUMBERS;
 constexpr int PATCH = 4;                           // words
 constexpr int DOWN = ROWS * WARP / TILE_THREADS / MMA_ROWS, ACROSS = COLUMNS / MMA_COLUMNS;  // a warp's products
 
-// One of the two factors as a block sees it: how its numbers come from memory into registers, and from there to where
-// the fragments are read.
+// One of the two factors as a block sees it: its numbers go from memory into registers, and from there into shared
+// memory, where the fragments are read.
 template <class Source, int LINES>
 struct Factor {
     using Row = typename Source::Row;
@@ -80,7 +80,7 @@ struct Factor {
         }
     }
 
-    // Those that follow each other from (line, k) on, along the depth or across it; 0 where there are none.
+    // Four neighbours from (line, k) on, along the depth or across it; 0 where there are none.
     __device__ void four(float (&numbers)[PATCH], int line, int k, int k0, int half) const {
         const Place* place = places + half * DEPTH;
 #if VECTOR == 4
@@ -105,7 +105,7 @@ struct Factor {
             const int patch = threadIdx.x + i * TILE_THREADS;
             if (patch >= PATCHES) break;
             const float* x = next[i][0];
-            constexpr int BETWEEN = along ? NUMBERS : 1, APART = along ? 1 : PATCH;  // words' numbers, and one word's two
+            constexpr int BETWEEN = along ? NUMBERS : 1, APART = along ? 1 : PATCH;  // between words, and inside one
             const uint4 words = {FACTOR::word(x, APART), FACTOR::word(x + BETWEEN, APART),
                                  FACTOR::word(x + 2 * BETWEEN, APART), FACTOR::word(x + 3 * BETWEEN, APART)};
             *reinterpret_cast<uint4*>(steps + half * SIZE + line_of(patch) * LINE + word_of(patch) * WORD) = words;
@@ -115,7 +115,7 @@ struct Factor {
     __device__ unsigned word(int half, int line, int word) const { return steps[half * SIZE + line * LINE + word * WORD]; }
 };
 
-// depth_first … depth_last: this block's part of the depth. store(row, column, sum) gets every number of the tile.
+// depth_first … depth_last: this block's part of the depth. store(row, column, sum) receives every number of the tile.
 template <class A, class B, class Store>
 __device__ void tile_product(
     const A& a, const B& b, const Store& store, int rows, int columns, int depth_first, int depth_last
