@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from doomed import CAN_FORK, STOPPED, begin, end
-from runs import outcome, run, tiny_world  # noqa: F401
+from runs import BATCHES, outcome, run, tiny_world  # noqa: F401
 
 from tinyres import train
 from tinyres.app.cli import main
@@ -232,6 +232,7 @@ def test_the_loader_dies(whole, monkeypatch, capsys, error, fault):
                 patch.setattr(Loader, "_batch", sometimes)
                 said = fails(capsys, *TRAIN, "--out", "run-{}-{}".format(*bad))
             assert f"epoch {bad[0] + 1}, after {bad[1]} of its batches: the next batch could not be prepared" in said
+            assert newest_step(RunFolder("run-{}-{}".format(*bad))) == BATCHES * bad[0] + bad[1]  # nothing is lost
             goes_on_to_the_end(Path("run-{}-{}".format(*bad)), whole)
 
 
