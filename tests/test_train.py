@@ -120,6 +120,16 @@ def test_it_goes_on_in_the_middle_of_an_epoch_with_the_same_bits():
     np.testing.assert_array_equal(cut.weights(), whole.weights())
 
 
+def test_dropout_draws_anew_in_every_step():
+    training, kept = Training(), []
+    white = Dataset(np.full((10, 3, 8, 8), 255, np.uint8), np.zeros(10, np.int64), tuple("abcd"), "white")
+    training.batches = Loader(white, 2, dtype=np.float64)
+    training.model[1].register_forward_hook(lambda module, inputs, y: kept.append((y.numpy() != 0).tobytes()))
+    for epoch in range(2):
+        list(training.epoch(epoch))
+    assert len(set(kept)) == len(kept) == 10
+
+
 # ---- evaluation ------------------------------------------------------------------------------------------------------
 
 

@@ -27,6 +27,7 @@ DETECTORS = {
     "optimiser": r"optim/",
     "layers": r"nn/",
     "data": r"data/",
+    "training loop": r"test_train\.py",
     "training parity": r"test_training_parity.py::test_stored_losses",
 }
 

@@ -13,7 +13,7 @@ from mutants.planted_compiled import COMPILED
 from mutants.planted_engine import ENGINE, OPTIM
 from mutants.planted_kernels import KERNELS
 from mutants.planted_ops import OPS
-from mutants.planted_training import DATA
+from mutants.planted_training import DATA, TRAIN
 
 PAGE = Path(__file__).parents[2] / "docs" / "mutants.md"
 GROUPS: dict[str, Sequence[Mutant]] = {
@@ -21,7 +21,8 @@ GROUPS: dict[str, Sequence[Mutant]] = {
     "Written by hand: kernels": KERNELS,
     "Written by hand: the engine, the checker, running statistics": ENGINE,
     "Written by hand: optimisers and schedules": OPTIM,
-    "Written by hand: batches for training": DATA,
+    "Written by hand: batches": DATA,
+    "Written by hand: the training loop": TRAIN,
     "Written by hand: compiled kernels": COMPILED,
     "Drawn by machine": draw(),
 }

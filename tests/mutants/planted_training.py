@@ -1,4 +1,4 @@
-"""Mistakes in what feeds a network: batches, their order, crops, flips and pixel values."""
+"""Mistakes in what feeds a network (batches, their order, crops, flips, pixel values) and in the training loop."""
 
 from mutants.mutant import Planted
 
@@ -67,4 +67,44 @@ DATA = (
         "-np.asarray(mean, np.float64)",
     ),
     Planted("normalise: one channel's std for all", "data.normalise", "scale[:, None, None]", "scale[0]"),
+)
+
+TRAIN = (
+    Planted("train_step: the gradients of earlier batches stay", "train_step", "optimizer.zero_grad()", "pass"),
+    Planted(
+        "train_step: label smoothing is not passed on",
+        "train_step",
+        "F.cross_entropy(scores, labels, label_smoothing=label_smoothing)",
+        "F.cross_entropy(scores, labels)",
+    ),
+    Planted(
+        "train_step: learns from a batch that is not finite", "train_step", "not is_finite(model, loss.item())", "False"
+    ),
+    Planted(
+        "is_finite: the gradients are not looked at",
+        "is_finite",
+        "math.isfinite(loss) and all(np.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)",
+        "math.isfinite(loss)",
+    ),
+    Planted("train_epoch: stays in evaluation mode", "train_epoch", "model.train()", "pass"),
+    Planted(
+        "train_epoch: dropout drops the same values in every step",
+        "train_epoch",
+        "set_step(epoch, step)",
+        "set_step(epoch, 0)",
+    ),
+    Planted(
+        "train_epoch: the schedule starts again in every epoch",
+        "train_epoch",
+        "schedule.goto(epoch * len(batches) + step)",
+        "schedule.goto(step)",
+    ),
+    Planted(
+        "train_epoch: steps are counted from where it goes on",
+        "train_epoch",
+        "enumerate(batches.epoch(epoch, start), start)",
+        "enumerate(batches.epoch(epoch, start))",
+    ),
+    Planted("evaluate: dropout stays on", "evaluate", "model.eval()", "pass"),
+    Planted("Score: small batches count as much as large ones", "Score.of", "loss * len(labels)", "loss"),
 )

@@ -7,10 +7,10 @@ from mutants.planted_compiled import COMPILED
 from mutants.planted_engine import ENGINE, OPTIM
 from mutants.planted_kernels import KERNELS
 from mutants.planted_ops import OPS
-from mutants.planted_training import DATA
+from mutants.planted_training import DATA, TRAIN
 
 pytestmark = pytest.mark.mutants
-BY_HAND = (*OPS, *KERNELS, *ENGINE, *OPTIM, *DATA)
+BY_HAND = (*OPS, *KERNELS, *ENGINE, *OPTIM, *DATA, *TRAIN)
 
 
 def parameter(mutant):

@@ -81,7 +81,9 @@ class TestDetectors:
         assert mirrored(EXP) == ["ops/test_exp.py", "ops/test_needs.py"]
         assert "kernels/test_rungs.py" in mirrored("tinyres_kernels.array.relu")
 
-    @pytest.mark.parametrize("module", [None, "tinyres.nn.functional", "tinyres.autograd", "tinyres_kernels.windows"])
+    @pytest.mark.parametrize(
+        "module", [None, "tinyres.nn.functional", "tinyres.autograd", "tinyres_kernels.windows", "tinyres.optim.sgd"]
+    )
     def test_the_tests_are_there(self, module):
         paths = EVERYTHING if module is None else mirrored(module)
         assert paths and [path for path in paths if not (TESTS / path).exists()] == []

@@ -27,6 +27,7 @@ EVERYTHING = (
     "optim",
     "nn",
     "data",
+    "test_train.py",
     "test_training_parity.py",
     "kernels",
     "properties",
@@ -68,29 +69,32 @@ def trial(mutant: Mutant, paths: Iterable[str] = EVERYTHING, **settings: object)
 
 
 def first_kill(mutant: Mutant) -> Outcome:
-    """Try the tests most likely to see it, and if all of them pass, the others."""
+    """Try the tests most likely to see it, and if all of them pass, others."""
     if isinstance(mutant, Compiled):
         return trial(mutant, ["kernels"], word=mutant.seen_by)
-    outcome = trial(mutant, mirrored(mutant.module))
-    return outcome if outcome.killed or not outcome.imports else trial(mutant)
-
-
-# Tests that look at all modules of a package, besides the file that is named after a module.
-OF_ALL = {
-    "tinyres": ["test_autograd.py", "test_memory.py"],
-    "tinyres.ops": ["ops/test_needs.py"],
-    "tinyres.nn": ["nn"],
-    "tinyres.data": ["data/test_loader.py"],
-    "tinyres_kernels": ["kernels/test_reference.py", "kernels/test_rungs.py"],
-}
+    for paths in named_after(mutant.module), of_its_package(mutant.module), EVERYTHING:
+        outcome = trial(mutant, paths)
+        if outcome.killed or not outcome.imports:
+            break
+    return outcome
 
 
 def mirrored(module: str) -> list[str]:
-    """The tests in a file of the module's name, and those of all modules of its package; or else its whole folder."""
-    package, _, name = module.rpartition(".")
-    kind = "tinyres_kernels" if module.startswith("tinyres_kernels.") else package
-    files = [str(file.relative_to(TESTS)) for file in TESTS.rglob(f"test_{name}.py")] + OF_ALL.get(kind, [])
-    return list(dict.fromkeys(files)) or ["/".join(package.split(".")[1:])]
+    return list(dict.fromkeys(named_after(module) + of_its_package(module)))
+
+
+def named_after(module: str) -> list[str]:
+    """The test files of the module's name."""
+    return [str(file.relative_to(TESTS)) for file in TESTS.rglob(f"test_{module.rpartition('.')[2]}.py")]
+
+
+def of_its_package(module: str) -> list[str]:
+    """Tests that look at all modules of a package: some files, or its whole folder."""
+    if module.startswith("tinyres_kernels."):
+        return ["kernels/test_reference.py", "kernels/test_rungs.py"]
+    package = module.rpartition(".")[0]
+    some = {"tinyres": ["test_autograd.py", "test_memory.py"], "tinyres.ops": ["ops/test_needs.py"]}
+    return some.get(package) or [package.removeprefix("tinyres.").replace(".", "/")]
 
 
 # ---- inside the new process ------------------------------------------------------------------------------------------
