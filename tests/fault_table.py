@@ -56,7 +56,8 @@ def counted(reports: Iterable[pytest.TestReport]) -> dict[str, list[int]]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    counts = counted(report for end in ("passed", "failed", "error") for report in terminalreporter.getreports(end))
+    reports = [report for end in ("passed", "failed", "error") for report in terminalreporter.getreports(end)]
+    counts = counted(report for report in reports if isinstance(report, pytest.TestReport))
     if not counts or NAME not in config.getoption("markexpr"):
         return
     terminalreporter.section("faults")

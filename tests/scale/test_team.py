@@ -5,9 +5,10 @@ import pytest
 from ranks import on_threads
 
 from tinyres import Tensor, manual_seed, nn, optim
-from tinyres.data import Dataset, Loader, Rows
+from tinyres.data import Dataset
 from tinyres.optim.lr_scheduler import StepLR
-from tinyres.scale.parallel import ALONE, ParallelError
+from tinyres.scale.parallel import ALONE, ParallelError, RankLoader
+from tinyres.scale.parallel.rows import Rows
 from tinyres.scale.team import Team, any_rank, backpropagate, evaluate_together, expect_equal, expect_equal_weights
 from tinyres.train import Score, evaluate, train_epoch
 
@@ -68,20 +69,20 @@ def test_an_epoch_of_two_ranks_is_that_of_one_process():
     dataset = Dataset(draws.integers(0, 256, (5, 2, 4, 4), np.uint8), draws.integers(0, 4, 5), tuple("abcd"), "noise")
     models = [network() for _ in range(3)]
 
-    def parts(model, part):
+    def parts(model, rank=0, size=1):
         optimizer = optim.SGD(model.parameters(), lr=0.5, momentum=0.9)
-        batches = Loader(dataset, 2, shuffle=True, dtype=np.float64, prefetch=0, part=part)
+        batches = RankLoader(dataset, 2, shuffle=True, dtype=np.float64, prefetch=0, rank=rank, size=size)
         return optimizer, StepLR(optimizer, step_size=2), batches, 1, 0, 0.2  # epoch 1, from 0 on, label smoothing
 
     def work(ranks):
         team = Team(ranks, models[ranks.rank], "sync")
         scores = []
-        for score in team.train_epoch(*parts(models[ranks.rank], (ranks.rank, 2)), lambda: ranks.rank == 1):
+        for score in team.train_epoch(*parts(models[ranks.rank], ranks.rank, 2), lambda: ranks.rank == 1):
             assert team.stopping
             scores.append(score)
         return scores
 
-    wanted = list(train_epoch(models[2], *parts(models[2], (0, 1))))
+    wanted = list(train_epoch(models[2], *parts(models[2])))
     for model, scores in zip(models, on_threads(2, work), strict=False):
         assert [(s.correct, s.images) for s in scores] == [(s.correct, s.images) for s in wanted]
         assert [s.loss for s in scores] == pytest.approx([s.loss for s in wanted], rel=1e-11)
