@@ -17,8 +17,8 @@ import numpy as np
 
 from tinyres import Tensor, models, random
 from tinyres.app.bench.machine import available_cores, cpu_name
-from tinyres.data import Rows
 from tinyres.scale.parallel import Communicator, FlatGradients, connected, synchronised
+from tinyres.scale.parallel.rows import Rows
 from tinyres.scale.team import backpropagate
 
 SIZES = {  # bytes, and how often each is sent

@@ -44,6 +44,8 @@ def build(out: Path) -> list[Path]:
     render.env.filters.update(to_markdown=str, to_html=as_html, link=link_unless_private)
     # The generated __init__ of a dataclass has strings as annotations. pdoc shows them unchanged and warns.
     warnings.filterwarnings("ignore", "Error parsing type annotation .* for .*__init__", UserWarning)
+    for name in tinyres.__all__:
+        getattr(tinyres, name)  # pdoc finds only what is loaded
     modules = {name: doc.Module(extract.load_module(name)) for name in module_names()}
     pages = {out / f"{name.replace('.', '/')}.html": module for name, module in modules.items()}
     for path, module in pages.items():

@@ -73,7 +73,8 @@ _FROM_WINGS = {
 def __getattr__(name: str) -> Any:
     if name not in _FROM_WINGS:
         raise AttributeError(f"module 'tinyres' has no attribute {name!r}")
-    return getattr(import_module(_FROM_WINGS[name]), name)
+    globals()[name] = value = getattr(import_module(_FROM_WINGS[name]), name)
+    return value
 
 
 follow_environment()

@@ -17,7 +17,7 @@ import numpy as np
 from tinyres import device as devices
 from tinyres.modes import Removable, mode
 from tinyres.operators import Operators
-from tinyres_kernels.contract import Array
+from tinyres_kernels.contract import Array as Array
 
 Hook = Callable[[Array], Array | None]
 

@@ -1,7 +1,5 @@
 """Tensors from nothing, under torch's names."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -6,8 +6,6 @@ The kernels are in `tinyres_kernels`, on five rungs: `reference/` (loops: the de
 environment variable TINYRES_KERNELS=array, or another name of RUNGS, chooses one rung for everything.
 """
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Callable, Iterator

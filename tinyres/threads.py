@@ -6,8 +6,6 @@ compete. A result is the same bit for bit from run to run at one number of threa
 another order.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Iterator

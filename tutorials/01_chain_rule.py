@@ -425,7 +425,7 @@ _, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
 for factor, colour in ((1.5, VERMILION), (1.1, ORANGE), (1.0, GREEN), (0.9, BLUE), (0.25, "black")):
     axes.semilogy(depths, factor**depths, color=colour, linewidth=2, label=f"{factor:g}")
 axes.set_ylim(1e-20, 1e14)
-tidy(axes, "What a gradient of 1 has become", "layers passed on the way back", "size of the gradient")
+tidy(axes, "What a gradient of 1 has become", "layers passed in the backward pass", "size of the gradient")
 axes.legend(title="factor per layer", frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 

@@ -352,7 +352,7 @@ for name, block in (("w·h + h", lambda w, h: w * h + h), ("h + w·h", lambda w,
 # %% tags=["picture"]
 n = np.arange(1, 61)
 _, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
-axes.semilogy(n, 2.0 ** (n + 2) - 3, color=VERMILION, linewidth=2, label="telling, way by way: 2ⁿ⁺² − 3")
+axes.semilogy(n, 2.0 ** (n + 2) - 3, color=VERMILION, linewidth=2, label="telling, path by path: 2ⁿ⁺² − 3")
 axes.semilogy(n, 2 * n + 2, color=BLUE, linewidth=2, label="in topological order: 2n + 2")
 axes.plot(list(telling), list(telling.values()), "o", color=VERMILION, label="counted above")
 counted = [len(outputs_first(blocks(Tensor(1.0), Tensor(0.1), k))) for k in telling]
@@ -372,7 +372,7 @@ for _ in range(1000):
     a = a + (w * a).sigmoid()
 backward(a)
 print(f"∂a₁₀₀₀/∂x = {x.grad:.4f}    ∂a₁₀₀₀/∂w = {w.grad:.4f}")
-print(f"Ops on the way: {sum(tensor.op is not None for tensor in outputs_first(a)):,}")
+print(f"Ops in the graph: {sum(tensor.op is not None for tensor in outputs_first(a)):,}")
 
 # %% [markdown]
 # ## A trap: saving an array

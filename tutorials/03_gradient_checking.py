@@ -151,7 +151,7 @@ plt.show()
 # %% tags=["varies"]
 ahead, behind = np.exp(1 + 1e-12), np.exp(1 - 1e-12)
 print(f"f(x + h) = {ahead:.16f}\nf(x - h) = {behind:.16f}")
-print(f"slope    = {(ahead - behind) / 2e-12:.6f}\ntruly      {np.e:.6f}")
+print(f"slope    = {(ahead - behind) / 2e-12:.6f}\ntrue value {np.e:.6f}")
 
 # %% [markdown]
 # A float64 has 16 digits, and these two agree in the first twelve. The subtraction removes those and leaves four, of

@@ -133,8 +133,8 @@ largest = windows.max((3, 5), keepdims=True)
 draw = (windows == largest).sum((3, 5)) > 1
 of_zeros = draw & (largest.squeeze((3, 5)) == 0)
 print(f"values that are 0: {(maps == 0).mean():.0%}")
-print(f"windows of 2×2 that end in a draw: {draw.mean():.0%}")
-print(f"draws between zeros: {of_zeros.sum() / draw.sum():.0%}")
+print(f"windows of 2×2 with a tie: {draw.mean():.0%}")
+print(f"ties between zeros: {of_zeros.sum() / draw.sum():.0%}")
 
 # %% [markdown]
 # It is one window in five. At a tie there is no slope: if one of the values rises, y rises with it; if it falls, y

@@ -324,7 +324,7 @@ check.norm_bug(answer)
 
 # %% [markdown]
 # Here is the library's page. (`needs` says which gradients are needed. The two sums come first, because gx needs them
-# too. `batch` matters only if several processes share one batch.)
+# too.)
 
 # %%
 print(inspect.getsource(BatchNorm))

@@ -362,9 +362,9 @@ _, axes = plt.subplots(figsize=(7, 3.4))
 for skip, name, colour, style in ((False, "plain", PLAIN, "--"), (True, "residual", RESIDUAL, "-")):
     errors, dead = learn_identity(skip)
     axes.loglog(np.arange(1, len(errors) + 1), errors, style, color=colour, linewidth=2, label=name)
-    print(f"{name}: {dead} of {identity.FEATURES} outputs are 0 whatever comes in")
+    print(f"{name}: {dead} of {identity.FEATURES} outputs are 0 for every input")
 axes.set_ylim(1e-5, 5)
-tidy(axes, "Learning to do nothing", "step of Adam", "error, as a share of the variance of x")
+tidy(axes, "Learning to do nothing", "step of Adam", "error, as a fraction of the variance of x")
 plt.show()
 
 # %% [markdown]

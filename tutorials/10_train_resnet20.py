@@ -279,7 +279,12 @@ plt.show()
 # %%
 rng = np.random.default_rng(0)
 one = everything.images[:1]  # (1, 3, H, W)
-variants = [data.augment.random_flip(data.augment.random_crop(one, rng), rng) for _ in range(7)]
+variants = [
+    data.augment.flip(
+        data.augment.crop(one, data.augment.draw_crops(1, rng, padding=4), padding=4), data.augment.draw_flips(1, rng)
+    )
+    for _ in range(7)
+]
 figure, panels = plt.subplots(1, 8, figsize=(9, 1.5))
 for k, (axes, image) in enumerate(zip(panels, [one, *variants], strict=True)):
     axes.imshow(image[0].transpose(1, 2, 0))
@@ -363,7 +368,7 @@ bins = np.arange(11.9, 28.2, 0.4)
 axes.hist(measured[:, 0], bins, color=BLUE, alpha=0.6, density=True, label="one network")
 axes.hist(best, bins, color=VERMILION, alpha=0.6, density=True, hatch="//", label="the best of twenty")
 axes.axvline(20, color="black", linestyle=":", label="the truth")
-tidy(axes, "Measured on 500 pictures", "measured error, %", "share per %")
+tidy(axes, "Measured on 500 pictures", "measured error, %", "density per %")
 plt.show()
 print(f"one network: {measured[:, 0].mean():.1f} ± {measured[:, 0].std():.1f} %")
 print(f"the best of twenty: {best.mean():.1f} % on average, though none is better than 20 %")

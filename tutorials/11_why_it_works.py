@@ -90,7 +90,7 @@ left.set_xticks([0, 1, 2, 3, 4], ["x", "block 1", "block 2", "block 3", "y"])
 left.set_ylim(-0.5, 7.8)
 right.barh(range(8), terms, color=[GREY, BLUE, BLUE, BLUE, VERMILION, VERMILION, VERMILION, "black"])
 right.axvline(0, color="black", linewidth=0.8)
-tidy(left, "The eight ways from x to y", "", "blocks passed through")
+tidy(left, "The eight paths from x to y", "", "blocks passed through")
 tidy(right, "What each adds to the slope", "product of its f′")
 plt.show()
 

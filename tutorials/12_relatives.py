@@ -596,7 +596,7 @@ for name, colour in nearness.items():
     found = distances(name)
     plt.plot(np.linspace(0, 1, len(found)), found, color=colour, label=f"{name}, at most {found[0]}", linewidth=2)
 title = "layers with weights between a convolution and the loss"
-tidy(plt.gca(), title, "all convolutions of the net, the farthest first", "on the shortest way")
+tidy(plt.gca(), title, "all convolutions of the net, the farthest first", "on the shortest path")
 plt.xticks([])
 plt.yticks(range(0, 20, 3))
 plt.show()

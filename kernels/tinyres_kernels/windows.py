@@ -1,7 +1,5 @@
 """How many windows fit: the arithmetic that convolution and pooling share."""
 
-from __future__ import annotations
-
 from tinyres_kernels.contract import Pair
 
 

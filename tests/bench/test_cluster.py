@@ -7,7 +7,7 @@ from ranks import on_threads
 from bench import allreduce
 from bench.cluster import Fabric, halving_and_doubling, messages, recursive_doubling, ring
 from tinyres import Tensor, models
-from tinyres.data import Rows
+from tinyres.scale.parallel.rows import Rows
 from tinyres.scale.team import Team, backpropagate
 from tinyres.train import Score
 

@@ -65,10 +65,10 @@ def test_drop_last_and_limit():
     assert len(Loader(NUMBERED, 10, limit=7)) == 3
 
 
-@pytest.mark.parametrize("other", ["random_crop", "random_flip"])
+@pytest.mark.parametrize("other", ["crop", "flip"])
 def test_crops_and_flips_each_differ_by_epoch_and_by_batch(monkeypatch, other):
     # leaves one of the two to be seen
-    monkeypatch.setattr(f"tinyres.data.loader.{other}", lambda images, rng, *padding: images)
+    monkeypatch.setattr(f"tinyres.data.loader.{other}", lambda images, *drawn: images)
     one_picture = Dataset(PICTURES[[0] * 20], np.zeros(20, np.int64), ("it",), "one picture")
     loader = Loader(one_picture, 10, augment=True)
     batches = [x.tobytes() for epoch in range(2) for x, _ in loader.epoch(epoch)]
@@ -78,7 +78,7 @@ def test_crops_and_flips_each_differ_by_epoch_and_by_batch(monkeypatch, other):
 @pytest.mark.parametrize(("side", "padding"), [(64, 4), (32, 4), (16, 2)])
 def test_small_pictures_are_shifted_by_less(monkeypatch, side, padding):
     seen = []
-    monkeypatch.setattr("tinyres.data.loader.random_crop", lambda images, rng, by, rows: seen.append(by) or images)
+    monkeypatch.setattr("tinyres.data.loader.crop", lambda images, places, by: seen.append(by) or images)
     pictures = Dataset(np.zeros((2, 3, side, side), np.uint8), np.zeros(2, np.int64), ("it",), "black")
     next(Loader(pictures, 2, augment=True, prefetch=0).epoch(0))
     assert seen == [padding]
@@ -185,31 +185,3 @@ def test_without_prefetching_there_is_no_thread():
     batches = Loader(NUMBERED, 4, prefetch=0).epoch(0)
     next(batches)
     assert loader_threads() == []
-
-
-@pytest.mark.parametrize("augment", [True, False])
-def test_draws_and_the_table_of_pixels_make_the_same_batches(augment):
-    """Done by hand here; on a GPU by augment.cu."""
-    draws = np.random.default_rng(0)
-    dataset = Dataset(draws.integers(0, 256, (7, 3, 8, 16), dtype=np.uint8), np.arange(7), tuple("abcdefg"), "noise")
-    mean, std = np.full(3, 0.4), np.array([0.1, 0.2, 0.3])
-    loader = Loader(dataset, 3, shuffle=True, augment=augment, mean=mean, std=std)
-    table, black = loader.pixel_table(), np.zeros((3, 24, 32), np.uint8)  # 8 more on every side
-    for step, (x, y) in enumerate(loader.epoch(2)):
-        for n, (picture, row, column, mirrored) in enumerate(loader.draws(2)[step, : len(y)]):
-            canvas = black.copy()
-            canvas[:, 8:16, 8:24] = dataset.images[picture]
-            crop = canvas[:, 8 + row : 16 + row, 8 + column : 24 + column]
-            crop = crop[:, :, ::-1] if mirrored else crop
-            np.testing.assert_array_equal([table[crop[c], c] for c in range(3)], x[n])
-            assert y[n] == dataset.labels[picture]
-
-
-@pytest.mark.parametrize("size", [2, 3, 12])  # twelve: some have none of the 8 or 7
-def test_parts_are_the_rows_of_the_whole(size):
-    settings = {"shuffle": True, "augment": True, "seed": 3}
-    whole = list(Loader(NUMBERED, 8, **settings).epoch(1))
-    parts = [list(Loader(NUMBERED, 8, part=(rank, size), **settings).epoch(1)) for rank in range(size)]
-    for step, (x, y) in enumerate(whole):
-        assert np.array_equal(np.concatenate([part[step][0] for part in parts]), x)
-        assert np.array_equal(np.concatenate([part[step][1] for part in parts]), y)

@@ -12,6 +12,7 @@ from kernels.test_gpu import in_order
 from tinyres import Tensor, optim
 from tinyres.data import Dataset, Loader
 from tinyres.device import to_device
+from tinyres.scale.tables import table_of_draws, table_of_pixels
 from tinyres_kernels.gpu import launch, sgd
 from tinyres_kernels.gpu.augment import augment
 from tinyres_kernels.gpu.tally import tally
@@ -56,9 +57,9 @@ def test_batches_are_the_loaders_to_the_last_bit(dtype, augmented, monkeypatch):
     dataset = Dataset(pictures, draws.integers(0, 5, 13), tuple("abcde"), "noise")
     mean, std = np.array([0.3, 0.5, 0.61]), np.array([0.21, 0.3, 0.17])
     loader = Loader(dataset, 5, seed=2, shuffle=augmented, augment=augmented, mean=mean, std=std, dtype=dtype)
-    images, labels, table = map(on_gpu, (pictures, dataset.labels.astype(np.int32), loader.pixel_table()))
+    images, labels, table = map(on_gpu, (pictures, dataset.labels.astype(np.int32), table_of_pixels(loader)))
     for epoch in range(2):
-        drawn = on_gpu(loader.draws(epoch))
+        drawn = on_gpu(table_of_draws(loader, epoch))
         for step, (x, y) in enumerate(loader.epoch(epoch)):
             there = augment(images, labels, drawn, table, state(step), len(y))
             assert there[0].dtype == dtype and there[0].transpose(0, 2, 3, 1).flags.c_contiguous

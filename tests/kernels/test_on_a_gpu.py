@@ -12,6 +12,7 @@ from tinyres import Tensor, manual_seed, models, optim
 from tinyres.data import Dataset, Loader
 from tinyres.nn import functional as F
 from tinyres.scale.captured import CapturedSteps
+from tinyres.scale.tables import table_of_draws, table_of_pixels
 from tinyres.train import train_step
 from tinyres_kernels.gpu.augment import augment
 from tinyres_kernels.gpu.launch import FOLDER
@@ -107,7 +108,7 @@ def test_recorded_batches_are_the_loaders_to_the_last_bit():
     images = draws.integers(0, 256, (40, 3, 32, 32), dtype=np.uint8)
     dataset = Dataset(images, draws.integers(0, 10, 40), tuple("abcdefghij"), "noise")
     loader = Loader(dataset, 16, shuffle=True, augment=True, mean=np.full(3, 0.4), std=np.full(3, 0.3))
-    arrays = images, dataset.labels.astype(np.int32), loader.draws(3), loader.pixel_table()
+    arrays = images, dataset.labels.astype(np.int32), table_of_draws(loader, 3), table_of_pixels(loader)
     for step, (x, y) in enumerate(loader.epoch(3)):
         there = augment(*map(on_gpu, arrays), on_gpu(np.array([step, 0], np.int32)), len(y))
         np.testing.assert_array_equal(there[0].get(), x)

@@ -1,7 +1,9 @@
 """kernels/tinyres_kernels/reference: the definition, held against examples worked out by hand."""
 
 import numpy as np
+import pytest
 
+import tinyres_kernels.array as array
 import tinyres_kernels.reference as reference
 
 X = np.arange(1.0, 10.0).reshape(1, 1, 3, 3)  # 1 2 3 / 4 5 6 / 7 8 9
@@ -111,6 +113,11 @@ def test_cross_entropy():
 def test_spread():
     y = reference.spread(np.array([[1.0, 2.0]]), (2, 5), (1, 0), (1, 3), 7.0)
     assert y.tolist() == [[7, 7, 7, 7, 7], [1, 7, 7, 2, 7]]
+
+
+@pytest.mark.parametrize(("shape", "values"), [((4, 3), 4), ((4, 3, 5, 2), 40), ((0, 3, 2), 0), ((4, 0, 2), 0)])
+def test_batch_norm_values(shape, values):
+    assert reference.batch_norm_values(np.zeros(shape)) == array.batch_norm_values(np.zeros(shape)) == values
 
 
 def test_batch_norm_track():

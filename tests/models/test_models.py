@@ -1,16 +1,20 @@
 """tinyres/models/__init__.py: finding a model by its name."""
 
 import re
+from importlib import import_module
 
 import pytest
 
 from tinyres import models
 from tinyres.look.summary import count_parameters
+from tinyres.models.registry import FILES
 
 
 def test_every_name_is_a_function_here():
     assert "resnet20" in models.names() and "plain34" in models.names()
-    assert all(getattr(models, name).__name__ == name for name in models.names())
+    for name, file in FILES.items():
+        assert getattr(models, name) is getattr(import_module(f"tinyres.models.{file}"), name)
+    assert models.names() == list(FILES) and set(FILES) <= set(models.__all__)
 
 
 def test_settings_left_out_are_the_models_own():

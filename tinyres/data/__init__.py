@@ -13,7 +13,6 @@ from tinyres.data.cifar import CIFAR10, CIFAR100, load_cifar
 from tinyres.data.dataset import DataError, Dataset, channel_statistics, split
 from tinyres.data.folder import load_folder
 from tinyres.data.loader import Loader
-from tinyres.data.rows import Rows
 from tinyres.data.shapes import shapes
 
 __all__ = [
@@ -21,7 +20,6 @@ __all__ = [
     "DataError",
     "Dataset",
     "Loader",
-    "Rows",
     "channel_statistics",
     "load",
     "load_folder",

@@ -1,7 +1,5 @@
 """The networks, and finding one by its name."""
 
-from __future__ import annotations
-
 from tinyres.models.alexnet import alexnet
 from tinyres.models.densenet import densenet121, densenet_bc100
 from tinyres.models.fpn import resnet20_fpn

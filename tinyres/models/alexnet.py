@@ -16,8 +16,6 @@ The 2014 paper (footnote 1) gives the fourth convolution 384 channels; the autho
 256, and from there it came to torchvision. Layer names are torchvision's, so that its weights load.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Sequence
 

@@ -11,8 +11,6 @@ Names are torchvision's, so its weights load: densenet121().load_state_dict(thei
 downloads, layers still have older names, norm.1 for norm1; it renames them as it loads.)
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from tinyres.autograd import Tensor

@@ -16,8 +16,6 @@ P_l has a stride of 2ˡ against the image, so a ResNet for ImageNet has P2 to P5
 Names are torchvision's: body.…, fpn.inner_blocks.0.0.weight, fpn.layer_blocks.0.0.weight.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from tinyres.autograd import Tensor

@@ -11,8 +11,6 @@ The paper's two auxiliary classifiers, which helped in training only, are left o
 aux2.…) is refused, unless loaded with strict=False. The published weights expect images scaled to −1 … 1.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 
 from tinyres.autograd import Tensor

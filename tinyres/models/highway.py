@@ -10,8 +10,6 @@ residual block is the same with nothing to decide: H and x both count in full. T
 it closes as T nears 1.
 """
 
-from __future__ import annotations
-
 from tinyres.autograd import Tensor
 from tinyres.models.resnet import he_initialise
 from tinyres.nn import BatchNorm2d, Conv2d, Flatten, Linear, Module, ReLU, Sequential, Sigmoid, init

@@ -6,8 +6,6 @@ linear layers, which over-fit: the last perceptron draws one map a class, and a 
 ResNet took both ideas over: the 1×1 convolutions of its bottlenecks, and its average over each channel's map.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Sequence
 

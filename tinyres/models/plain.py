@@ -5,8 +5,6 @@ the deeper one could copy the shallower and do nothing in the rest. Same skeleto
 ResNet of that depth with shortcut A, so whatever differs is the addition's doing.
 """
 
-from __future__ import annotations
-
 from tinyres.autograd import Tensor
 from tinyres.models.resnet import Block, ResNet
 from tinyres.models.resnet_imagenet import ImageNetResNet

@@ -10,8 +10,6 @@ gradient at the end arrives at every earlier unit with a 1 in front (eq. 4 and 5
 On CIFAR-10 that turns 6.61 % error into 6.37 with 110 layers, and 5.93 into 5.46 with 164 (Table 2).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Finding a network by its name."""
 
-from __future__ import annotations
-
 import difflib
 from importlib import import_module
 from inspect import signature

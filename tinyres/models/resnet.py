@@ -5,8 +5,6 @@ F = 0, which is easier than learning the identity; and on the way back the addit
 Layer names are torchvision's, so that its weights load.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -112,7 +110,7 @@ class ResNet(Module):
         x = self.stem(x)  # (N, widths[0], H, W)
         for stage in self.stages():
             x = stage(x)
-        x = F.adaptive_avg_pool2d(x, 1)  # (N, channels, 1, 1)
+        x = F.avg_pool2d(x, x.shape[2:])  # (N, channels, 1, 1)
         return self.fc(x.flatten(1))  # (N, num_classes)
 
 
@@ -124,7 +122,7 @@ def he_initialise(module: Module) -> None:
             init.zeros_(module.bias)
 
 
-def cifar_resnet(depth: int, num_classes: int, shortcut: str) -> ResNet:
+def cifar_resnet(depth: int, num_classes: int = 10, shortcut: str = "A") -> ResNet:
     """The paper's family for CIFAR (sec. 4.2): depth = 6n + 2, n blocks at each of 16, 32 and 64 channels."""
     n, rest = divmod(depth - 2, 6)
     if rest or n < 1:
@@ -132,33 +130,13 @@ def cifar_resnet(depth: int, num_classes: int, shortcut: str) -> ResNet:
     return ResNet(partial(BasicBlock, shortcut=shortcut), (n, n, n), (16, 32, 64), num_classes)
 
 
-def resnet8(num_classes: int = 10, shortcut: str = "A") -> ResNet:
-    """Not in the paper: the family's smallest member, for a first look."""
-    return cifar_resnet(8, num_classes, shortcut)
-
-
-def resnet20(num_classes: int = 10, shortcut: str = "A") -> ResNet:
-    return cifar_resnet(20, num_classes, shortcut)
-
-
-def resnet32(num_classes: int = 10, shortcut: str = "A") -> ResNet:
-    return cifar_resnet(32, num_classes, shortcut)
-
-
-def resnet44(num_classes: int = 10, shortcut: str = "A") -> ResNet:
-    return cifar_resnet(44, num_classes, shortcut)
-
-
-def resnet56(num_classes: int = 10, shortcut: str = "A") -> ResNet:
-    return cifar_resnet(56, num_classes, shortcut)
-
-
-def resnet110(num_classes: int = 10, shortcut: str = "A") -> ResNet:
-    return cifar_resnet(110, num_classes, shortcut)
-
-
-def resnet1202(num_classes: int = 10, shortcut: str = "A") -> ResNet:
-    return cifar_resnet(1202, num_classes, shortcut)
+resnet8 = partial(cifar_resnet, 8)  # not in the paper: the family's smallest member, for a first look
+resnet20 = partial(cifar_resnet, 20)
+resnet32 = partial(cifar_resnet, 32)
+resnet44 = partial(cifar_resnet, 44)
+resnet56 = partial(cifar_resnet, 56)
+resnet110 = partial(cifar_resnet, 110)
+resnet1202 = partial(cifar_resnet, 1202)
 
 
 def resnet18_cifar(num_classes: int = 10, shortcut: str = "B") -> ResNet:

@@ -1,7 +1,5 @@
 """ResNets for ImageNet's 224×224 images: He et al. (CVPR 2016), Table 1. Their blocks and shortcuts: resnet.py."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 

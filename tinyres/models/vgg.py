@@ -6,8 +6,6 @@ ResNet paper are its descendants: they keep the 3×3 convolutions and drop the l
 124 of 138 million parameters. Layer names are torchvision's, so that its weights load.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 

@@ -1,7 +1,5 @@
 """Activations as layers."""
 
-from __future__ import annotations
-
 from tinyres.autograd import Tensor
 from tinyres.nn import functional as F
 from tinyres.nn.module import Module

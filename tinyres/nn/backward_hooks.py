@@ -5,8 +5,6 @@ the input's gradient: where the same tensor takes another path too, as around a 
 in it. So every tensor goes in and out through a Door, an op that changes nothing, and the doors have the hooks.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any

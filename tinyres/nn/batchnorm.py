@@ -1,7 +1,5 @@
 """The batch-norm layers."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from tinyres.autograd import Tensor

@@ -1,4 +1,4 @@
-"""Modules that hold others: one after the other, or in a list."""
+"""Modules that hold others, one after the other or in a list; and one that does nothing."""
 
 from __future__ import annotations
 
@@ -55,3 +55,13 @@ class ModuleList(Module):
 
     def __getitem__(self, index: int) -> Module:
         return list(self.children())[index]
+
+
+class Identity(Module):
+    """x itself. Takes and ignores any arguments, so that it can stand in for any layer."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__()
+
+    def forward(self, x: Any) -> Any:
+        return x

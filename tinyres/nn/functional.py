@@ -3,8 +3,6 @@
 batch_norm is written out here, because it does more than apply an op: it updates the running statistics.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -19,6 +19,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeGuard
 
 from tinyres.autograd import Tensor
@@ -55,24 +56,21 @@ def norm_relu(norm: Module, x: Tensor) -> Tensor:
     return batch_norm_relu(x, norm.next_batch(x)) if _can_fuse(norm) else F.relu(norm(x))
 
 
+@dataclass
 class Normed:
-    """norm(x), not computed before it is known what follows. Add a tensor of x's shape, then call relu()."""
+    """norm(x), or after an addition norm(x) + residual, which is computed when relu() is called."""
 
-    def __init__(self, norm: Module, x: Tensor):
-        self.norm, self.x = norm, x
+    norm: Module
+    x: Tensor
+    residual: Tensor | None = None
 
-    def __add__(self, residual: Tensor) -> NormedSum:
-        return NormedSum(self, residual)
-
-
-class NormedSum:
-    """norm(x) + residual, not computed before relu() is called."""
-
-    def __init__(self, normed: Normed, residual: Tensor):
-        self.norm, self.x, self.residual = normed.norm, normed.x, residual
+    def __add__(self, residual: Tensor) -> Normed:
+        return Normed(self.norm, self.x, residual)
 
     def relu(self) -> Tensor:
-        """relu(norm(x) + residual)"""
+        """relu(norm(x)), or relu(norm(x) + residual)"""
+        if self.residual is None:
+            return norm_relu(self.norm, self.x)
         if not _can_fuse(self.norm):
             return F.relu(self.norm(self.x) + self.residual)
         return batch_norm_add_relu(self.x, self.residual, self.norm.next_batch(self.x))

@@ -5,8 +5,6 @@ The variance of a layer's output is fan_in · Var(w) · E(x²). To keep it at on
 Glorot & Bengio 2010 (Xavier), eq. 12 and 16; He et al. 2015, eq. 10.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

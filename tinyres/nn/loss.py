@@ -1,7 +1,5 @@
 """Losses as layers."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tinyres.autograd import Tensor

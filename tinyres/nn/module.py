@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from tinyres.autograd import Array, Removable, Tensor
+from tinyres.autograd import Array, Tensor
 from tinyres.device import to_device
+from tinyres.modes import Removable
 from tinyres.nn.backward_hooks import WatchedCall
+from tinyres.nn.state import load_state
 from tinyres.ops.to import as_target
 
 
@@ -169,17 +171,11 @@ class Module:
         return OrderedDict((name, tensor.numpy().copy()) for name, tensor in self._state().items())
 
     def load_state_dict(self, state: dict[str, Any], strict: bool = True) -> None:
-        """Write the values of `state` into the parameters and buffers, keeping their dtype and device.
+        """Write the values of `state` into the parameters and buffers, which keep their dtype and device.
 
-        strict: refuse missing and unknown names. A shape that differs is always refused; then nothing is changed.
+        strict: refuse missing and unknown names. ValueError: a name or a shape does not fit; then nothing is changed.
         """
-        own = self._state()
-        problems = [f"{name} {what}" for name, what in _mismatches(own, state, strict)]
-        if problems:
-            more = f" and {len(problems) - 8} more" if len(problems) > 8 else ""
-            raise ValueError(f"{type(self).__name__}: this state does not fit: {', '.join(problems[:8])}{more}")
-        for name in own.keys() & state.keys():
-            own[name].data[...] = _moved(_values(state[name]), own[name].device, own[name].dtype)
+        load_state(type(self).__name__, self._state(), state, strict)
 
     def _state(self) -> dict[str, Parameter | Buffer]:
         return {
@@ -204,7 +200,7 @@ class Module:
             yield from child._all_paths(join(prefix, name))
 
     def extra_repr(self) -> str:
-        """What stands between the brackets of a layer's line in `print(model)`."""
+        """The text between the brackets of a layer's line in `print(model)`."""
         return ""
 
     def __repr__(self) -> str:
@@ -222,16 +218,3 @@ def _moved(array: Array, device: str | None, dtype: np.dtype | None) -> Array:
     if dtype is not None and array.dtype.kind in "fc":  # integer buffers, such as num_batches_tracked, stay integers
         array = array.astype(dtype, copy=False)
     return array if device is None else to_device(array, device)
-
-
-def _values(value: Any) -> Array:
-    return value.data if isinstance(value, Tensor) else np.asarray(value)
-
-
-def _mismatches(own: dict[str, Any], state: dict[str, Any], strict: bool) -> Iterator[tuple[str, str]]:
-    if strict:
-        yield from ((name, "is missing") for name in own if name not in state)
-        yield from ((name, "is unknown here") for name in state if name not in own)
-    for name in own:
-        if name in state and (given := _values(state[name]).shape) != own[name].shape:
-            yield name, f"is {given}, expected {own[name].shape}"

@@ -1,7 +1,5 @@
 """Layers that change the size of a map."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tinyres.autograd import Tensor

@@ -1,7 +1,5 @@
 """Average pooling to a wanted output size, whatever the input's."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """y = a + b: where a residual block's two ways meet."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tinyres.autograd import Array, Op, Tensor

@@ -1,7 +1,5 @@
 """Average pooling: of every window, the mean."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tinyres.autograd import Array, Op, Tensor

@@ -1,7 +1,5 @@
 """Batch normalisation: each channel brought to mean 0 and variance 1 over the batch, then scaled and shifted."""
 
-from __future__ import annotations
-
 from tinyres.autograd import Array, Op
 from tinyres.device import kernels_for
 

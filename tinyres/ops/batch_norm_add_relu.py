@@ -1,7 +1,5 @@
 """Batch normalisation, the residual addition and ReLU in one op: the end of a residual block."""
 
-from __future__ import annotations
-
 from tinyres.autograd import Array, Op
 from tinyres.device import kernels_for
 

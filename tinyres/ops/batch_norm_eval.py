@@ -1,7 +1,5 @@
 """Batch normalisation once training is over: with the statistics gathered on the way."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from tinyres.autograd import Array, Op

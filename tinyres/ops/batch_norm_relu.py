@@ -1,7 +1,5 @@
 """Batch normalisation and ReLU in one op: what stands between two convolutions, with fewer trips to memory."""
 
-from __future__ import annotations
-
 from tinyres.autograd import Array, Op
 from tinyres.device import kernels_for
 

@@ -1,7 +1,5 @@
 """Batch normalisation with given statistics, and ReLU, in one op."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from tinyres.autograd import Array, Op

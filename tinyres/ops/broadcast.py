@@ -1,7 +1,5 @@
 """Broadcasting, and its backward: what forward repeated, backward sums."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

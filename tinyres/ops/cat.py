@@ -1,7 +1,5 @@
 """y = several tensors, one behind the other along an axis: what DenseNet does instead of adding."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

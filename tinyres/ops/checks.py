@@ -1,7 +1,5 @@
 """What the ops ask of their inputs, and the sentences they say when they do not get it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Convolution: every output value a weighted sum of a small window of the input."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tinyres.autograd import Array, Op, Tensor

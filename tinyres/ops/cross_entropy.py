@@ -1,7 +1,5 @@
 """Cross-entropy: how surprised the network is by the right answer."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Dropout: in training, switch each value off with probability p."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from tinyres.autograd import Array, Op, Tensor

@@ -1,7 +1,5 @@
 """y = eˣ."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from tinyres.autograd import Array, Op, Tensor

@@ -1,7 +1,5 @@
 """Nearest-neighbour upsampling: every value repeated over a block, as feature pyramids do."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A fully connected layer: every output a weighted sum of all inputs."""
 
-from __future__ import annotations
-
 from math import prod
 
 from tinyres.autograd import Array, Op, Tensor

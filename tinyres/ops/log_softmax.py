@@ -1,7 +1,5 @@
 """The logarithm of softmax, without computing softmax first."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from tinyres.autograd import Array, Op, Tensor

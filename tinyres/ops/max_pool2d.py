@@ -1,7 +1,5 @@
 """Max pooling: of every window, the largest value."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tinyres.autograd import Array, Op, Tensor

@@ -1,7 +1,5 @@
 """y = the mean of x, over all axes or some."""
 
-from __future__ import annotations
-
 from math import prod
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The squared error."""
 
-from __future__ import annotations
-
 from tinyres.autograd import Array, Op, Tensor
 from tinyres.ops.checks import expect_floats
 from tinyres.ops.cross_entropy import reduced

@@ -1,7 +1,5 @@
 """y = x with a border of one value."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from tinyres.autograd import Array, Op, Tensor

@@ -1,7 +1,5 @@
 """y = xᵖ for a fixed number p."""
 
-from __future__ import annotations
-
 from tinyres.autograd import Array, Op, Tensor
 from tinyres.ops.checks import expect_floats
 

@@ -1,7 +1,5 @@
 """y = max(x, 0)."""
 
-from __future__ import annotations
-
 from tinyres.autograd import Array, Op, Tensor
 from tinyres.device import kernels_for
 from tinyres.ops.checks import expect_floats

@@ -1,7 +1,5 @@
 """The same values in another shape: reshape, view and flatten."""
 
-from __future__ import annotations
-
 from math import prod
 from typing import Any
 

@@ -1,7 +1,5 @@
 """y = 1 / (1 + e⁻ˣ): the activation whose gradient vanishes."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from tinyres.autograd import Array, Op, Tensor

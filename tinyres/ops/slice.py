@@ -1,7 +1,5 @@
 """y = x[index]."""
 
-from __future__ import annotations
-
 import builtins
 from types import EllipsisType, NoneType
 from typing import Any

@@ -1,7 +1,5 @@
 """Softmax: scores made into probabilities."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from tinyres.autograd import Array, Op, Tensor

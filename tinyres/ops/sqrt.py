@@ -1,7 +1,5 @@
 """y = √x."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from tinyres.autograd import Array, Op, Tensor

@@ -1,7 +1,5 @@
 """y = a − b."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tinyres.autograd import Array, Op, Tensor

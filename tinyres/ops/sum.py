@@ -1,7 +1,5 @@
 """y = Σ x, over all axes or some."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """y = tanh(x), between −1 and 1."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from tinyres.autograd import Array, Op, Tensor

@@ -1,7 +1,5 @@
 """The same values in another dtype or on another device."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The same values with the axes in another order: transpose and permute."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

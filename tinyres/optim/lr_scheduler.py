@@ -1,7 +1,5 @@
 """Learning-rate schedules, under torch's names and with torch's arithmetic."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import cos, pi
 

@@ -1,7 +1,5 @@
 """Optimisers: what is done with the gradients, under torch's names and with torch's arithmetic."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

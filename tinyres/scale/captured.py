@@ -30,6 +30,7 @@ from tinyres.optim import Optimizer
 from tinyres.optim.lr_scheduler import LRScheduler
 from tinyres.scale.gpus import recorder_on
 from tinyres.scale.recordable import NotRecordable, RefuseOthers, gradient_of, refuse_other_work, settings_of
+from tinyres.scale.tables import table_of_draws, table_of_pixels
 from tinyres.train import NotFinite, Score
 from tinyres_kernels.gpu import sgd
 from tinyres_kernels.gpu.augment import augment
@@ -93,7 +94,7 @@ class CapturedSteps:
     def make_tables(self) -> None:
         dataset, steps, size = self.loader.dataset, len(self.loader), self.loader.batch_size
         self.images, self.labels = self.on_device(dataset.images), self.on_device(dataset.labels.astype(np.int32))
-        self.pixels = self.on_device(self.loader.pixel_table())
+        self.pixels = self.on_device(table_of_pixels(self.loader))
         self.draws = self.on_device(np.zeros((steps, size, 4), np.int32))
         self.rates = self.on_device(np.zeros(steps, self.w.dtype))
         self.loss_of, self.correct_of = self.on_device(np.zeros(steps)), self.on_device(np.zeros(steps, np.int32))
@@ -123,7 +124,7 @@ class CapturedSteps:
     def begin(self, epoch: int, first: int, rates: list[float]) -> None:
         """Prepare an epoch, from step `first` on. rates: the learning rate of each of its steps."""
         with self.recorder.here():
-            self.draws[...] = self.on_device(self.loader.draws(epoch))
+            self.draws[...] = self.on_device(table_of_draws(self.loader, epoch))
             self.rates[: len(rates)] = self.on_device(np.array(rates, self.w.dtype))
             self.state[...] = self.on_device(np.array([first, 0], np.int32))
         self.step = first

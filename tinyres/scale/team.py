@@ -13,14 +13,14 @@ from zlib import crc32
 import numpy as np
 
 from tinyres.autograd import Tensor
-from tinyres.data import Loader, Rows
 from tinyres.device import to_device
 from tinyres.nn import Module
 from tinyres.nn import functional as F
 from tinyres.optim import Optimizer
 from tinyres.optim.lr_scheduler import LRScheduler
 from tinyres.random import set_step
-from tinyres.scale.parallel import Communicator, FlatGradients, ParallelError, synchronised
+from tinyres.scale.parallel import Communicator, FlatGradients, ParallelError, RankLoader, synchronised
+from tinyres.scale.parallel.rows import Rows
 from tinyres.train import NotFinite, Score, evaluate, is_finite
 
 Batch = tuple[np.ndarray, np.ndarray]  # images (N, C, H, W) and labels (N)
@@ -45,7 +45,7 @@ class Team:
         self,
         optimizer: Optimizer,
         schedule: LRScheduler,
-        batches: Loader,
+        batches: RankLoader,
         epoch: int,
         start: int = 0,
         label_smoothing: float = 0.0,

@@ -1,7 +1,5 @@
 """y = a + b in array code."""
 
-from __future__ import annotations
-
 from tinyres_kernels.contract import Array
 
 

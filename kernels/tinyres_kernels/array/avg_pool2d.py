@@ -1,7 +1,5 @@
 """Average pooling with the loop over the window's places on the outside: KH·KW additions of whole arrays."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from tinyres_kernels.array.pooling import cover, place

@@ -1,7 +1,5 @@
 """Batch norm in array code, step by step in one buffer, which saves trips to memory."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from tinyres_kernels.contract import Array

@@ -1,7 +1,5 @@
 """y = max(batch_norm(x) + residual, 0) in array code."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from tinyres_kernels.array.batch_norm import batch_norm, batch_norm_grad_sums

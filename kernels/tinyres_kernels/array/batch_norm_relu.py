@@ -1,7 +1,5 @@
 """y = max(batch_norm(x), 0) in array code. Backward computes again from x where y > 0."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from tinyres_kernels.array.batch_norm import batch_norm, batch_norm_grad_sums, batch_norm_grad_x

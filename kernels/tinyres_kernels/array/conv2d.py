@@ -14,8 +14,6 @@ KH runs of KW·C neighbouring values, which are cheap to copy, and y comes out a
 NCHW shapes: the result is a transposed view.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Cross-entropy in array code."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from tinyres_kernels.contract import Array

@@ -1,7 +1,5 @@
 """A fully connected layer in array code: BLAS does the products."""
 
-from __future__ import annotations
-
 from tinyres_kernels.contract import Array
 
 

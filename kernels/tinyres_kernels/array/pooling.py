@@ -1,7 +1,5 @@
 """What max and average pooling share: the input with a border, and views of it with one place of every window."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from tinyres_kernels.contract import Array, Pair

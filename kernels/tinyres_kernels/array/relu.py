@@ -1,7 +1,5 @@
 """y = max(x, 0) in array code."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from tinyres_kernels.contract import Array

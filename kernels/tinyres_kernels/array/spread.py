@@ -1,7 +1,5 @@
 """An array placed in a larger one, in array code."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from tinyres_kernels.contract import Array

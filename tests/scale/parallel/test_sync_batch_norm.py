@@ -5,10 +5,10 @@ import pytest
 from ranks import on_threads
 
 from tinyres import Tensor
-from tinyres.data import Rows
 from tinyres.nn import functional as F
 from tinyres.nn import fused
 from tinyres.scale.parallel import synchronised
+from tinyres.scale.parallel.rows import Rows
 
 CHANNELS = 3
 

@@ -8,13 +8,13 @@ import numpy as np
 
 from tinyres.app.training.errors import NotPrepared
 from tinyres.app.training.settings import Settings
-from tinyres.data import Dataset, Loader
-from tinyres.scale.parallel import Communicator
+from tinyres.data import Dataset
+from tinyres.scale.parallel import Communicator, RankLoader
 
 Batches = Iterator[tuple[np.ndarray, np.ndarray]]  # images (N, C, H, W) and labels (N)
 
 
-class RunLoader(Loader):
+class RunLoader(RankLoader):
     """A loader as the settings ask for it. Training batches are shuffled and augmented.
 
     mean, std: (C), of the images that the network learns from
@@ -39,7 +39,8 @@ class RunLoader(Loader):
             std=std,
             dtype=settings.dtype,
             limit=settings.limit_batches,
-            part=(ranks.rank, ranks.size),
+            rank=ranks.rank,
+            size=ranks.size,
         )
 
     def epoch(self, epoch: int, start: int = 0) -> Batches:

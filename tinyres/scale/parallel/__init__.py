@@ -3,7 +3,8 @@
     communicator.py     what the ranks do together: sum(array), broadcast(content); and ALONE, which is one process
     mpi.py, nccl.py     the same over MPI (mpi4py), and for arrays on GPUs over NCCL (CuPy)
     launch.py           how a process finds out that it is one of several, and how an error of one ends all
-    sync_batch_norm.py  batch norm over the whole batch, of which each rank has some rows (data/rows.py)
+    rows.py             which rows of a batch belong to which rank; rank_loader.py prepares them
+    sync_batch_norm.py  batch norm over the whole batch, of which each rank has some rows
     flat.py             all gradients in one buffer, summed by one message a step
 
 Every rank builds the same network from the same seed, learns from its rows of the same batch, and updates the weights
@@ -13,6 +14,8 @@ with the sum of all gradients. So all ranks always have the same weights, and we
 from tinyres.scale.parallel.communicator import ALONE, Communicator, from_first
 from tinyres.scale.parallel.flat import FlatGradients
 from tinyres.scale.parallel.launch import ParallelError, connected, on_device, rank_started, ranks_started
+from tinyres.scale.parallel.rank_loader import RankLoader
+from tinyres.scale.parallel.rows import Rows
 from tinyres.scale.parallel.sync_batch_norm import synchronised
 
 __all__ = [
@@ -20,6 +23,8 @@ __all__ = [
     "Communicator",
     "FlatGradients",
     "ParallelError",
+    "RankLoader",
+    "Rows",
     "connected",
     "from_first",
     "on_device",

@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 
 from tinyres.autograd import Array
-from tinyres.data import Rows
 from tinyres.device import kernels_through
 from tinyres.scale.parallel.communicator import Communicator
+from tinyres.scale.parallel.rows import Rows
 
 
 def synchronised(ranks: Communicator, rows: Rows) -> AbstractContextManager[None]:

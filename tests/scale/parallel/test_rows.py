@@ -1,8 +1,8 @@
-"""tinyres/data/rows.py"""
+"""tinyres/scale/parallel/rows.py"""
 
 import pytest
 
-from tinyres.data import Rows
+from tinyres.scale.parallel.rows import Rows
 
 
 @pytest.mark.parametrize("total", [1, 2, 7, 64])
