@@ -83,7 +83,7 @@ def gradcheck(
             return largest
         inputs = [_beside(x, rng) if i in wanted else x for i, x in enumerate(inputs)]
     raise ValueError(
-        f"gradcheck: most outputs stand on kinks, or curve too much for a step of {step:g}, here and beside here; "
+        f"gradcheck: most outputs lie on kinks, or curve too much for a step of {step:g}, here and beside here; "
         "nothing can be said of the gradient. Check at other inputs, or with a smaller step"
     )
 
@@ -139,7 +139,7 @@ def _expect_only_ops(recorded: Recorded, rng: np.random.Generator) -> None:
 
 
 def _beside(x: Tensor, rng: np.random.Generator) -> Tensor:
-    """A point close by: where x stands on kinks only, this one hardly ever does."""
+    """A point close by: where x lies on kinks only, this one hardly ever does."""
     size = float(np.abs(x.numpy()).max(initial=0)) or 1.0
     return Tensor(x.numpy() + 1e-3 * size * rng.standard_normal(x.shape), requires_grad=True)
 

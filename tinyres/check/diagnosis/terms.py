@@ -165,7 +165,7 @@ def exchanged(formula: Formula) -> Iterator[tuple[str, str, str]]:
     """(a name, what people write for it, what is wrong then)"""
     for name, news in formula.swaps.items():
         for new, words in news:
-            yield name, new, words or f"`{new}` stands where `{name}` is due"
+            yield name, new, words or f"`{new}` is used in place of `{name}`"
 
 
 def forgotten(formula: Formula) -> Iterator[tuple[str, str, str]]:
@@ -323,7 +323,7 @@ def normalisation(facts: Facts) -> Iterator[Formula]:
                     "std is the unbiased one (divided by n − 1), forward's is divided by n",
                 ),
                 ("sqrt(var * (M - 1) / M + eps)", "std is divided by n, forward's by n − 1"),
-                ("std**2", "the variance, std², stands in place of std"),
+                ("std**2", "the variance, std², is used in place of std"),
                 ("(1 / spread(1 / std))", f"std {astray}"),
             ],
             "xhat": xhats,
