@@ -66,7 +66,6 @@ def wrong_formula(facts: Facts) -> str | None:
         or (beyond_a_border(p) if mask else by_sign(p, one_right=True))
         or (by_sign(p, one_right=True) or another_mask(p) if mask else beyond_a_border(p))
         or (by_sign(p) if steps and distinct(p.claimed) == 2 else None)
-        or path(p)
         or passed_on(p)
         or described(p)
         or by_sign(p)
@@ -213,24 +212,6 @@ def explained(p: Pairs) -> str | None:
 
 
 # ---- another formula -------------------------------------------------------------------------------------------------
-
-
-def path(p: Pairs) -> str | None:
-    """y = x + f(x): the path of x itself is lost, or counted twice."""
-    difference = constant(p.claimed - p.true)
-    if difference is None or constant(p.true) is not None or constant(p.claimed) is not None or not p.aligned:
-        return None
-    if abs(difference + 1) < 1e-6:
-        return (
-            "The gradient is too small by exactly gy: the path of x itself (the skip connection of a residual, "
-            "derivative 1) is not accumulated. Add gy to what comes back through the branch."
-        )
-    if abs(difference - 1) < 1e-6:
-        return (
-            "The gradient is too large by exactly gy: gy is added once too often, as for a skip connection counted "
-            "twice."
-        )
-    return None
 
 
 def passed_on(p: Pairs) -> str | None:
