@@ -91,6 +91,20 @@ def test_what_goes_wrong_in_a_mutant_ends_nothing():
     assert explained_by(check.running_mean.function, lambda wrong: False) is None
 
 
+def _countdown(n):
+    """n -> how many steps lead to 0"""
+    steps = 0
+    while n > 0:
+        n -= 1
+        steps += 1
+    return steps
+
+
+def test_a_mutant_that_never_ends_is_given_up():
+    """Without its line `n -= 1`, for instance."""
+    assert explained_by(_countdown, lambda wrong: wrong(3) == "no such result") is None
+
+
 def test_nan_is_not_explained_by_chance():
     def centred(x):
         e = np.exp(x - x.mean(1, keepdims=True))

@@ -79,7 +79,7 @@ def answers(evidence: Evidence) -> bool:
     """Whether backward can be called at all."""
     try:
         answered(evidence, np.zeros(np.shape(evidence.forward(*evidence.inputs))))
-    except Exception:  # of a kind that `complained` knows nothing about: there is nothing to be said
+    except Exception:  # of a kind that `complained` does not know
         return False
     return True
 

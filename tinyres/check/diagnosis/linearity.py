@@ -20,7 +20,7 @@ def is_linear(backward: Backward, gys: np.ndarray) -> bool:
 
 
 def not_linear(facts: Facts, backward: Backward) -> str:
-    """Why backward is not linear in gy; what is merely seen is said as such."""
+    """Why backward is not linear in gy; or at least how that shows."""
     claimed = np.stack([backward(gy) for gy in facts.gys])
     if all(same(g, claimed[0]) for g in claimed):
         right = same(claimed[0], facts.true.sum(0).reshape(facts.x.shape))

@@ -1,7 +1,7 @@
 """The mistakes that can be made in one place of a formula or a function: its source, changed as people often err.
 
-An operator, a sign, a factor left out, one name for another, a constant, an axis, a call left out, = for +=. Whoever
-holds a wrong result can run each changed source and see which one gives that result: its words say what went wrong.
+An operator, a sign, a factor left out, one name for another, a constant, an axis, a call left out, = for +=. Run each
+changed source and see which one gives the wrong result at hand: its words say what went wrong.
 """
 
 from __future__ import annotations
@@ -250,7 +250,7 @@ def names_in(source: str) -> list[str]:
 
 @contextmanager
 def at_most(lines: int) -> Iterator[None]:
-    """Inside, changed sources may run so many lines in all; then TimeoutError: a changed loop may be without end."""
+    """Inside, changed sources may run this many lines; then TimeoutError, because a changed loop may never end."""
     left = lines
 
     def count(frame: FrameType, event: str, argument: Any) -> Any:

@@ -157,7 +157,7 @@ def of_all_terms(facts: Facts, formula: Formula) -> Iterator[tuple[list[np.ndarr
     for lines, words in changes:
         try:
             yield formula.values(facts, lines), words
-        except Exception:
+        except Exception:  # the same
             continue
 
 
@@ -272,6 +272,7 @@ def cross_entropy(facts: Facts, axes: tuple[int, ...], sizes: dict[int, str]) ->
         target = np.round(target)
     gy = facts.gys_of_x()[0]
     taken = p - facts.gradients(facts.claimed)[0] / (scale[0] * gy)  # what backward subtracts from the softmax
+    onehot = "onehot" if hard else "target"
     swaps = {"gy": [
         (f"(softmax(x, {axes}) * gy)", "it is multiplied by the softmax once more, which is contained already"),
         (f"(gy * softmax(x, {axes}) * (1 - softmax(x, {axes})))", "the softmax's slope p·(1 − p) is a factor too many"),
@@ -284,9 +285,7 @@ def cross_entropy(facts: Facts, axes: tuple[int, ...], sizes: dict[int, str]) ->
             f"the first sample). Backward subtracts {came}: index with [np.arange(N), labels]"
         )
         soft = "forward's target is smoothed, or soft, but a one-hot is subtracted"
-        swaps["target"] = [("taken", another if hard else soft)]
-    onehot = "onehot" if hard else "target"
-    swaps = {name.replace("target", onehot): news for name, news in swaps.items()}
+        swaps[onehot] = [("taken", another if hard else soft)]
     known = {"x": x, onehot: target, "taken": taken, "label": target == target.max()}
     terms = named((f"softmax(x, {axes}) * gy", f"-{onehot} * gy"))
     yield Formula("The gradient must be", terms, known, swaps, sizes)
