@@ -65,15 +65,6 @@ def _rung(name: str) -> Kernels:
     return cast(Kernels, module)
 
 
-def must_compile() -> bool:
-    """Will the first step compile the kernels, once for this machine? That takes about 20 seconds of one core."""
-    if kernels_for(np.zeros(1)).__name__ != "tinyres_kernels.cpu":
-        return False
-    from tinyres_kernels.cpu import cache
-
-    return cache.is_empty()
-
-
 def as_array(data: Any) -> Array:
     """An array as it is; a number or nested lists as a new one, Python's floats as float32. TypeError: no numbers."""
     if is_array(data):

@@ -1,12 +1,10 @@
-"""Labelled pictures in memory: what a data set is, how to cut one in two, and its channels' mean and deviation."""
+"""Labelled images in memory, and the mean and standard deviation of their channels."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
-from tinyres.random import generator
 
 
 class DataError(Exception):
@@ -63,20 +61,6 @@ class Dataset:
         digest.update(np.ascontiguousarray(self.images).data)
         digest.update(np.ascontiguousarray(self.labels, dtype="<i8").data)
         return digest.hexdigest()
-
-
-def split(train: Dataset, validation: int, seed: int) -> tuple[Dataset, Dataset]:
-    """Set `validation` random pictures aside: (the rest, the validation set). The same seed sets the same ones aside.
-
-    Both keep the order that the pictures had. The usual split of CIFAR-10's training set is 45,000 / 5,000.
-    """
-    if not 0 < validation < len(train):
-        raise ValueError(
-            f"split: expected validation between 1 and {len(train) - 1} ({train.name} has {len(train)} images), "
-            f"got {validation}"
-        )
-    shuffled = generator(seed, "split").permutation(len(train))
-    return train.take(np.sort(shuffled[validation:])), train.take(np.sort(shuffled[:validation]))
 
 
 def channel_statistics(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:

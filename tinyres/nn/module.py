@@ -59,9 +59,8 @@ class Module:
     def register_full_backward_hook(self, hook: Callable[..., None]) -> Removable:
         """Call hook(module, grad_input, grad_output) in backward, once for each call of the module.
 
-        grad_output: a tuple with the output's gradient. grad_input: a gradient for every positional input, None for
-        those that need none; only what came through this module, not along other ways from the same tensor. Called
-        when all of them are there. The hook returns None; in torch it may also replace the gradients.
+        grad_output: a tuple with the output's gradient. grad_input: for every positional input the gradient that came
+        through this module, or None. The hook returns None; in torch it may also replace the gradients.
         """
         return Removable(self.backward_hooks, hook)
 
