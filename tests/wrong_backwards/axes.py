@@ -35,7 +35,13 @@ def wrong_width(gy, x):
 
 
 AXES = (
-    Wrong("layer norm: no keepdims", standardised, means_astray, ((5, 5),), "means keepdims"),
+    Wrong(
+        "layer norm: no keepdims",
+        standardised,
+        means_astray,
+        ((5, 5),),
+        "a_mean_is_spread_along_other_axes keepdims=True",
+    ),
     Wrong(
         "softmax: no keepdims",
         softmax,
@@ -83,7 +89,7 @@ AXES = (
         conv(1, 0),
         lambda gy, x, w: (conv_gx(gy.reshape(-1, 3).reshape(2, 3, 3, 3).transpose(0, 3, 1, 2), x, w), None),
         ((2, 2, 5, 5), (3, 2, 3, 3)),
-        "transpose(0,_2,_3,_1) reshape missing",
+        "gy reshaped_where_it_should_have_been_transposed (0,_2,_3,_1)",
     ),
     Wrong("max_pool: wrong width", max_2x3, wrong_width, ((2, 3, 4, 6),), "divided_by_2 width_3"),
     Wrong(

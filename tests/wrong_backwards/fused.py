@@ -98,7 +98,7 @@ FUSED = (
         lambda x: -(ONEHOT * log_softmax(x)).sum() / 4,
         lambda gy, x: gy * (softmax(x) - 1) * ONEHOT / 4,
         ((4, 3),),
-        "label's_own_element_only",
+        "only_the_label's_own_element",
     ),
     Wrong(
         "cross entropy: sample weights forgotten",

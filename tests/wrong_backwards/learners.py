@@ -50,7 +50,13 @@ LEARNERS = (
     ),
     Wrong("max pool: windows side by side", max_pool(3, 1), _windows(3), ((2, 2, 5, 5),), "3_apart forward_1_apart"),
     Wrong("max pool: the stride forgotten", max_pool(3, 2), _windows(1), ((2, 2, 5, 5),), "1_apart forward_2_apart"),
-    Wrong("softmax: without y", softmax, _without_y, ((3, 4),), "gy_stands_alone and the_factor_y_before_the_sum"),
+    Wrong(
+        "softmax: without y",
+        softmax,
+        _without_y,
+        ((3, 4),),
+        "`y`_is_missing_in_`y_*_gy`,_and_the_factor_`y`_is_missing_in_`y_*_(gy",
+    ),
     Wrong("a sum: shared out", np.add, lambda gy, a, b: (gy / 2, gy / 2), ((3, 4), (3, 4)), "1/2 not_shared_out"),
     Wrong(
         "mean of a map: not expanded",

@@ -18,9 +18,15 @@ from wrong_backwards.forwards import (
 from wrong_backwards.wrong import Wrong
 
 LOSSES = (
-    Wrong("softmax: y·gy", softmax, lambda gy, x: softmax(x) * gy, X, "missing Σ"),
+    Wrong("softmax: y·gy", softmax, lambda gy, x: softmax(x) * gy, X, "term .sum((1,),_keepdims=true)`_is_missing"),
     Wrong("softmax: 1 − y", softmax, lambda gy, x: gy * (1 - softmax(x)), X, "each_element_by_itself sum"),
-    Wrong("softmax: diagonal", softmax, lambda gy, x: softmax(x) * (1 - softmax(x)) * gy, X, "diagonal"),
+    Wrong(
+        "softmax: diagonal",
+        softmax,
+        lambda gy, x: softmax(x) * (1 - softmax(x)) * gy,
+        X,
+        "`.sum(…)`_is_missing (gy_*_y).sum",
+    ),
     Wrong(
         "softmax: sum over the batch",
         softmax,
@@ -28,8 +34,8 @@ LOSSES = (
         X,
         "axis",
     ),
-    Wrong("log_softmax: gy alone", log_softmax, lambda gy, x: gy, X, "missing Σ"),
-    Wrong("log_softmax: not summed", log_softmax, lambda gy, x: gy - softmax(x) * gy, X, "not summed"),
+    Wrong("log_softmax: gy alone", log_softmax, lambda gy, x: gy, X, "term .sum((1,),_keepdims=true)`_is_missing"),
+    Wrong("log_softmax: not summed", log_softmax, lambda gy, x: gy - softmax(x) * gy, X, "`.sum(…)`_is_missing"),
     Wrong("cross_entropy: no one-hot", cross_entropy, lambda gy, x: gy * softmax(x) / 4, ((4, 3),), "onehot missing"),
     Wrong(
         "cross_entropy: not divided",

@@ -244,7 +244,7 @@ OPS = (
     WrongOp("relu: inverted", lambda x: ReLUInverted()(x), ((4, 5),), "mask inverted"),
     WrongOp("relu: returns x", lambda x: ReLUReturnsX()(x), ((4, 5),), "ignores_gy"),
     WrongOp("batch norm: dvar not divided", norm(DvarNotDivided), NORM, "variance not_divided 24"),
-    WrongOp("batch norm: exponent in dvar", norm(DvarExponent), NORM, "variance 1/std"),
+    WrongOp("batch norm: exponent in dvar", norm(DvarExponent), NORM, "variance divisor_`std`_is_missing"),
     WrongOp("batch norm: order of gradients", norm(GradientsSwapped), NORM, "swapped order", 1),
     WrongOp("batch norm: one row of gy", norm(OneRow), NORM, "row lost", 2),
     WrongOp("conv2d: gw averaged", conv(KernelGradientAveraged), (IMAGE, KERNEL), "averaged 50", 1),

@@ -68,6 +68,6 @@ def filled(inputs: tuple, name: str) -> tuple[np.ndarray, ...]:
 
 def names_it(wrong: Wrong | WrongOp, said: str | None) -> bool:
     """Whether the diagnosis contains the words."""
-    spoken = (said or "").casefold()
+    spoken = (said or "").casefold().replace("_", " ")
     choices = (word.casefold().replace("_", " ").split("|") for word in wrong.words.split())
     return all(re.search("|".join(map(re.escape, words)), spoken) for words in choices)

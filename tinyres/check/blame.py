@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinyres.check.diagnosis import Evidence, diagnose
 from tinyres.check.recording import Call, Recorded
 from tinyres.check.slopes import Array, Claim, Comparison, Ruler, central, change, compare, relative_error
 
@@ -82,7 +81,7 @@ def wrong_gradient(
         f"worst of {count} is {list(element.index)}: "
         f"backward gives {element.analytic:.9g}, forward {element.numeric:.9g}"
     )
-    cause = diagnose(Evidence(call.name, claim.forward, call.backward, claim.inputs, k, names=names(call)))
+    cause = diagnosis(call.name, claim.forward, call.backward, claim.inputs, k, None, names(call))
     return GradientError(
         message, call.name, call.input_name(k), i, element.index, element.analytic, element.numeric, cause
     )
@@ -95,7 +94,7 @@ def failed_backward(recorded: Recorded, error: Exception) -> GradientError:
     if call is None:
         return GradientError(f"backward failed: {problem}")
     k = _misshapen(call)
-    cause = diagnose(Evidence(call.name, call.forward, call.backward, call.inputs, k, problem, names(call)))
+    cause = diagnosis(call.name, call.forward, call.backward, call.inputs, k, problem, names(call))
     return GradientError(
         f"the backward of {call.name} failed: {problem}", call.name, call.input_name(k), diagnosis=cause
     )
@@ -103,9 +102,16 @@ def failed_backward(recorded: Recorded, error: Exception) -> GradientError:
 
 def rounded_gradient(call: Call, k: int) -> GradientError:
     """The op's gradient for its k-th input has the precision of float32, though all it was given is float64."""
-    cause = diagnose(Evidence(call.name, call.forward, call.backward, call.inputs, k, names=names(call)))
+    cause = diagnosis(call.name, call.forward, call.backward, call.inputs, k, None, names(call))
     message = f"the gradient that {call.name} returns for {call.input_name(k)} was rounded to float32 on the way"
     return GradientError(message, call.name, call.input_name(k), diagnosis=cause)
+
+
+def diagnosis(*evidence: Any) -> str | None:
+    """A sentence that names the mistake, or None. The fields of Evidence; loaded only now that something is wrong."""
+    from tinyres.check import diagnosis
+
+    return diagnosis.diagnose(diagnosis.Evidence(*evidence))
 
 
 def names(call: Call) -> tuple[str, ...]:
@@ -168,5 +174,5 @@ def _no_op_is_guilty(recorded: Recorded, i: int, found: Comparison, message: str
         "\n  guilty:    no op; each is right by itself. So their gradients are put together wrongly: where one tensor "
         "is used twice, its gradients must be added up; a hook may change them; or an op is wrong for this gy alone"
     )
-    cause = diagnose(Evidence("", recorded.forward, recorded.backward, recorded.inputs, i))
+    cause = diagnosis("", recorded.forward, recorded.backward, recorded.inputs, i)
     return GradientError(message, **numbers, diagnosis=cause)

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 from study.course.wrong_answers import ORDERS, WRONG
+from study.course.wrong_functions import WRONG_FUNCTIONS
 
 from tinyres.autograd import Tensor
 from tinyres.check.diagnosis.evidence import jacobian
@@ -158,6 +159,12 @@ def test_a_known_mistake_is_named(exercise, answer, text):
     assert not result.passed and result.attempted and f"diagnosis: {text}" in result.text, result
 
 
+@pytest.mark.parametrize(("name", "answer", "text"), WRONG_FUNCTIONS, ids=[name for name, *_ in WRONG_FUNCTIONS])
+def test_one_change_to_the_solution_names_the_mistake(name, answer, text):
+    result = getattr(check, name)(answer)
+    assert not result.passed and result.attempted and f"diagnosis: {text}" in result.text, result
+
+
 @pytest.mark.parametrize("exercise", of_kind(Choose), ids=by_name)
 def test_a_wrong_choice_is_explained(exercise):
     for letter, (_, because) in exercise.options.items():
@@ -181,7 +188,8 @@ def test_every_exercise_knows_three_wrong_answers():
         elif isinstance(exercise, WriteBackward):
             known = sum(name == exercise.name for name, _, _ in WRONG)
         else:
-            known = len(ORDERS) if isinstance(exercise, WriteOrder) else len(exercise.mistakes)
+            changes = sum(name == exercise.name for name, _, _ in WRONG_FUNCTIONS)
+            known = len(ORDERS) if isinstance(exercise, WriteOrder) else len(exercise.mistakes) + changes
         assert known >= 3, exercise.name
 
 

@@ -109,11 +109,11 @@ RIGHT = np.arange(24.0).reshape(2, 3, 4) ** 2 + 1
 @pytest.mark.parametrize(
     ("change", "clue"),
     [
-        ((slice(None), 2), "Wrong only at index 2 of axis 1."),
-        ((slice(None), slice(1, None)), "Wrong only at the indices from 1 on of axis 1."),
-        ((1, slice(None), slice(0, 2)), "Wrong only at index 1 of axis 0 and the indices 0 to 1 of axis 2."),
-        ((slice(None), slice(None), [0, 2]), None),
-        ((slice(None), slice(None), [0, 3]), "Right only at the indices 1 to 2 of axis 2."),
+        ((slice(None), 2), "Wrong only in the last index (axis 1)."),
+        ((slice(None), slice(1, None)), "Wrong only in every index but the first (axis 1)."),
+        ((1, slice(None), slice(0, 2)), "Wrong only in indices 0, 1 (axis 2) of the last index (axis 0)."),
+        ((slice(None), slice(None), [0, 2]), "Wrong only in every second index (axis 2)."),
+        ((slice(None), slice(None), [0, 3]), "Wrong only in every third index (axis 2)."),
     ],
 )
 def test_where_it_is_wrong(change, clue):
@@ -126,7 +126,7 @@ def test_where_alone_it_is_right():
     mine = RIGHT * RIGHT
     mine[0, 1] = RIGHT[0, 1]
     mine[0, 0, 0] = 7  # 1 squared is 1
-    assert compare.clue(mine, RIGHT) == "Right only at index 0 of axis 0 and index 1 of axis 1."
+    assert compare.clue(mine, RIGHT) == "Right only in index 1 (axis 1) of the first index (axis 0)."
 
 
 def test_what_does_not_change_along_an_axis():

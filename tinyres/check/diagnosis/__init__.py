@@ -12,63 +12,42 @@ from math import prod
 
 import numpy as np
 
-from tinyres.check.diagnosis.altered import wrong_ingredient
 from tinyres.check.diagnosis.calls import answered, changing, complained, no_array
+from tinyres.check.diagnosis.changes import blended, moved, multiplied, wrong_ingredient
 from tinyres.check.diagnosis.convolution import wrong_convolution
 from tinyres.check.diagnosis.evidence import Evidence as Evidence
-from tinyres.check.diagnosis.evidence import Facts, affordable, same
-from tinyres.check.diagnosis.factor import named_factor, unnamed_factor
+from tinyres.check.diagnosis.evidence import Facts, affordable, named, same
+from tinyres.check.diagnosis.factor import besides_a_factor, named_factor, unnamed_factor
 from tinyres.check.diagnosis.linearity import Backward, is_linear, not_linear
 from tinyres.check.diagnosis.local import wrong_formula
-from tinyres.check.diagnosis.naming import named
-from tinyres.check.diagnosis.norm_mistakes import wrong_normalisation
-from tinyres.check.diagnosis.parts import wrong_part
-from tinyres.check.diagnosis.places import misdirected, moved, scattered, wrong_input
+from tinyres.check.diagnosis.places import scattered, wrong_input
 from tinyres.check.diagnosis.pooling import wrong_pooling
 from tinyres.check.diagnosis.precision import noisy, rounded
-from tinyres.check.diagnosis.reductions import wrong_axes
-from tinyres.check.diagnosis.softmax import wrong_softmax
-from tinyres.check.diagnosis.two import besides_a_factor
-from tinyres.check.diagnosis.ways import (
-    divisor_constant,
-    elementwise,
-    length_constant,
-    mixed,
-    multiplied,
-    overwritten,
-    paths,
-    paths_of_several,
-    transposed_map,
-)
-from tinyres.check.diagnosis.where import at_kinks, factor_of_each, only_some, unmasked
+from tinyres.check.diagnosis.terms import wrong_term
+from tinyres.check.diagnosis.ways import elementwise, held_constant, overwritten, paths, transposed_map, wrong_axes
+from tinyres.check.diagnosis.where import at_kinks, factor_of_each, only_some, unmasked, wrong_part
 
+REARRANGED = (overwritten, wrong_axes, moved, wrong_convolution)
 MISTAKES = (  # each: what is known of a linear backward -> a sentence, or None
     named_factor,
-    wrong_softmax,
-    wrong_normalisation,
+    wrong_term,
     wrong_pooling,
-    overwritten,
-    wrong_axes,
-    moved,
-    wrong_convolution,
+    *REARRANGED,
     wrong_formula,
     paths,
-    mixed,
-    divisor_constant,
-    paths_of_several,
-    length_constant,
+    blended,
+    held_constant,
     wrong_ingredient,
     transposed_map,
     multiplied,
     scattered,
 )
-REARRANGED = (overwritten, wrong_axes, moved, wrong_convolution, wrong_ingredient, transposed_map)
 HYPOTHESES = (
     at_kinks,
     *MISTAKES,
     unnamed_factor,
     lambda facts: wrong_part(facts, MISTAKES),
-    lambda facts: besides_a_factor(facts, REARRANGED),
+    lambda facts: besides_a_factor(facts, (*REARRANGED, wrong_ingredient, transposed_map)),
     elementwise,
     factor_of_each,
     unmasked,
@@ -123,9 +102,13 @@ def wrong_values(evidence: Evidence) -> str | None:
     facts.claimed = np.stack([backward(unit.reshape(y_shape)).ravel() for unit in np.eye(prod(y_shape))])
     if same(facts.claimed, facts.true):
         return noisy(facts)
-    answer = wrong_input(facts, [gradient_of(evidence, j) for j in range(len(evidence.inputs))])
+
+    def backward_of(j: int) -> Backward:
+        return gradient_of(evidence, j)
+
+    answer = wrong_input(facts, backward_of)
     answer = answer or next(filter(None, (hypothesis(facts) for hypothesis in HYPOTHESES)), None)
-    return answer or misdirected(facts)
+    return answer or wrong_input(facts, backward_of, plain=True)
 
 
 def gradient_of(evidence: Evidence, j: int) -> Backward:

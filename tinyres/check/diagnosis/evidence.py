@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import cached_property
@@ -12,6 +13,8 @@ import numpy as np
 TOLERANCE = 1e-7  # two gradients are the same: their difference, relative to the largest element
 MOST_EVALUATIONS = 3000  # of forward, for one Jacobian
 MOST_ELEMENTS = 4_000_000  # of one Jacobian
+PLACEHOLDER = re.compile(r"\binput[ _](\d+)(?!\d)|(?<![A-Za-z_.])x(?![A-Za-z_\u0302])")  # x̂ (with U+0302) is no x
+TAKEN = ("y", "gy", "x̂", "mean", "std")  # our own words
 
 
 class Evidence(NamedTuple):
@@ -73,6 +76,18 @@ class Facts:
         y = np.asarray(self.forward(*(x if k == self.index else a for k, a in enumerate(self.inputs))))
         return y if y.shape == self.y.shape else np.full(self.y.shape, np.nan)
 
+    def gys_of_x(self) -> np.ndarray:
+        """`gys` in x's shape: as they are, or at each x that of the one output that it reaches."""
+        if self.x.shape == self.y.shape:
+            return self.gys
+        return self.gys.reshape(6, -1)[:, (self.true != 0).argmax(0)].reshape(6, *self.x.shape)
+
+    def claiming(self, claimed: np.ndarray) -> Facts:
+        """The same facts, but for another claim."""
+        other = Facts(self.evidence)
+        other.true, other.claimed = self.true, claimed
+        return other
+
     def gradients(self, matrix: np.ndarray) -> np.ndarray:
         """What `true` or `claimed` makes of each of `gys`: (6, *x.shape)."""
         return (self.gys.reshape(6, -1) @ matrix).reshape(6, *self.x.shape)
@@ -89,7 +104,7 @@ def same(a: np.ndarray, b: np.ndarray, tolerance: float = TOLERANCE) -> bool:
     if np.shape(a) != np.shape(b):
         return False
     scale = np.max(np.abs(b), initial=0.0)
-    return bool(np.all(np.abs(np.subtract(a, b)) <= tolerance * scale + 1e-300))
+    return bool(np.isfinite(scale)) and bool(np.all(np.abs(np.subtract(a, b)) <= tolerance * scale + 1e-300))
 
 
 def slope(forward: Callable[..., np.ndarray], inputs: Sequence[np.ndarray], index: int, d: np.ndarray) -> np.ndarray:
@@ -140,7 +155,7 @@ def fit(target: np.ndarray, terms: Sequence[np.ndarray]) -> np.ndarray | None:
     """The c with target = Σ c[i]·terms[i], if that holds exactly and in one way only."""
     columns = np.stack([np.ravel(t) for t in terms], axis=1)
     lengths = np.linalg.norm(columns, axis=0)
-    if np.any(lengths == 0) or columns.shape[0] <= 2 * columns.shape[1]:
+    if not np.all(np.isfinite(lengths)) or np.any(lengths == 0) or columns.shape[0] <= 2 * columns.shape[1]:
         return None
     c, _, rank, _ = np.linalg.lstsq(columns / lengths, np.ravel(target), rcond=1e-9)
     if rank < columns.shape[1] or not same(columns / lengths @ c, np.ravel(target)):
@@ -159,3 +174,22 @@ def subsets(ndim: int) -> Iterator[tuple[int, ...]]:
     """Every choice of axes but the empty one, small ones first."""
     choices = [tuple(a for a in range(ndim) if bits >> a & 1) for bits in range(1, 2**ndim)]
     return iter(sorted(choices, key=len))
+
+
+def named(answer: str, evidence: Evidence) -> str:
+    """answer, with evidence.names filled in where they cannot be mistaken for anything else."""
+    own = name_of(evidence, evidence.index) or "x"
+
+    def name(found: re.Match[str]) -> str:
+        if found[1] is None or int(found[1]) == evidence.index:
+            return own
+        other = name_of(evidence, int(found[1]))
+        return other if other and other != own else found[0]
+
+    return PLACEHOLDER.sub(name, answer) if evidence.names else answer
+
+
+def name_of(evidence: Evidence, j: int) -> str | None:
+    if j >= len(evidence.names) or evidence.names[j] in TAKEN:
+        return None
+    return evidence.names[j]

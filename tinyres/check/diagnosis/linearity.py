@@ -15,89 +15,83 @@ Backward = Callable[[np.ndarray], np.ndarray]  # gy -> the gradient of the input
 def is_linear(backward: Backward, gys: np.ndarray) -> bool:
     a, b = gys[:2]
     ga, gb = backward(a), backward(b)
-    return (
-        same(backward(2 * a), 2 * ga, 1e-6)
-        and same(backward(-a), -ga, 1e-6)
-        and same(backward(a + b), ga + gb, 1e-6)
-        and same(backward(a - 3 * b), ga - 3 * gb, 1e-6)
-    )
+    tries = ((2 * a, 2 * ga), (-a, -ga), (a + b, ga + gb), (a - 3 * b, ga - 3 * gb))
+    return all(same(backward(gy), gradient, 1e-6) for gy, gradient in tries)
 
 
 def not_linear(facts: Facts, backward: Backward) -> str:
     """Why backward is not linear in gy; what is merely seen is said as such."""
-    gys = facts.gys
-    claimed = np.stack([backward(gy) for gy in gys])
+    claimed = np.stack([backward(gy) for gy in facts.gys])
     if all(same(g, claimed[0]) for g in claimed):
-        ones = facts.true.sum(0).reshape(facts.x.shape)
-        start = "backward ignores gy: it answers the same whatever arrives from above"
-        if same(claimed[0], ones):
-            return f"{start}. Its local derivative is right (gy is treated as ones): multiply it by gy (chain rule)."
-        return f"{start}. Multiply the local derivative by gy (chain rule)."
+        right = same(claimed[0], facts.true.sum(0).reshape(facts.x.shape))
+        treated = " Its local derivative is right (gy is treated as ones): multiply it by gy" if right else ""
+        return (
+            f"backward ignores gy: it answers the same whatever arrives from above."
+            f"{treated or ' Multiply the local derivative by gy'} (chain rule)."
+        )
     return (
-        used_with(facts, gys, claimed)
-        or added_constant(facts, backward, gys, claimed)
-        or degree(backward, gys, claimed)
+        used_with(facts, claimed)
+        or added_constant(facts, backward, claimed)
+        or degree(facts, backward, claimed)
         or "backward is not linear in gy, and every right backward is: gradient(gy1 + gy2) must be gradient(gy1) + "
         "gradient(gy2). gy must not be compared, clipped, squared or normalised there."
     )
 
 
-def used_with(facts: Facts, gys: np.ndarray, claimed: np.ndarray) -> str | None:
+def used_with(facts: Facts, claimed: np.ndarray) -> str | None:
     """The true gradient of some function of gy, or some function of the true gradient."""
-    x, y = facts.x, facts.y
+    x, y, gys = facts.x, facts.y, facts.gys
 
     def true(changed: np.ndarray) -> np.ndarray:
         return (changed.reshape(len(gys), -1) @ facts.true).reshape(claimed.shape)
 
-    right = true(gys)
-    mask = "a mask is taken from gy (gy > 0)"
+    right, mask = true(gys), "a mask is taken from gy (gy > 0)"
+    belongs = "The mask belongs to x (x > 0), never to gy."
     candidates = [
         (true(gys * gys), "gy enters twice: the gradient is the right one for gy·gy. Multiply by gy once only."),
-        (true(gys * (gys > 0)), f"{mask}: negative gy are dropped. The mask belongs to x (x > 0), never to gy."),
-        (right * (right > 0), f"{mask}: negative gradients are dropped. The mask belongs to x (x > 0), never to gy."),
+        (true(gys * (gys > 0)), f"{mask}: negative gy are dropped. {belongs}"),
+        (right * (right > 0), f"{mask}: negative gradients are dropped. {belongs}"),
         (true(np.abs(gys)), "the absolute value of gy is used: its sign is lost."),
         (true(np.sign(gys)), "only the sign of gy is used: its size is lost."),
     ]
     if x.shape == y.shape:
         candidates.append((gys * (gys > 0), f"{mask} where it must be taken from x (x > 0): gy itself is tested."))
         for derivative, what in (((x > 0), "x > 0"), ((y > 0), "y > 0")):
-            candidates.append(
-                (gys * derivative * (gys > 0), f"{mask} as well as from {what}: leave the first one out.")
-            )
-    for predicted, mistake in candidates:
-        if same(claimed, predicted, 1e-6):
-            return f"backward is not linear in gy: {mistake}"
+            both = f"{mask} as well as from {what}: leave the first one out."
+            candidates.append((gys * derivative * (gys > 0), both))
     for order in range(1, gys.ndim):
-        axes = tuple(range(order, gys.ndim))
-        norm = np.sqrt((gys**2).sum(axes, keepdims=True))
-        if same(claimed, true(gys / norm), 1e-6):
-            return "backward normalises gy (divides it by its norm): leave that out, the size of gy matters."
+        norm = np.sqrt((gys**2).sum(tuple(range(order, gys.ndim)), keepdims=True))
+        candidates.append(
+            (true(gys / norm), "it normalises gy (divides it by its norm): leave that out, its size matters.")
+        )
     limit = np.max(np.abs(claimed))
-    clipped = np.isclose(np.abs(claimed), limit, rtol=1e-9)
-    if clipped.sum() > 2 and same(claimed, np.clip(right, -limit, limit), 1e-6):
-        return f"backward clips the gradient to ±{number(limit)}: clipping belongs into the optimiser's step, not here."
-    return None
+    if np.isclose(np.abs(claimed), limit, rtol=1e-9).sum() > 2:
+        clipped = f"it clips the gradient to ±{number(limit)}: clipping belongs into the optimiser's step, not here."
+        candidates.append((np.clip(right, -limit, limit), clipped))
+    found = (mistake for predicted, mistake in candidates if same(claimed, predicted, 1e-6))
+    return next((f"backward is not linear in gy: {mistake}" for mistake in found), None)
 
 
-def added_constant(facts: Facts, backward: Backward, gys: np.ndarray, claimed: np.ndarray) -> str | None:
+def added_constant(facts: Facts, backward: Backward, claimed: np.ndarray) -> str | None:
     """backward(0) is not 0."""
-    rest = backward(np.zeros_like(gys[0]))
+    gys, rest = facts.gys, backward(np.zeros_like(facts.gys[0]))
     if not np.all(np.isfinite(rest)) or same(claimed - rest, claimed, 1e-9):
         return None
     if not is_linear(lambda gy: backward(gy) - rest, gys):
         return None
     linear = claimed - rest
     due = facts.gradients(facts.true) - linear
-    what = f"{described(rest, facts)}, which does not depend on gy"
-    start = f"For gy = 0 the gradient must be 0, but backward adds {what}"
+    start = (
+        f"For gy = 0 the gradient must be 0, but backward adds {described(rest, facts)}, which does not depend on gy"
+    )
     if same(linear + due, linear, 1e-6):
         return f"{start}. Without that it is right."
-    for axes in (None, *subsets(gys.ndim - 1)):
-        s = gys if axes is None else gys.sum(tuple(a + 1 for a in axes), keepdims=True)
+    for axes in ((), *subsets(gys.ndim - 1)):
+        s = gys.sum(tuple(a + 1 for a in axes), keepdims=True)
         if s[0].ndim > rest.ndim or np.broadcast_shapes(s[0].shape, rest.shape) != rest.shape:
             continue
         if same(due, s.reshape(6, *(1,) * (rest.ndim - gys[0].ndim), *s.shape[1:]) * rest, 1e-6):
-            by = "gy" if axes is None else f"Σ gy (over axis {', '.join(map(str, axes))})"
+            by = f"Σ gy (over axis {', '.join(map(str, axes))})" if axes else "gy"
             return f"{start}: that term must be multiplied by {by}, which is forgotten there."
     return f"{start} (a gy forgotten in one term?)."
 
@@ -109,22 +103,22 @@ def described(rest: np.ndarray, facts: Facts) -> str:
         known |= {"y": facts.y, "exp(y)": np.exp(facts.y)}
     known |= {"the local derivative": facts.true.sum(0).reshape(facts.x.shape), "1": np.ones(facts.x.shape)}
     for name, a in known.items():
-        factor = fit(rest, [a]) if np.all(np.isfinite(a)) else None
+        factor = fit(rest, [a])
         if factor is not None:
             return number(factor[0]) if name == "1" else times(float(factor[0]), name)
     return "something"
 
 
-def degree(backward: Backward, gys: np.ndarray, claimed: np.ndarray) -> str | None:
+def degree(facts: Facts, backward: Backward, claimed: np.ndarray) -> str | None:
     """2·gy should double the gradient."""
-    doubled = np.stack([backward(2 * gy) for gy in gys])
     used = np.abs(claimed) > 1e-9 * np.max(np.abs(claimed))
-    factor = constant(doubled[used] / claimed[used], 1e-6)
+    factor = constant(np.stack([backward(2 * gy) for gy in facts.gys])[used] / claimed[used], 1e-6)
     if factor is None or abs(factor - 2) < 1e-6:
         return None
     if abs(factor - 1) < 1e-6:
         return "Doubling gy does not change the gradient: backward uses only gy's sign or direction, not its size."
+    squared = "squared (twice)" if abs(factor - 4) < 1e-6 else "not linearly"
     return (
-        f"Doubling gy makes the gradient {number(factor)} times as large, where it must double: gy enters "
-        f"{'squared (twice)' if abs(factor - 4) < 1e-6 else 'not linearly'}. Multiply by gy exactly once."
+        f"Doubling gy makes the gradient {number(factor)} times as large, where it must double: gy enters {squared}. "
+        "Multiply by gy exactly once."
     )

@@ -1,20 +1,18 @@
-"""Where the errors are, if the mistake itself is not recognised: observed, not concluded."""
+"""Where the errors are: at kinks, in some rows or channels only, or in what comes back from some outputs.
+
+The wrong part is cut out, and asked again what is wrong there. Where that is not recognised, it is said what is seen.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+
 import numpy as np
 
-from tinyres.check.diagnosis.evidence import Facts, number, same
+from tinyres.check.diagnosis.evidence import Facts, named, number, same
 
+Hypothesis = Callable[[Facts], str | None]
 NAMES = {2: ("row", "column"), 3: ("sample", "row", "column"), 4: ("sample", "channel", "row", "column")}
-
-
-OTHER = "it has other values"
-
-
-def only_some(facts: Facts) -> str | None:
-    """Some elements of x, or the contributions of some outputs, are right and others not."""
-    return lost_outputs(facts) or some_inputs(facts) or some_outputs(facts)
 
 
 def differs(facts: Facts) -> np.ndarray:
@@ -32,52 +30,76 @@ def at_kinks(facts: Facts) -> str | None:
             return None
     place = list(map(int, np.unravel_index(int(wrong[0]), facts.x.shape)))
     return (
-        f"The gradient is right except at kinks of forward ({len(wrong)} of {facts.x.size} elements, the "
-        f"first x{place} = "
-        f"{facts.x.flat[wrong[0]]:.3g}): there the slopes to the left and right differ, so there is no "
-        "derivative to compare "
-        "with. If a maximum occurs twice (a tie), give gy to one of them only; else check at other values."
+        f"The gradient is right except at kinks of forward ({len(wrong)} of {facts.x.size} elements, the first "
+        f"x{place} = {facts.x.flat[wrong[0]]:.3g}): there the slopes to the left and right differ, so there is no "
+        "derivative to compare with. If a maximum occurs twice (a tie), give gy to one of them only; else check at "
+        "other values."
     )
 
 
-def some_inputs(facts: Facts) -> str | None:
-    bad = np.asarray(differs(facts).any(0)).reshape(facts.x.shape)
-    where = region(bad, facts.x, "x", is_data(facts.x, facts))
-    if where is None:
-        return None
-    claimed, true = (m[:, bad.ravel()] for m in (facts.claimed, facts.true))
-    what = compared(claimed, true)
-    if vague(where, what):
-        return None
-    return f"The gradient is right except {where}: there {what}.{border(bad)}"
+def wrong_part(facts: Facts, hypotheses: Iterable[Hypothesis]) -> str | None:
+    """The hypotheses, for the wrong part of x alone, or for the outputs whose contributions are wrong."""
+    for name, where, wrong in regions(facts):
+        inside, flat = selection(wrong), wrong.ravel()
+        if inside is None or wrong.sum() < 4 or not where.startswith("in "):
+            continue
+        if compared(facts, name, flat):
+            return None
+        used = (facts.true != 0) | differs(facts)
+        if name == "x":
+            part = cut(facts, inside, selection(used[:, flat].any(1).reshape(facts.y.shape)))
+        else:
+            part = cut(facts, selection(used[flat].any(0).reshape(facts.x.shape)), inside)
+        if answer := next(filter(None, (hypothesis(part) for hypothesis in hypotheses)), None):
+            kind = "" if name == "x" else "what comes back from the outputs "
+            return f"The gradient is right except {kind}{where}. There: {named(answer, part.evidence)}"
+    return None
 
 
-def lost_outputs(facts: Facts) -> str | None:
-    """The gradient is that of some outputs alone."""
+def only_some(facts: Facts) -> str | None:
+    """Some elements of x, or the contributions of some outputs, are right and others not."""
     bad = np.asarray(differs(facts).any(1)).reshape(facts.y.shape)
-    if bad.all() or np.any(facts.claimed[bad.ravel()]):
-        return None
-    lost, counted = region(bad, facts.y, "y"), region(~bad, facts.y, "y")
-    if lost is None and counted is None:
-        return None
-    what = f"the outputs {lost}" if lost else f"all outputs but those {counted}"
-    return (
-        f"What comes back from {what} is lost: gy never arrives from there (it is not summed), and all else is right. "
-        "Use all of gy, as gy.sum(axis) and not gy[0]; check the bounds of loops and slices."
-    )
+    if not bad.all() and not np.any(facts.claimed[bad.ravel()]):
+        lost, counted = region(bad, facts.y, "y"), region(~bad, facts.y, "y")
+        if lost or counted:
+            return (
+                f"What comes back from {f'the outputs {lost}' if lost else f'all outputs but those {counted}'} is "
+                "lost: gy never arrives from there (it is not summed), and all else is right. Use all of gy, as "
+                "gy.sum(axis) and not gy[0]; check the bounds of loops and slices."
+            )
+    for name, where, wrong in regions(facts):
+        what = compared(facts, name, wrong.ravel())
+        if not what and (where.startswith("where") or where.count("(axis") > 1):
+            continue  # a few random places soon form a rectangle, and any error of a ReLU is one where x > 0
+        what = what or "it has other values"
+        if name == "x":
+            return f"The gradient is right except {where}: there {what}.{border(wrong)}"
+        hint = " As when the mask of a ReLU or of a dropout is missing." if what == "it should be 0" else ""
+        return f"The gradient is right for all outputs except {where}: for gy there {what}.{hint}"
+    return None
 
 
-def some_outputs(facts: Facts) -> str | None:
-    bad = np.asarray(differs(facts).any(1)).reshape(facts.y.shape)
-    where = region(bad, facts.y, "y")
-    if where is None:
-        return None
-    claimed, true = (m[bad.ravel()] for m in (facts.claimed, facts.true))
-    what = compared(claimed, true)
-    if vague(where, what):
-        return None
-    hint = " As when the mask of a ReLU or of a dropout is missing." if not np.any(true) else ""
-    return f"The gradient is right for all outputs except {where}: for gy there {what}.{hint}"
+def regions(facts: Facts) -> Iterator[tuple[str, str, np.ndarray]]:
+    """("x" or "y", where it is wrong, the same as booleans)"""
+    for axis, a, name in ((0, facts.x, "x"), (1, facts.y, "y")):
+        wrong = np.asarray(differs(facts).any(axis)).reshape(a.shape)
+        is_data = name == "y" or a.ndim < 3 or facts.index == 0  # neither a kernel nor another parameter
+        if where := region(wrong, a, name, is_data):
+            yield name, where, wrong
+
+
+def compared(facts: Facts, name: str, chosen: np.ndarray) -> str:
+    """The claimed gradient beside the true one, for some x or some y; empty if nothing simple can be said."""
+    claimed, true = (m[:, chosen] if name == "x" else m[chosen] for m in (facts.claimed, facts.true))
+    if not np.any(claimed):
+        return "it is 0 (never written, cut off or masked)"
+    if not np.any(true):
+        return "it should be 0"
+    factor = float(np.vdot(true, claimed) / np.vdot(true, true))
+    if not factor or not same(claimed, factor * true, 1e-6):
+        return ""
+    twice = " (added twice)" if abs(factor - 2) < 1e-6 else ""
+    return f"it is {factor:.6g} times the true one{twice}".replace("-", "−")
 
 
 def unmasked(facts: Facts) -> str | None:
@@ -88,22 +110,22 @@ def unmasked(facts: Facts) -> str | None:
         return None
     return (
         f"All contributions that are due arrive, but backward adds {np.sum(extra)} others (from outputs to elements of "
-        "x that they do not depend on here). As when a mask is missing on the way: of a ReLU (or what stood before it "
+        "x that they do not depend on here). As when a mask is missing on the way: of a ReLU (or what came before it "
         "was saved in place of what came out), a dropout, a clamp, a causal mask."
     )
 
 
 def factor_of_each(facts: Facts) -> str | None:
     """Each row, column or channel of x (or of y) has a factor of its own."""
-    for axis, a, name in ((1, facts.x, "x"), (0, facts.y, "y")):
-        for along in range(a.ndim):
-            if not 2 < a.shape[along] < a.size:
-                continue
-            claimed, true = (slices(m, axis, a.shape, along) for m in (facts.claimed, facts.true))
-            factors = [np.vdot(t, c) / (np.vdot(t, t) or 1.0) for c, t in zip(claimed, true, strict=True)]
-            exact = all(f and same(c, f * t) for f, c, t in zip(factors, claimed, true, strict=True))
+    for first, a, name in ((1, facts.x, "x"), (0, facts.y, "y")):
+        for along in (k for k, n in enumerate(a.shape) if 2 < n < a.size):
+            shape = (-1, *a.shape) if first else (*a.shape, -1)
+            tables = (matrix.reshape(shape) for matrix in (facts.claimed, facts.true))
+            pairs = list(zip(*(np.moveaxis(table, along + first, 0) for table in tables), strict=True))
+            factors = [np.vdot(t, c) / (np.vdot(t, t) or 1.0) for c, t in pairs]
+            exact = all(f and same(c, f * t) for f, (c, t) in zip(factors, pairs, strict=True))
             if exact and all("." not in number(f) for f in factors):  # any numbers at all would be too easy
-                numbers = ", ".join(number(f) for f in factors[:5]) + (", …" if len(factors) > 5 else "")
+                numbers = ", ".join(map(number, factors[:5])) + (", …" if len(factors) > 5 else "")
                 return (
                     f"Along axis {along} of {name}, each index has a wrong factor of its own ({numbers}): something "
                     "that differs from one to the next (a weight, a scale, a std, a count) is missing, or too many."
@@ -111,44 +133,19 @@ def factor_of_each(facts: Facts) -> str | None:
     return None
 
 
-def slices(matrix: np.ndarray, axis: int, shape: tuple[int, ...], along: int) -> np.ndarray:
-    """The matrix for each index along an axis of x (axis = 1) or of y (axis = 0)."""
-    table = matrix.reshape(-1, *shape) if axis == 1 else matrix.reshape(*shape, -1)
-    return np.moveaxis(table, along + axis, 0)
+# ---- regions in words ------------------------------------------------------------------------------------------------
 
 
-def vague(where: str, what: str) -> bool:
-    """Any error in what a ReLU lets through is an error where x > 0, and a few random places soon form a rectangle."""
-    return what == OTHER and (where.startswith("where") or where.count("(axis") > 1)
-
-
-def compared(claimed: np.ndarray, true: np.ndarray) -> str:
-    if not np.any(claimed):
-        return "it is 0 (never written, cut off or masked)"
-    if not np.any(true):
-        return "it should be 0"
-    energy = np.vdot(true, true)
-    factor = float(np.vdot(true, claimed) / energy)
-    if factor and same(claimed, factor * true, 1e-6):
-        if abs(factor - 2) < 1e-6:
-            return "it is twice the true one (added twice)"
-        return f"it is {factor:.6g} times the true one".replace("-", "−")
-    return OTHER
-
-
-def region(bad: np.ndarray, a: np.ndarray, name: str, named: bool = True) -> str | None:
-    """A short description of a set of places, or None: everywhere, nowhere, or without a pattern.
-
-    named: whether the axes are those of data (samples, channels, rows, columns), not of a kernel.
-    """
+def region(bad: np.ndarray, a: np.ndarray, name: str, is_data: bool = True) -> str | None:
+    """A short description of a set of places, or None: everywhere, nowhere, or without a pattern."""
     if bad.all() or not bad.any() or bad.ndim == 0:
         return None
     if bad.sum() == 1:
         return f"at {name}{list(map(int, np.argwhere(bad)[0]))}"
-    for condition, holds in ((f"{name} > 0", a > 0), (f"{name} < 0", a < 0), (f"{name} = 0", a == 0)):
+    for condition, holds in (("> 0", a > 0), ("< 0", a < 0), ("= 0", a == 0)):
         if np.array_equal(bad, holds):
-            return f"where {condition}"
-    names = NAMES.get(a.ndim, ()) if named else ()
+            return f"where {name} {condition}"
+    names = NAMES.get(a.ndim, ()) if is_data else ()
     names = names or ("index",) * a.ndim
     inside, outside = box(bad), box(~bad)
     if inside is not None:
@@ -158,19 +155,13 @@ def region(bad: np.ndarray, a: np.ndarray, name: str, named: bool = True) -> str
     return None
 
 
-def is_data(a: np.ndarray, facts: Facts) -> bool:
-    """Not the kernel of a convolution, nor another parameter of four axes."""
-    return a.ndim < 3 or facts.index == 0
-
-
 def box(places: np.ndarray) -> list[tuple[int, np.ndarray]] | None:
     """[(axis, which of its indices)], if the places are all combinations of some indices along each axis."""
     axes = range(places.ndim)
     chosen = [np.asarray(places.any(tuple(k for k in axes if k != axis))) for axis in axes]
-    full = np.ones_like(places)
-    for axis, c in enumerate(chosen):
-        full &= c.reshape([-1 if k == axis else 1 for k in range(places.ndim)])
-    return [(axis, c) for axis, c in enumerate(chosen) if not c.all()] if np.array_equal(full, places) else None
+    if places.sum() != np.prod([c.sum() for c in chosen]):
+        return None
+    return [(axis, c) for axis, c in enumerate(chosen) if not c.all()]
 
 
 def at_an_end(chosen: np.ndarray) -> bool:
@@ -181,30 +172,70 @@ def at_an_end(chosen: np.ndarray) -> bool:
 
 def listed(name: str, chosen: np.ndarray, axis: int) -> str:
     """the last row (axis 2)"""
-    places, n = np.flatnonzero(chosen), len(chosen)
-    axis_, several = f" (axis {axis})", "indices" if name == "index" else f"{name}s"
+    places, n, end = np.flatnonzero(chosen), len(chosen), f" (axis {axis})"
+    edge = {0: "the first", n - 1: "the last"}
     if len(places) == 1:
-        word = {0: "the first", n - 1: "the last"}.get(int(places[0]))
-        return f"{word} {name}{axis_}" if word else f"{name} {places[0]}{axis_}"
+        k = int(places[0])
+        return f"{edge[k]} {name}{end}" if k in edge else f"{name} {k}{end}"
     if len(places) == n - 1:
         gap = int(np.flatnonzero(~chosen)[0])
-        word = {0: "the first", n - 1: "the last"}.get(gap)
-        return f"every {name} but {word or gap}{axis_}"
-    steps = set(np.diff(places).tolist())
-    ordinals = {2: "second", 3: "third", 4: "fourth"}
-    if steps <= set(ordinals) and len(steps) == 1 and places[-1] + min(steps) >= n:
-        start = "" if places[0] == 0 else f" from {places[0]} on"
-        return f"every {ordinals[min(steps)]} {name}{start}{axis_}"
-    spelled = f"{places[0]} to {places[-1]}" if steps == {1} and len(places) > 2 else ", ".join(map(str, places))
-    return f"{several} {spelled}{axis_}"
+        return f"every {name} but {edge.get(gap, gap)}{end}"
+    steps, ordinals = np.unique(np.diff(places)), {2: "second", 3: "third", 4: "fourth"}
+    if len(steps) == 1 and steps[0] in ordinals and places[-1] + steps[0] >= n:
+        return f"every {ordinals[steps[0]]} {name}{f' from {places[0]} on' if places[0] else ''}{end}"
+    spelled = f"{places[0]} to {places[-1]}" if len(places) > 2 and steps[-1] == 1 else ", ".join(map(str, places))
+    return f"{'indices' if name == 'index' else f'{name}s'} {spelled}{end}"
 
 
 def border(bad: np.ndarray) -> str:
     """A hint, if it is the border of an image that is wrong."""
-    if bad.ndim < 3:
-        return ""
-    inside = np.zeros_like(bad)
-    inside[(..., slice(1, -1), slice(1, -1))] = True
-    if np.any(bad & inside) or not np.any(bad):
+    if bad.ndim < 3 or np.any(bad[..., 1:-1, 1:-1]):
         return ""
     return " As when a stride's border is dropped, or a padding is cropped wrongly: check the last rows and columns."
+
+
+# ---- a part by itself ------------------------------------------------------------------------------------------------
+
+Selection = tuple[np.ndarray, ...]  # for each axis, which of its indices
+
+
+def selection(places: np.ndarray) -> Selection | None:
+    """For each axis the indices of which the places are all combinations; None if they are no such block."""
+    if not places.any() or box(places) is None:
+        return None
+    axes = range(places.ndim)
+    return tuple(np.flatnonzero(places.any(tuple(k for k in axes if k != axis))) for axis in axes)
+
+
+def cut(facts: Facts, of_x: Selection | None, of_y: Selection | None) -> Facts:
+    """The facts of a part of x and a part of y. Blocks of x beside it, of the same shape, become inputs as well."""
+    index, whole, count = facts.index, facts.x, len(facts.inputs)
+    of_x, of_y = of_x or tuple(map(np.arange, whole.shape)), of_y or tuple(map(np.arange, facts.y.shape))
+    x_at, y_at = np.ix_(*of_x), np.ix_(*of_y)
+
+    def forward(*inputs: np.ndarray) -> np.ndarray:
+        x = whole.copy()
+        x[x_at] = inputs[index]
+        return np.asarray(facts.forward(*inputs[:index], x, *inputs[index + 1 : count]))[y_at]
+
+    beside = blocks_beside(whole, of_x)
+    inputs = (*facts.inputs[:index], whole[x_at], *facts.inputs[index + 1 :], *beside.values())
+    names = (*("x" if j == index else f"input {j}" for j in range(count)), *beside)
+    part = Facts(facts.evidence._replace(forward=forward, inputs=inputs, names=names))
+    rows = np.ravel_multi_index(y_at, facts.y.shape).ravel() if facts.y.ndim else np.array([0])
+    columns = np.ravel_multi_index(x_at, whole.shape).ravel()
+    part.true, part.claimed = (m[np.ix_(rows, columns)] for m in (facts.true, facts.claimed))
+    return part
+
+
+def blocks_beside(x: np.ndarray, of_x: Selection) -> dict[str, np.ndarray]:
+    """x is several arrays side by side (a cell's gates): the others, by what would cut them out of x."""
+    cut_axes = [a for a, places in enumerate(of_x) if len(places) < x.shape[a]]
+    if len(cut_axes) != 1:
+        return {}
+    axis, places = cut_axes[0], of_x[cut_axes[0]]
+    length, n = len(places), x.shape[cut_axes[0]]
+    if n % length or places[0] % length or np.any(np.diff(places) != 1):
+        return {}
+    starts = (k for k in range(0, n, length) if k != places[0])
+    return {f"x[{':, ' * axis}{k}:{k + length}]": x.take(range(k, k + length), axis) for k in starts}

@@ -24,9 +24,6 @@ def sigmoid(z):
     ),
     mistakes=(
         (lambda z: z * (1 - z), "this is z·(1 − z); the formula s·(1 − s) wants s = 1/(1 + e⁻ᶻ), the output, not z."),
-        (sigmoid, "this is the sigmoid itself, not its slope s·(1 − s)."),
-        (lambda z: 1 - sigmoid(z), "the factor s is missing: s·(1 − s)."),
-        (lambda z: sigmoid(z) * (1 + sigmoid(z)), "a sign: s·(1 − s), not s·(1 + s)."),
         (lambda z: 1 - sigmoid(z) ** 2, "1 − s² is the slope of tanh; the sigmoid's is s·(1 − s)."),
         (
             lambda z: sigmoid(sigmoid(z)) * (1 - sigmoid(sigmoid(z))),
@@ -73,10 +70,6 @@ def _draw_chain(rng):
             "this is ∂a_n/∂x: it ends at x. At w_1 the last factor is x instead of w_1.",
         ),
         (
-            lambda x, ws: x * np.prod(_values(x, ws)[1]),
-            "the weights w_2 … w_n are missing: ∂z_{i+1}/∂a_i = w_{i+1}.",
-        ),
-        (
             lambda x, ws: x * np.prod(ws[1:]),
             "the slopes s'(z_i) are missing: each a_i = s(z_i) contributes one.",
         ),
@@ -107,14 +100,11 @@ def chain_gradient(x, ws):
     return factor
 
 
-def _recursion(h, ws, slopes, g_last, *, shift=1, slope_shift=0, use_slope=True, use_weight=True):
-    """The recursion with a mistake: another weight, another slope, or one of them left out."""
-    n = len(ws)
-    g = [g_last] * n
-    for i in reversed(range(n - 1)):
-        g[i] = g[i + 1]
-        g[i] = g[i] * ws[i + shift] if use_weight else g[i]
-        g[i] = g[i] * slopes[i + slope_shift] if use_slope else g[i]
+def _recursion(h, ws, slopes, g_last, shift=1):
+    """Each g_i; shift=0: with the mistake of taking layer i's own weight."""
+    g = [g_last] * len(ws)
+    for i in reversed(range(len(ws) - 1)):
+        g[i] = g[i + 1] * ws[i + shift] * slopes[i]
     return g
 
 
@@ -137,27 +127,6 @@ def _times_h(g, h):
         (
             lambda h, ws, slopes, g_last: _times_h(_recursion(h, ws, slopes, g_last, shift=0), h),
             "w_i is used where w_{i+1} is due: g comes back through the layer *after* i.",
-        ),
-        (
-            lambda h, ws, slopes, g_last: _times_h(_recursion(h, ws, slopes, g_last, slope_shift=1), h),
-            "f'(z_{i+1}) is used where f'(z_i) is due: g_{i+1} has that one in it already.",
-        ),
-        (
-            lambda h, ws, slopes, g_last: _times_h(_recursion(h, ws, slopes, g_last, use_slope=False), h),
-            "the slope f'(z_i) is missing from g_i = g_{i+1}·w_{i+1}·f'(z_i).",
-        ),
-        (
-            lambda h, ws, slopes, g_last: _times_h(_recursion(h, ws, slopes, g_last, use_weight=False), h),
-            "the weight w_{i+1} is missing from g_i = g_{i+1}·w_{i+1}·f'(z_i).",
-        ),
-        (
-            lambda h, ws, slopes, g_last: [g_last * one for one in h],
-            "g_last is used for every layer: g changes on its way back, g_i = g_{i+1}·w_{i+1}·f'(z_i).",
-        ),
-        (_recursion, "these are the g_i; ∂C/∂w_i = g_i·h_i needs the layer's input h_i as well."),
-        (
-            lambda h, ws, slopes, g_last: _times_h(_recursion(h, ws, slopes, g_last), ws),
-            "g_i is multiplied by w_i; ∂C/∂w_i = g_i·h_i, and h_i is the layer's input.",
         ),
         (
             lambda h, ws, slopes, g_last: _times_h(_recursion(h, ws, slopes, g_last * slopes[-1]), h),

@@ -7,7 +7,7 @@ from itertools import permutations
 import numpy as np
 
 from tinyres.check.diagnosis.evidence import constant, number
-from tinyres.check.diagnosis.where import box
+from tinyres.check.diagnosis.where import box, listed
 
 TOLERANCE = 1e-9  # relative to the largest element
 
@@ -59,9 +59,8 @@ def clue(mine: np.ndarray, right: np.ndarray, tolerance: float = TOLERANCE) -> s
         same_along = [axis for axis in range(right.ndim) if flat_along(mine, axis) and not flat_along(right, axis)]
         return f"Yours is the same all along axis {joined(same_along)}; it should not be." if same_along else None
     for places, word in ((wrong, "Wrong"), (~wrong, "Right")):
-        found = box(places)
-        if found and all(in_a_row(chosen) for _, chosen in found):
-            return f"{word} only at {' and '.join(f'{indices(chosen)} of axis {axis}' for axis, chosen in found)}."
+        if found := box(places):
+            return f"{word} only in {' of '.join(listed('index', chosen, axis) for axis, chosen in reversed(found))}."
     return None
 
 
@@ -96,18 +95,6 @@ def missing_part(mine: np.ndarray, right: np.ndarray) -> str | None:
 
 def flat_along(a: np.ndarray, axis: int) -> bool:
     return a.shape[axis] > 1 and agree(a, np.broadcast_to(a.take([0], axis), a.shape))
-
-
-def indices(chosen: np.ndarray) -> str:
-    """index 3, the indices 0 to 2, the indices from 3 on"""
-    places, last = np.flatnonzero(chosen).tolist(), len(chosen) - 1
-    if len(places) == 1:
-        return f"index {places[0]}"
-    return f"the indices from {places[0]} on" if places[-1] == last else f"the indices {places[0]} to {places[-1]}"
-
-
-def in_a_row(chosen: np.ndarray) -> bool:
-    return bool(np.all(np.diff(np.flatnonzero(chosen)) == 1))
 
 
 def few(numbers: list[int]) -> str:

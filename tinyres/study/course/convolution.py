@@ -28,14 +28,6 @@ def _draw_sizes(rng):
         "(length + 2 * padding - kernel) // stride + 1",
     ),
     mistakes=(
-        (lambda n, k, s, p: (n + 2 * p - k) // s, "one too few: the window at the very start counts, too (+ 1)."),
-        (lambda n, k, s, p: (n + p - k) // s + 1, "the padding is on both sides: 2·padding."),
-        (lambda n, k, s, p: (n - k) // s + 1, "the padding is forgotten: length + 2·padding places."),
-        (lambda n, k, s, p: n + 2 * p - k + 1, "the stride is forgotten: every stride-th of these places is taken."),
-        (
-            lambda n, k, s, p: (n + 2 * p - k) / s + 1,
-            "a window that does not fit is left out: round down (//, not /).",
-        ),
         (
             lambda n, k, s, p: -(-(n + 2 * p - k) // s) + 1,
             "rounded up: that counts a window that hangs over the edge.",
@@ -90,10 +82,6 @@ def _draw_convolution(rng):
             "the kernel is transposed: rows of w go with rows of x.",
         ),
         (_one_channel, "only the last channel counts: the channels must be added up (+=, not =)."),
-        (
-            lambda x, w, s, p: _conv(x, w, s, p) / w[0].size,
-            "this is the mean over the window; convolution is the sum.",
-        ),
     ),
     library=(reference_conv2d, places),
 )
@@ -169,14 +157,6 @@ def _draw_gradient(rng):
     return rng.standard_normal((3, 2, 6, 5)), rng.standard_normal((4, 2, 3, 3)), stride, padding
 
 
-def _stride_ignored(gy, x, w, stride, padding):
-    (H, W), (KH, KW) = x.shape[2:], w.shape[2:]
-    g = np.zeros((*x.shape[:2], H + 2 * padding + KH, W + 2 * padding + KW))
-    for n, o, p, q in np.ndindex(gy.shape):
-        g[n, :, p : p + KH, q : q + KW] += gy[n, o, p, q] * w[o]
-    return g[:, :, padding : padding + H, padding : padding + W]
-
-
 @lesson.backward(
     forward=_conv,
     gradients="x",
@@ -186,12 +166,6 @@ def _stride_ignored(gy, x, w, stride, padding):
         "a gradient too: cut it off at the end.",
         "gpadded[n, :, p*stride : p*stride + KH, q*stride : q*stride + KW] += gy[n, o, p, q] * w[o], for all (n, o, p, "
         "q).",
-    ),
-    mistakes=(
-        (
-            _stride_ignored,
-            "the stride is ignored: y[p, q] had seen the rows from p·stride on, and the columns from q·stride on.",
-        ),
     ),
     library=(Conv2d.backward, reference_grad_x, array_grad_x),
 )

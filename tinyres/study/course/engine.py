@@ -40,20 +40,6 @@ def topological_sweep(inputs, root):
     return order[::-1]
 
 
-def _swept(order, inputs, slopes, *, add=True, chain=True, slope=True, seed=1.0):
-    """The sweep, with a mistake."""
-    g = {order[0]: seed}
-    for node in order:
-        for x, local in zip(inputs[node], slopes[node], strict=True):
-            gx = (g.get(node, 0.0) if chain else 1.0) * (local if slope else 1.0)
-            g[x] = g.get(x, 0.0) + gx if add else gx
-    return _in_order(order, g)
-
-
-def _in_order(order, g):
-    return [g.get(node, 0.0) for node in order]
-
-
 def _draw_sweep(rng):
     """y = u·v with u and v computed from x, and x used once more: a diamond with a way around it."""
     inputs = {"y": ["u", "v", "x"], "u": ["x", "x"], "v": ["u", "w"], "x": [], "w": []}
@@ -66,18 +52,6 @@ def _draw_sweep(rng):
     hints=(
         "Begin with {order[0]: 1}. For each node, hand its own gradient, times the slope, to each of its inputs.",
         "g[x] = g.get(x, 0) + g[node] * slope: x may be reached along several ways, and they add up.",
-    ),
-    mistakes=(
-        (
-            lambda *a: _swept(*a, add=False),
-            "the gradients are overwritten where two ways meet: a node used twice gets the sum (+=, not =).",
-        ),
-        (
-            lambda *a: _swept(*a, chain=False),
-            "the node's own gradient is missing: chain rule, g[node] · slope. Here only the local slope arrives.",
-        ),
-        (lambda *a: _swept(*a, slope=False), "the slopes are missing: g[node] is handed on unchanged."),
-        (lambda *a: _swept(*a, seed=0.0), "all is 0: the sweep must begin with ∂y/∂y = 1."),
     ),
     library=(autograd.Tensor.backward,),
 )

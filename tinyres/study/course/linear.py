@@ -71,7 +71,6 @@ def _draw_scores(rng):
             "right for small scores, but exp overflows at 710 and is 0 below −745: subtract each row's largest.",
         ),
         (lambda x: _softmax(x, 0), "normalised over the batch: each *row* must sum to 1, so axis 1."),
-        (lambda x: np.exp(x - x.max(1, keepdims=True)), "not divided by the row's sum: the rows do not sum to 1."),
         (
             lambda x: _softmax(x) / len(x),
             "divided by the number of rows too: that belongs to a mean of losses, not to the softmax.",
@@ -107,17 +106,6 @@ def softmax(x):
         "Every output of a row depends on every input of it, by way of the sum below the line. So gx needs a sum.",
         "gx = y·(gy − Σ_k gy[k]·y[k]), the sum over the row: (gy * y).sum(1, keepdims=True).",
     ),
-    mistakes=(
-        (
-            lambda gy, x: x * (gy - (gy * x).sum(1, keepdims=True)),
-            "the formula is right, but x stands where y = softmax(x) is due.",
-        ),
-        (
-            lambda gy, x: gy * _softmax(x) * (1 - _softmax(x)) * 1.0,
-            "this is only the diagonal, y·(1 − y), as for a sigmoid: the outputs of a row depend on all of its inputs. "
-            "The sum over the row is missing.",
-        ),
-    ),
     library=(Softmax.backward,),
 )
 def softmax_backward(gy, x):
@@ -150,18 +138,6 @@ def _cross_entropy(x, labels):
             "p − onehot.",
         ),
         (
-            lambda gy, x, labels: -gy * _onehot(x, labels) * (1 - _softmax(x)) / len(x),
-            "right at each row's label, and 0 elsewhere: a wrong class's score matters too, by its softmax p.",
-        ),
-        (
-            lambda gy, x, labels: gy * (_softmax(x) - _onehot(x, labels)) * _softmax(x) * (1 - _softmax(x)) / len(x),
-            "the softmax's slope p·(1 − p) is a factor too many: p − onehot has it in it already.",
-        ),
-        (
-            lambda gy, x, labels: gy * (_softmax(x) - _onehot(x, labels)) / x.size,
-            "divided by all N·K elements: the mean is over the N rows.",
-        ),
-        (
             lambda gy, x, labels: gy * (_softmax(x) - labels[:, None]) / len(x),
             "the label's *number* is subtracted: subtract its one-hot, 1 at the label and 0 elsewhere.",
         ),
@@ -185,18 +161,13 @@ def _draw_network(rng):
     return (*(rng.standard_normal(shape) for shape in shapes), rng.integers(0, 5, 4))
 
 
-def _network_backward(gy, x, w1, b1, w2, b2, labels, *, gate=True, mean=True, softmax=_softmax, used=True):
-    """As it should be, or with one step left out."""
+def _network_without_softmax(gy, x, w1, b1, w2, b2, labels):
     z = x @ w1.T + b1
     h = np.maximum(z, 0)
-    g = softmax(h @ w2.T + b2) - _onehot(h @ w2.T + b2, labels)
-    g = (gy if used else 1) * (g / len(x) if mean else g)
-    gz = g @ w2 * (z > 0) if gate else g @ w2
+    scores = h @ w2.T + b2
+    g = gy * (scores - _onehot(scores, labels)) / len(x)
+    gz = g @ w2 * (z > 0)
     return gz.T @ x, gz.sum(0), g.T @ h, g.sum(0)
-
-
-def _network_without(step):
-    return lambda *arguments: _network_backward(*arguments, **step)
 
 
 @lesson.backward(
@@ -210,13 +181,10 @@ def _network_without(step):
         "follow from gz and x as gw2 and gb2 did from g and h.",
     ),
     mistakes=(
-        (_network_without({"gate": False}), "right down to ReLU, whose gate is missing: multiply by (z > 0)."),
-        (_network_without({"mean": False}), "N times too large: the loss is a mean over the N rows."),
         (
-            _network_without({"softmax": lambda scores: scores}),
+            _network_without_softmax,
             "the scores themselves, less the one-hot: the softmax of the scores is due.",
         ),
-        (_network_without({"used": False}), "gy is not used: multiply by it, also where it is 1 most of the time."),
     ),
     library=(cross_entropy_grad_x, wanted, linear_grad_x, linear_grad_w, linear_grad_b, relu_grad_x),
 )

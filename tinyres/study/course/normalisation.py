@@ -40,10 +40,6 @@ def _draw_norm(rng):
             "each image is normalised by itself (that is instance norm): axes (0, 2, 3).",
         ),
         (
-            lambda x, gamma, beta: _scaled(_centred(x, (1, 2, 3)), gamma, beta),
-            "normalised over the channels (that is layer norm): axes (0, 2, 3).",
-        ),
-        (
             lambda x, gamma, beta: _scaled(_centred(x, None), gamma, beta),
             "one mean and variance for everything: each channel has its own, axes (0, 2, 3).",
         ),
@@ -52,36 +48,12 @@ def _draw_norm(rng):
             "the unbiased variance (n − 1, ddof=1): batch norm divides by n.",
         ),
         (
-            lambda x, gamma, beta: _scaled(_centred(x, eps=0), gamma, beta),
-            "eps is forgotten: the root of var + 1e-5.",
-        ),
-        (
             lambda x, gamma, beta: _scaled(
                 (x - x.mean((0, 2, 3), keepdims=True)) / (x.std((0, 2, 3), keepdims=True) + EPS), gamma, beta
             ),
             "eps is added to the standard deviation: it belongs under the root, √(var + eps).",
         ),
-        (
-            lambda x, gamma, beta: _scaled(_centred(x, power=1), gamma, beta),
-            "divided by the variance: it is the standard deviation, the root of var + eps.",
-        ),
         (lambda x, gamma, beta: _centred(x), "this is x̂: gamma·x̂ + beta is missing."),
-        (
-            lambda x, gamma, beta: gamma[:, None, None] * _centred(x),
-            "beta is missing.",
-        ),
-        (
-            lambda x, gamma, beta: _scaled(_centred(x) + x.mean((0, 2, 3), keepdims=True) * 0, gamma, 0 * beta),
-            "beta is missing.",
-        ),
-        (
-            lambda x, gamma, beta: _centred(x) + beta[:, None, None],
-            "gamma is missing.",
-        ),
-        (
-            lambda x, gamma, beta: _scaled(x / np.sqrt(x.var((0, 2, 3), keepdims=True) + EPS), gamma, beta),
-            "the mean is not subtracted.",
-        ),
     ),
     library=(BatchNorm.forward, batch_norm_statistics, batch_norm),
 )
@@ -115,10 +87,6 @@ def _norm_gradients(gy, x, gamma, *, gamma_in_ggamma=False, columns=True):
         "ggamma = Σ gy·x̂, gbeta = Σ gy.",
     ),
     mistakes=(
-        (
-            lambda gy, x, gamma, beta: _norm_gradients(gy, x, gamma, gamma_in_ggamma=True),
-            "in ggamma, gamma is a factor too many: Σ gy·x̂.",
-        ),
         (
             lambda gy, x, gamma, beta: _norm_gradients(gy, x, gamma, columns=False),
             "in gx, the sums (C) are used without [:, None, None], so that NumPy sets them beside the last axis (W), "
@@ -179,7 +147,6 @@ pair_gradient = lesson.predict(
             lambda running, batch, m: m * running + (1 - m) * batch,
             "the two weights are swapped: momentum weighs the *new* value here, as in torch.",
         ),
-        (lambda running, batch, m: running + m * batch, "the old value must fade: times (1 − momentum)."),
         (lambda running, batch, m: batch, "this forgets what came before."),
         (lambda running, batch, m: (running + batch) / 2, "the weights are 1 − momentum and momentum, not 1/2 each."),
     ),

@@ -81,8 +81,6 @@ def concat_backward(gy, a, b):
     mistakes=(
         (lambda k0, k, n: k0 + k * (n - 1), "that is what the last layer *sees*; its own k channels come on top."),
         (lambda k0, k, n: k0 + k * (n + 1), "that is one layer too many."),
-        (lambda k0, k, n: k * n, "the block's input, k0 channels, is kept as well."),
-        (lambda k0, k, n: k0 + k, "each of the layers adds k channels."),
         (lambda k0, k, n: k0 * k * n, "the channels are put side by side: they add up."),
         (lambda k0, k, n: k, "that is one layer's own output; a dense block keeps everything before it, too."),
         (lambda k0, k, n: k0 * 2**n, "each layer adds k channels; it does not double them."),

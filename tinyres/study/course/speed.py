@@ -73,10 +73,6 @@ _GOOD = (0, 2, 3, 1, 4, 5)
     ),
     mistakes=(
         (
-            lambda x, w: _product(x, w, _GOOD, w.reshape(len(w), -1).T),
-            "the channels come last, (N, P, Q, O): transpose to (N, O, P, Q).",
-        ),
-        (
             lambda x, w: _product(x, w, _GOOD, w.reshape(len(w), -1).T).reshape(2, 2, 4, 4),
             "(N, P, Q, O) was *reshaped* to (N, O, P, Q), which mixes values up: transpose it, (0, 3, 1, 2).",
         ),

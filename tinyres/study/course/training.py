@@ -28,10 +28,6 @@ def _draw_step(rng):
             "the gradient is weighted by 1 − momentum: torch (and the paper) take the whole of it.",
         ),
         (
-            lambda w, g, v, lr, m: (w + lr * (m * v + g), m * v + g),
-            "it climbs: gradient *descent* subtracts, w − lr·v.",
-        ),
-        (
             lambda w, g, v, lr, m: (w - lr * g, m * v + g),
             "the velocity is computed but not used: w − lr·v, not w − lr·g.",
         ),
@@ -48,16 +44,8 @@ def _draw_step(rng):
             "this is Nesterov's momentum; plain momentum steps along v.",
         ),
         (
-            lambda w, g, v, lr, m: (w - lr * (v + g), v + g),
-            "momentum is missing: the old velocity must fade, momentum·v.",
-        ),
-        (
             lambda w, g, v, lr, m: (w - lr * (m * v + g), v),
             "the old velocity is returned: the next step needs the new one.",
-        ),
-        (
-            lambda w, g, v, lr, m: (m * v + g, w - lr * (m * v + g)),
-            "the two are returned in the wrong order: w first, then v.",
         ),
     ),
     library=(SGD.update,),
@@ -75,14 +63,7 @@ def sgd_momentum(w, g, v, lr, momentum):
         "w − lr·(g + weight_decay·w)",
     ),
     mistakes=(
-        (
-            lambda w, g, lr, decay: w - lr * g - decay * w,
-            "the decay is not multiplied by lr: it is added to the gradient, lr·(g + decay·w).",
-        ),
-        (lambda w, g, lr, decay: w - lr * g, "there is no decay in it."),
-        (lambda w, g, lr, decay: w - lr * (g - decay * w), "the sign: this lets the weights grow."),
         (lambda w, g, lr, decay: w - lr * (g + decay * w**2), "w², where the slope of ½·decay·w² is decay·w."),
-        (lambda w, g, lr, decay: w - lr * (g + decay), "the decay is in proportion to the weight: decay·w."),
         (
             lambda w, g, lr, decay: w - lr * (g + 2 * decay * w),
             "twice too much: the penalty is ½·decay·w², and its slope decay·w.",
@@ -108,16 +89,11 @@ def _paper(t, *, gamma=0.1, late=False):
     mistakes=(
         (lambda ts: [_paper(t, late=True) for t in ts], "one step too late: *at* 32,000 the rate is divided (>=)."),
         (
-            lambda ts: [0.1 if t < 32_000 else 0.01 for t in ts],
-            "the second milestone, 48,000, is forgotten.",
-        ),
-        (
             lambda ts: [0.1 if t < 32_000 else 0.01 if t < 48_000 else 0.0001 for t in ts],
             "divided by 100 at the second milestone: by 10 each time.",
         ),
         (lambda ts: [_paper(t, gamma=0.5) for t in ts], "halved: the paper divides by 10."),
         (lambda ts: [0.1 * 0.1 ** (t // 32_000) for t in ts], "48,000 is a milestone too: not every 32,000 steps."),
-        (lambda ts: [10 * _paper(t) for t in ts], "it begins at 0.1, not at 1."),
     ),
     library=(lr_scheduler.MultiStepLR.lr,),
 )
@@ -154,16 +130,10 @@ paper_epochs = lesson.predict(
             "this goes from base to −base: shift it up by 1 and halve it, (1 + cos)/2.",
         ),
         (
-            lambda base, t, T: base * (1 + math.cos(math.pi * t / T)),
-            "twice too large: at t = 0 it is 2·base. Halve it.",
-        ),
-        (
             lambda base, t, T: base * math.cos(math.pi * t / T / 2),
             "a quarter of a cosine: it ends steeply. Half a cosine, (1 + cos(π·t/T))/2.",
         ),
-        (lambda base, t, T: base * (1 + math.cos(t / T)) / 2, "π is missing: at t = T the cosine must be −1."),
         (lambda base, t, T: base * (1 + math.cos(2 * math.pi * t / T)) / 2, "a whole cosine: it comes up again."),
-        (lambda base, t, T: base * (1 - math.cos(math.pi * t / T)) / 2, "this goes up; 1 + cos goes down."),
         (lambda base, t, T: base * (1 - t / T), "this is a straight line."),
     ),
     library=(lr_scheduler.CosineAnnealingLR, lr_scheduler._half_cosine),

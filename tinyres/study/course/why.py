@@ -38,8 +38,6 @@ paths = lesson.predict(
     mistakes=(
         (lambda n: 2**n, "that is all paths together; how many are there of each length, 0 to n?"),
         (lambda n: [1] * (n + 1), "there are many ways to choose which k blocks a path goes through."),
-        (lambda n: [comb(n, k) for k in range(1, n + 1)], "the path of length 0, around every block, is missing."),
-        (lambda n: [comb(n, k) for k in range(n)], "the path of length n, through every block, is missing."),
         (lambda n: [2**k for k in range(n + 1)], "all 2ⁿ paths together; of length k there are n over k."),
         (lambda n: [n * (k > 0) + (k == 0) for k in range(n + 1)], "n is right for k = 1 only; n over k."),
         (lambda n: [comb(n, k) / 2**n for k in range(n + 1)], "these are shares; the numbers of paths are asked for."),

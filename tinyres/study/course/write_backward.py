@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Sequence
 from itertools import permutations
 from typing import Any
@@ -128,12 +127,14 @@ class WriteBackward(Exercise):
                 returned[k] = g if g is None or g.dtype.kind == "f" else g.astype(float)  # np.where(x > 0, 1, 0)
             return tuple(returned)
 
-        evidence = Evidence(self.name, lambda *a: self.forward(*a, *constants), backward, inputs[:count], index)
+        names = tuple(self.parameters[1 : 1 + count])
+        evidence = Evidence(
+            self.name, lambda *a: self.forward(*a, *constants), backward, inputs[:count], index, None, names
+        )
         try:
-            text = diagnose(evidence)
+            return diagnose(evidence)
         except Exception:  # the learner's code runs inside, with other gy: the numbers above still say what is wrong
             return None
-        return None if text is None else named(text, self.parameters[1:], index)
 
     def solution(self) -> Text:
         return Text(with_library(source_of(self.function), self.library))
@@ -153,12 +154,3 @@ def lengths(value: list) -> tuple[int, ...] | None:
 
 def as_tuple(returned: Any) -> tuple:
     return tuple(returned) if isinstance(returned, (tuple, list)) else (returned,)
-
-
-def named(text: str, names: Sequence[str], index: int) -> str:
-    """The diagnosis numbers the inputs, and calls the one it looks at x: here they have names."""
-    text = re.sub(r"(?<![\w.])x(?![\w\u0302])", names[index], text)  # not in x̂, which is an x and U+0302
-    text = re.sub(
-        r"\binputs (\d+) and (\d+)\b", lambda found: f"{names[int(found[1])]} and {names[int(found[2])]}", text
-    )
-    return re.sub(r"\b[Ii]nput (\d+)\b", lambda found: names[int(found[1])], text)
