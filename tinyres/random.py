@@ -1,8 +1,7 @@
 """Where every random number comes from: a generator keyed by (seed, purpose, epoch, step).
 
-A key names a draw; nothing else does. There is no hidden stream that some earlier call may have advanced, so a
-resumed run, a loader that works ahead in another thread, and a second machine all make the same draws, with nothing
-to save and nothing to drift.
+A key alone determines a draw. There is no hidden stream that an earlier call could have advanced. So a resumed run, a
+loader that works ahead in another thread, and a second machine all make the same draws, and nothing has to be saved.
 
     >>> generator(0, "crop", epoch=3, step=7).integers(9, size=4)
     array([8, 2, 5, 4])
@@ -27,7 +26,7 @@ def generator(seed: int, purpose: str, epoch: int = 0, step: int = 0, draw: int 
 
 
 class _Now:
-    """The key's parts that a layer cannot know: which seed, how far training has come, what was drawn already."""
+    """The parts of the key that a layer cannot know: the seed, the step, and what was drawn already."""
 
     def __init__(self) -> None:
         self.seed = self.epoch = self.step = self.first_row = 0

@@ -1,4 +1,4 @@
-"""Modules applied one after the other; and one that does nothing."""
+"""Sequential, which applies modules one after the other, and Identity, which does nothing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Sequential(Module):
 
 
 class Identity(Module):
-    """x itself. Takes and ignores any arguments, so that it can stand in for any layer."""
+    """x itself. Accepts and ignores any arguments, so it can replace any layer."""
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__()

@@ -15,8 +15,6 @@ from tinyres.random import next_generator
 
 
 class Mode(threading.local):
-    """Of this thread."""
-
     drawing = True  # False inside tinyres.look.undrawn: weights are left zero
 
 

@@ -1,4 +1,4 @@
-"""y = the mean of x, over all axes or some."""
+"""The mean of x, over all axes or some."""
 
 from math import prod
 from typing import Any
