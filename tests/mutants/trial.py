@@ -111,6 +111,8 @@ def _outcome(module: str, source: str, paths: list[str], settings: dict[str, obj
     _be_silent()
     _shrink_nothing()
     os.environ.pop("PYTEST_XDIST_WORKER", None)  # whoever asks for the trial may be a worker; the trial itself is none
+    # numba makes a semaphore where processes are forked, and a trial that is killed would leave it behind.
+    multiprocessing.set_start_method("spawn", force=True)
     threadpool_limits(1)  # for matrix products: trials run side by side
     rung = os.environ["TINYRES_KERNELS"] = rung_of(module)
     sys.meta_path.insert(0, Mutation(module, source))

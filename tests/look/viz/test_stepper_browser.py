@@ -81,7 +81,7 @@ def box(page, key):
 
 
 def boxes(page):
-    """[(name, what stands below it)] of the graph that is shown, in the order of its computation."""
+    """[(name, the text below it)] of the graph that is shown, in the order of its computation."""
     return page.evaluate(
         "[...document.querySelectorAll('figure:not([hidden]) [data-key]')].map("
         "g => [...g.querySelectorAll('text')].map(t => t.textContent))"
