@@ -74,7 +74,9 @@ class Loader:
         An error while a batch is prepared is raised where the batch is asked for. Leaving the loop early is fine.
         """
         if not 0 <= start <= len(self):
-            raise ValueError(f"Loader.epoch: expected start between 0 and {len(self)} batches an epoch, got {start}")
+            raise ValueError(
+                f"Loader.epoch: expected start between 0 and {len(self)}, the number of batches, got {start}"
+            )
         order = self.order(epoch)
         steps = range(start, len(self))
         if self.prefetch == 0:
