@@ -1,4 +1,4 @@
-"""A trial: a fresh process, in which one module is not what its file says, runs tests of ours on it."""
+"""A trial: a fresh process imports one module with a bug in it, and runs our tests."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def trial(mutant: Mutant, paths: Iterable[str] = EVERYTHING, **settings: object)
 
 
 def first_kill(mutant: Mutant) -> Outcome:
-    """Try the tests most likely to see it, and if all of them pass, others."""
+    """Try the tests that are most likely to find it; if all of them pass, try others."""
     if isinstance(mutant, Compiled):
         return trial(mutant, ["kernels"], word=mutant.seen_by)
     for paths in named_after(mutant.module), of_its_package(mutant.module), EVERYTHING:
