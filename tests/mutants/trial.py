@@ -55,6 +55,10 @@ def trial(mutant: Mutant, paths: Iterable[str] = EVERYTHING, **settings: object)
     process.start()
     send.close()
     try:
+        receive.recv()
+    except EOFError:
+        raise RuntimeError(f"the trial of {mutant.name!r} could not begin") from None
+    try:
         answer = receive.recv() if receive.poll(PATIENCE) else Outcome(kills={"time limit": f"{PATIENCE} s"})
     except EOFError:  # the process is gone
         answer = Outcome(kills={"crash": "the interpreter died"})
@@ -101,6 +105,7 @@ def of_its_package(module: str) -> list[str]:
 
 
 def _run(send: Connection, module: str, source: str, paths: list[str], settings: dict[str, object]) -> None:
+    send.send("it begins")  # a process that dies before this kills no mutant
     try:
         send.send(_outcome(module, source, paths, settings))
     except BaseException:  # whatever it is, it is no fault of the mutant's
