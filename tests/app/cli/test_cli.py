@@ -166,7 +166,7 @@ def test_what_fails(capsys, monkeypatch):
     assert "no such folder" in failed(capsys, "train", "--data", "folder:nowhere")
     diverged = failed(capsys, *TRAIN, "--lr", "1e30", "--out", "diverged")
     assert diverged.startswith("tinyres: training diverged: the loss is ")
-    assert "What to try: start anew with a lower learning rate, such as --lr 0.1" in diverged
+    assert "What to try: start again with a lower learning rate, such as --lr 0.1" in diverged
     Path("file").write_text("mine")
     assert "expected a new or an empty folder" in failed(capsys, *TRAIN, "--out", "file")
     assert "tinyres: " in failed(capsys, *TRAIN, "--out", "file/run")

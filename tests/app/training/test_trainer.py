@@ -146,7 +146,7 @@ def test_diverged(tmp_path):
     assert "once more, op by op: forward of Linear: the first NaN or Inf began here" in said
     assert re.search(r"layer +6 of Sequential$", said, re.MULTILINE)
     assert said.splitlines()[-1].endswith(
-        "with a lower learning rate, such as --lr 0.1; or with one that begins low and rises, --schedule onecycle"
+        "with a lower learning rate, such as --lr 0.1, or with one that begins low and rises: --schedule onecycle"
     )
 
 
