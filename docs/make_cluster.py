@@ -1,6 +1,6 @@
 """The tables of docs/cluster.md, by the formulas of bench/cluster.py: `python -m docs.make_cluster` writes them.
 
-They stand in the page between marks, <!-- NAME --> and <!-- end -->; the text around them is written by hand.
+The page has them between marks, <!-- NAME --> and <!-- end -->; the text around them is written by hand.
 """
 
 from __future__ import annotations

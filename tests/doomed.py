@@ -1,6 +1,6 @@
-"""Training in a process of its own, which may be killed at any moment, or kills itself at a chosen system call.
+"""Training in a separate process, which a test can kill at any moment, or which kills itself at a chosen system call.
 
-The process is forked from a server that has imported everything: a tenth of a second, and not two.
+The process is forked from a server that has imported everything. That takes a tenth of a second instead of two.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ if CAN_FORK:
     FORK = multiprocessing.get_context("forkserver")
     FORK.set_forkserver_preload(["doomed"])
 
-STOPPED = 130  # the exit code of one that was asked to stop, and has saved everything
-CALLS = ("open", "write", "fsync", "replace", "close", "mkdir", "unlink")  # what files.py and lock.py ask of the system
+STOPPED = 130  # the exit code of a process that was asked to stop and has saved everything
+CALLS = ("open", "write", "fsync", "replace", "close", "mkdir", "unlink")  # the system calls of files.py and lock.py
 
 
 def begin(folder: Path, **how: Any) -> multiprocessing.Process:
-    """Start a new run in that folder or, if there is one, go on with it. For `how` see `_train`."""
+    """Start a run in that folder, or go on with the one that is there. For `how` see `_train`."""
     return _started(_train, folder, **how)
 
 
 def begin_download(archive: Archive, folder: Path) -> multiprocessing.Process:
-    """Fetch it from a server on this machine."""
+    """Download the archive from a server on this machine."""
     return _started(_download, archive, folder)
 
 
 def _started(target: Callable[..., None], *arguments: Any, **settings: Any) -> multiprocessing.Process:
-    with pytest.MonkeyPatch.context() as patch:  # the server, which the first process starts, is to find this module
+    with pytest.MonkeyPatch.context() as patch:  # the fork server must find this module
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
         ensure_running()
     process = FORK.Process(target=target, args=arguments, kwargs=settings)
@@ -52,7 +52,7 @@ def _started(target: Callable[..., None], *arguments: Any, **settings: Any) -> m
 
 
 def end(process: multiprocessing.Process) -> int:
-    """Wait for it; its exit code, negative for a signal."""
+    """Wait for the process. Returns its exit code, negative for a signal."""
     process.join(120)
     assert process.exitcode is not None
     return process.exitcode
@@ -61,9 +61,9 @@ def end(process: multiprocessing.Process) -> int:
 def _train(
     folder: Path, *, die_at: int = 0, half: bool = False, count: str = "", slowly: float = 0.0, save_every: float = 0.0
 ) -> None:
-    """die_at: at the system call with this number, from 1 on   half: a write is half done by then
-    count:  a file to which the calls' names are written      slowly: seconds to wait before every batch
-    save_every: seconds; 0: after every batch, so that a kill is felt in the middle of an epoch too
+    """die_at: the number of the system call to die at, from 1 on    half: do half of a write before
+    count: a file for the names of the calls                      slowly: seconds to wait before every batch
+    save_every: seconds; 0 saves after every batch, so that a kill in the middle of an epoch matters too
     """
     os.environ["TINYRES_KERNELS"] = "array"  # nothing to compile
     with pytest.MonkeyPatch.context() as patch:

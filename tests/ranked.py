@@ -1,5 +1,7 @@
-"""What mpiexec starts in the tests: `tinyres ARGUMENTS` in the tiny world of runs.py, where one rank may meet with an
-accident. $ACCIDENT: "RANK STEP WHAT", WHAT being kill, raise, nan, or wait (two seconds, after the file "waiting").
+"""What mpiexec starts in the tests: `tinyres ARGUMENTS` in the tiny world of runs.py.
+
+The variable ACCIDENT makes one rank fail: "RANK STEP WHAT", where WHAT is kill, raise, nan, or wait (for two seconds,
+after it has written the file "waiting").
 """
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ def main() -> int:
     trainer.SAVE_EVERY = 0.0  # after every step
     if accident := os.environ.get("ACCIDENT", ""):
         team.backpropagate = with_accident(team.backpropagate, *accident.split())
-    if rank_started() > 0:  # what others than the first would write lies there afterwards
+    if rank_started() > 0:  # so that a test can see what ranks other than the first have written
         Path("elsewhere").mkdir(exist_ok=True)
         os.chdir("elsewhere")
     return cli.main()

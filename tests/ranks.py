@@ -1,4 +1,4 @@
-"""For the tests of tinyres.scale.parallel: ranks that are threads of this process, and ranks that mpiexec starts."""
+"""For the tests of tinyres.scale: ranks that are threads of this process, and ranks that mpiexec starts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable)
 needs_mpi = pytest.mark.skipif(
     MPIEXEC is None or find_spec("mpi4py") is None, reason='needs mpi4py and mpiexec: pip install "tinyres[mpi]"'
 )
-TIMEOUT = 120  # seconds; a job takes some two
+TIMEOUT = 120  # seconds; a job takes about two
 
 
 class Threads:
@@ -71,9 +71,9 @@ def on_threads(size: int, work: Callable[[Threads], Any]) -> list[Any]:
 
 
 def mpiexec(size: int, *arguments: Any, env: dict[str, str] | None = None) -> subprocess.Popen:
-    """Start `tinyres ARGUMENTS` on so many ranks, in the tiny world of runs.py. See ranked.py for env."""
+    """Start `tinyres ARGUMENTS` on `size` ranks, in the tiny world of runs.py. See ranked.py for env."""
     everything = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TINYRES_KERNELS": "array", **(env or {})}
-    everything.pop("TINYRES_NUM_THREADS", None)  # they find out by themselves
+    everything.pop("TINYRES_NUM_THREADS", None)  # so that the ranks share the cores by themselves
     command = [MPIEXEC, "-n", str(size), sys.executable, Path(__file__).with_name("ranked.py"), *arguments]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen([str(word) for word in command], env=everything, **pipes)
@@ -84,7 +84,7 @@ def end(job: subprocess.Popen) -> tuple[int, str, str]:
     try:
         out, err = job.communicate(timeout=TIMEOUT)
     except subprocess.TimeoutExpired:
-        for _ in range(2):  # the second one ends the ranks too, whatever they wait for
+        for _ in range(2):  # the second signal also ends ranks that wait for a message
             job.send_signal(signal.SIGINT)
             time.sleep(1)
         job.communicate()

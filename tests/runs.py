@@ -1,4 +1,4 @@
-"""For the tests of training: a tiny network, a few pictures, and runs that take a moment."""
+"""For the tests of training: a tiny network, a few images, and runs that take a moment."""
 
 import sys
 from functools import cache
@@ -13,11 +13,11 @@ from tinyres.app.training import RunFolder, Settings, checkpoint, train
 from tinyres.data.shapes import shapes
 from tinyres.models import registry
 
-BATCHES = 3  # in an epoch: 72 of 80 pictures, 24 a batch; the other 8 are for validation, one batch
+BATCHES = 3  # in an epoch: 72 of 80 images, 24 in a batch; the other 8 are one validation batch
 
 
 def tiny(num_classes: int = 10, shortcut: str = "A") -> nn.Module:
-    """Weights, running statistics and random draws: all that a resumed run must have right."""
+    """A network with weights, running statistics and random draws: a resumed run must get all of them right."""
     return nn.Sequential(
         nn.Conv2d(3, 4, 3, stride=4, padding=1, bias=False),
         nn.BatchNorm2d(4),
@@ -42,7 +42,7 @@ def few_shapes() -> tuple[data.Dataset, data.Dataset]:
 
 @pytest.fixture
 def tiny_world(monkeypatch, tmp_path):
-    """Inside, the model "tiny" exists, Shapes has 80 + 50 pictures, no curves are drawn, and we are in tmp_path."""
+    """The model "tiny" exists, Shapes has 80 + 50 images, no curves are drawn, and the current folder is tmp_path."""
     add_model(monkeypatch, "tiny", tiny)
     monkeypatch.setattr(data, "shapes", few_shapes)
     monkeypatch.setattr("tinyres.app.training.trainer.draw_curves", lambda *arguments: None)
@@ -64,7 +64,7 @@ def run(folder, **chosen) -> RunFolder:
 
 
 def outcome(folder: RunFolder) -> dict:
-    """All that a run computed: its figures but for the times, its weights and memories as bytes."""
+    """All that a run computed: its figures except the times, and its weights and momenta as bytes."""
     metrics = [{k: v for k, v in m.items() if k not in ("seconds", "images_per_second")} for m in folder.read_metrics()]
     saved = {path.name: checkpoint.load(path) for path in (folder.last, folder.best)}
     for each in saved.values():

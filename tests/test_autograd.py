@@ -299,6 +299,11 @@ def test_no_grad_records_nothing_and_ends_with_its_block():
     assert (x * 2).requires_grad
 
 
+def test_nothing_is_recorded_where_no_input_needs_a_gradient():
+    y = Tensor([1.0]) * 2
+    assert y.op is None and not y.requires_grad
+
+
 def test_detach_cuts_the_graph_and_keeps_the_array():
     x = leaf(3.0)
     y = (x * x).detach()

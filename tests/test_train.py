@@ -9,6 +9,7 @@ from tinyres import Tensor, manual_seed, nn, optim
 from tinyres.data import Dataset, Loader
 from tinyres.nn import functional as F
 from tinyres.optim.lr_scheduler import StepLR
+from tinyres.random import current_step
 from tinyres.train import NotFinite, Score, evaluate, train_epoch, train_step
 
 
@@ -93,13 +94,20 @@ class Training:
 
 
 def test_an_epoch_makes_a_step_for_every_batch(monkeypatch):
-    rates = []
+    rates, steps = [], []
     step = optim.SGD.step
-    monkeypatch.setattr(optim.SGD, "step", lambda self: (rates.append(self.param_groups[0]["lr"]), step(self)))
+
+    def watched(optimizer):
+        rates.append(optimizer.param_groups[0]["lr"])
+        steps.append(current_step())
+        step(optimizer)
+
+    monkeypatch.setattr(optim.SGD, "step", watched)
     training = Training()
     scores = [score for epoch in range(2) for score in training.epoch(epoch)]
     assert [score.images for score in scores] == [4, 4, 2, 4, 4, 2]
     assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
+    assert steps == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]  # by which dropout draws
 
 
 def test_it_goes_on_in_the_middle_of_an_epoch_with_the_same_bits():

@@ -8,8 +8,8 @@ little against its gradient. An epoch makes one step for every batch:
             print(score.loss, score.accuracy)
         print(evaluate(model, test_batches.epoch(0)).accuracy)
 
-The labs and `tinyres train` learn with these functions. tinyres/app/training adds what a long run needs: saving,
-stopping and resuming. tinyres/scale has the same loop for several processes and for a GPU.
+The labs and `tinyres train` learn so. tinyres/app/training adds saving, stopping and resuming; tinyres/scale has the
+same loop for several processes and for a GPU.
 """
 
 from __future__ import annotations
@@ -28,43 +28,6 @@ from tinyres.nn import functional as F
 from tinyres.optim import Optimizer
 from tinyres.optim.lr_scheduler import LRScheduler
 from tinyres.random import set_step
-
-
-@dataclass
-class Score:
-    """Sums over images, of one batch or of many; `loss` and `accuracy` are the means."""
-
-    loss_sum: float = 0.0
-    correct: int = 0
-    images: int = 0
-
-    @staticmethod
-    def of(loss: float, scores: Tensor, labels: Tensor) -> Score:
-        """The score of a batch: from its mean loss, the network's scores (N, K) and the labels (N)."""
-        return Score(loss * len(labels), int((scores.data.argmax(axis=1) == labels.data).sum()), len(labels))
-
-    def __iadd__(self, other: Score) -> Score:
-        self.loss_sum += other.loss_sum
-        self.correct += other.correct
-        self.images += other.images
-        return self
-
-    @property
-    def loss(self) -> float:
-        return self.loss_sum / self.images
-
-    @property
-    def accuracy(self) -> float:
-        """The fraction of the images that the network names correctly, from 0 to 1."""
-        return self.correct / self.images
-
-
-class NotFinite(ArithmeticError):
-    """The loss of a batch, or a gradient, is NaN or infinite. The parameters were not changed by this batch."""
-
-    def __init__(self, loss: float):
-        super().__init__(f"the loss is {loss:.4g}, or a gradient is NaN or infinite; try a lower learning rate")
-        self.loss = loss
 
 
 def train_step(
@@ -113,6 +76,43 @@ def evaluate(model: Module, batches: Iterable[tuple[np.ndarray, np.ndarray]]) ->
             scores = model(images)
             total += Score.of(F.cross_entropy(scores, labels).item(), scores, labels)
     return total
+
+
+@dataclass
+class Score:
+    """Sums over images, of one batch or of many; `loss` and `accuracy` are the means."""
+
+    loss_sum: float = 0.0
+    correct: int = 0
+    images: int = 0
+
+    @staticmethod
+    def of(loss: float, scores: Tensor, labels: Tensor) -> Score:
+        """The score of a batch: from its mean loss, the network's scores (N, K) and the labels (N)."""
+        return Score(loss * len(labels), int((scores.data.argmax(axis=1) == labels.data).sum()), len(labels))
+
+    def __iadd__(self, other: Score) -> Score:
+        self.loss_sum += other.loss_sum
+        self.correct += other.correct
+        self.images += other.images
+        return self
+
+    @property
+    def loss(self) -> float:
+        return self.loss_sum / self.images
+
+    @property
+    def accuracy(self) -> float:
+        """The fraction of the images that the network names correctly, from 0 to 1."""
+        return self.correct / self.images
+
+
+class NotFinite(ArithmeticError):
+    """The loss of a batch, or a gradient, is NaN or infinite. The parameters were not changed by this batch."""
+
+    def __init__(self, loss: float):
+        super().__init__(f"the loss is {loss:.4g}, or a gradient is NaN or infinite; try a lower learning rate")
+        self.loss = loss
 
 
 def is_finite(model: Module, loss: float) -> bool:

@@ -1,4 +1,4 @@
-"""tinyres/scale/captured.py: steps recorded and launched again, on the stand-in for a GPU (tests/cuda_on_cpu)."""
+"""tinyres/scale/captured.py: recorded steps, launched on the emulated GPU (tests/cuda_on_cpu)."""
 
 import sys
 from functools import partial
@@ -34,7 +34,7 @@ def small_resnet(block=BasicBlock, shortcut="A"):
 
 
 class Training:
-    """One network, one loader: 11 pictures are batches of 4, 4 and 3."""
+    """A network and its loader: 11 images make batches of 4, 4 and 3."""
 
     def __init__(self, device, model=None, **settings):
         self.model = (model or small_resnet()).to(device).train()
@@ -43,7 +43,7 @@ class Training:
         self.loader = Loader(pictures(), 4, seed=5, shuffle=True, augment=True, mean=MEAN, std=STD, dtype=np.float64)
 
     def step(self, epoch, step, rate):
-        """An ordinary one."""
+        """Make an ordinary step."""
         x, y = next(self.loader.epoch(epoch, start=step))
         self.optimizer.param_groups[0]["lr"] = rate
         return train_step(self.model, self.optimizer, Tensor(x), Tensor(y))
@@ -74,7 +74,7 @@ RATES = [0.1, 0.05, 0.2]
     ],
 )
 def test_replayed_steps_are_the_ordinary_ones(block, shortcut, settings):
-    """Two epochs, each of two full batches and a smaller one; the second is entered in the middle, as when resumed."""
+    """Two epochs of two full batches and a smaller one. The second epoch is entered in the middle, as on resuming."""
     here = Training("cpu", small_resnet(block, shortcut), **settings)
     there = Training("cuda", small_resnet(block, shortcut), **settings)
     steps = there.captured()
@@ -89,7 +89,7 @@ def test_replayed_steps_are_the_ordinary_ones(block, shortcut, settings):
 
 
 def test_array_work_in_a_step_is_refused(monkeypatch):
-    """Planted: the parts of a convolution's gradient are added up by array code, as they once were."""
+    """The planted bug: array code adds up the parts of a convolution's gradient, as it once did."""
     module = sys.modules["tinyres_kernels.gpu.conv2d"]  # the package has a function of that name
     monkeypatch.setattr(module, "added_up", lambda parts: parts.sum(0))
     with pytest.raises(AssertionError, match="array work that a graph would not repeat here: add"):
@@ -97,24 +97,24 @@ def test_array_work_in_a_step_is_refused(monkeypatch):
 
 
 def test_what_is_recorded_before_it_is_wanted_changes_nothing():
-    """Recording runs the step, twice; neither weights nor running statistics nor momenta nor tables know of it."""
+    """Recording runs the step twice. Weights, running statistics, momenta and tables must stay as they were."""
     there = Training("cuda")
     before = there.state()
     steps = there.captured()
     steps.begin(0, 0, RATES)
     steps.record(3)
     after = there.state()
-    assert all(not array.any() for name, array in after.items() if name not in before)  # momenta, which were not yet
+    assert all(not array.any() for name, array in after.items() if name not in before)  # new: the momenta
     assert_same({name: after[name] for name in before}, before)
     assert not steps.loss_of.any() and steps.state.tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("what", ["a weight", "a rate"])
 def test_a_broken_step_is_noticed_and_not_learnt_from(what):
-    """In step 1 of 3. The host hears after step 3: then all is as it was before, and the gradients are that step's."""
+    """Step 1 of 3 is broken. The host learns it after step 3: all is as it was then, with the gradients of step 1."""
     there = Training("cuda")
     steps = there.captured()
-    if what == "a rate":  # of step 0: its gradients are fine, but step 1 begins with weights that are not
+    if what == "a rate":  # of step 0: its gradients are finite, but the weights that step 1 starts with are not
         steps.begin(0, 0, [np.inf, 0.1, 0.1])
         learnt = steps.run(3)
         assert [one.images for one in learnt] == [4] and np.isfinite(learnt[0].loss)
@@ -135,7 +135,7 @@ def test_a_broken_step_is_noticed_and_not_learnt_from(what):
 
 
 def test_a_gradient_alone_may_be_broken(monkeypatch):
-    """The loss is fine, the last layer's bias has a gradient that is not."""
+    """The loss is finite, but the gradient of the last layer's bias is not."""
     infinite = to_device(np.full(4, np.inf), "cuda")
     monkeypatch.setattr(tinyres_kernels.gpu, "linear_grad_b", lambda gy: infinite)
     steps = Training("cuda").captured()

@@ -1,14 +1,16 @@
-"""tinyres/scale/team.py: one step of several ranks, against the same step by hand."""
+"""tinyres/scale/team.py: one step of several ranks, compared with the same step by hand."""
 
 import numpy as np
 import pytest
 from ranks import on_threads
 
-from tinyres import Tensor, manual_seed, nn
-from tinyres.scale.parallel import ALONE, ParallelError
+from tinyres import Tensor, manual_seed, nn, optim
+from tinyres.data import Dataset
+from tinyres.optim.lr_scheduler import StepLR
+from tinyres.scale.parallel import ALONE, ParallelError, RankLoader
 from tinyres.scale.parallel.rows import Rows
 from tinyres.scale.team import Team, any_rank, backpropagate, evaluate_together, expect_equal, expect_equal_weights
-from tinyres.train import Score, evaluate
+from tinyres.train import Score, evaluate, train_epoch
 
 SHARES = (Rows(0, 2, 5), Rows(2, 5, 5))
 
@@ -29,13 +31,13 @@ def batch():
 
 
 def step(model, rows, share):
-    """Backpropagate these rows; returns their mean loss."""
+    """Forward and backward pass of these rows. Returns their mean loss."""
     x, y = batch()
     return backpropagate(model, Tensor(x[rows.slice]), Tensor(y[rows.slice]), 0.0, share)[0]
 
 
 def test_local_batch_norm_by_hand():
-    """Two networks that know nothing of each other, and their weighted average."""
+    """With local batch norm, the result is the weighted average of two separate networks."""
     nets = [network() for _ in SHARES]
     models = [network() for _ in SHARES]
 
@@ -61,6 +63,33 @@ def test_local_batch_norm_by_hand():
             np.testing.assert_allclose(found, want, rtol=1e-12, atol=1e-14)
 
 
+def test_an_epoch_of_two_ranks_is_that_of_one_process():
+    """Batches of 2, 2 and 1 image; of the last one, the first rank has none. The second rank is asked to stop."""
+    draws = np.random.default_rng(2)
+    dataset = Dataset(draws.integers(0, 256, (5, 2, 4, 4), np.uint8), draws.integers(0, 4, 5), tuple("abcd"), "noise")
+    models = [network() for _ in range(3)]
+
+    def parts(model, rank=0, size=1):
+        optimizer = optim.SGD(model.parameters(), lr=0.5, momentum=0.9)
+        batches = RankLoader(dataset, 2, shuffle=True, dtype=np.float64, prefetch=0, rank=rank, size=size)
+        return optimizer, StepLR(optimizer, step_size=2), batches, 1, 0, 0.2  # epoch 1, from 0 on, label smoothing
+
+    def work(ranks):
+        team = Team(ranks, models[ranks.rank], "sync")
+        scores = []
+        for score in team.train_epoch(*parts(models[ranks.rank], ranks.rank, 2), lambda: ranks.rank == 1):
+            assert team.stopping
+            scores.append(score)
+        return scores
+
+    wanted = list(train_epoch(models[2], *parts(models[2])))
+    for model, scores in zip(models, on_threads(2, work), strict=False):
+        assert [(s.correct, s.images) for s in scores] == [(s.correct, s.images) for s in wanted]
+        assert [s.loss for s in scores] == pytest.approx([s.loss for s in wanted], rel=1e-11)
+        for name, array in models[2].state_dict().items():
+            np.testing.assert_allclose(model.state_dict()[name], array, rtol=1e-10, atol=1e-12, err_msg=name)
+
+
 def test_alone_nothing_is_summed():
     dataset = [batch()]
     assert evaluate_together(network(), dataset, ALONE) == evaluate(network(), dataset)
@@ -74,7 +103,7 @@ def test_any_rank():
 
 
 def test_evaluate_together():
-    """Of five images the ranks have two and three, and then the second has one and the first none."""
+    """The ranks have two and three of five images. Of the next batch the first rank has none and the second one."""
     x, y = batch()
     pieces = [[(x[:2], y[:2]), (x[:0], y[:0])], [(x[2:], y[2:]), (x[:1], y[:1])]]
     models = [network() for _ in pieces]

@@ -1,21 +1,23 @@
-"""What training on several GPUs, or by captured steps, needs of CuPy beyond arrays."""
+"""What several GPUs and captured steps need of CuPy, besides arrays."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinyres.device import load_cupy
-from tinyres_kernels.gpu.graph import Recorder
+
+if TYPE_CHECKING:
+    from tinyres_kernels.gpu.graph import Recorder
 
 
 def use_gpu(number: int) -> None:
-    """From here on "cuda" means, in this thread, the GPU of this number, counted modulo the number of GPUs."""
+    """Make "cuda" mean the GPU of this number, modulo the number of GPUs, in this thread from now on."""
     cupy = load_cupy()
     cupy.cuda.Device(number % cupy.cuda.runtime.getDeviceCount()).use()
 
 
 def nccl_library() -> Any:
-    """CuPy's bindings of NCCL, which sums over GPUs."""
+    """CuPy's bindings of NCCL, which makes sums over GPUs. RuntimeError: they are missing."""
     load_cupy()
     try:
         from cupy.cuda import nccl
@@ -30,5 +32,7 @@ def current_stream() -> int:
 
 
 def recorder_on(device: str) -> Recorder:
-    """The recorder of work on that GPU ("cuda:0"), which can then be launched again as a whole."""
+    """Records work on that GPU ("cuda:0"), which can then be launched again as a whole."""
+    from tinyres_kernels.gpu.graph import Recorder  # not above: it loads all kernels for the GPU
+
     return Recorder(int(device.partition(":")[2]))

@@ -1,7 +1,7 @@
 """The training loop of several ranks: each learns from its rows of every batch, and all have the same weights.
 
-It is the loop of tinyres/train.py with a message in the middle. The gradients of the ranks' rows add up to the
-gradient of the batch, because each rank counts its loss with its share of the batch.
+It is the loop of tinyres/train.py with a message in the middle. Each rank multiplies the gradient of its mean loss by
+its share of the batch, the fraction of the rows that it has. So the sum over the ranks is the gradient of the batch.
 """
 
 from __future__ import annotations

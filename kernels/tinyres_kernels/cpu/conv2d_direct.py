@@ -125,7 +125,8 @@ def output_kernel(pixels: int, vectors: int) -> Callable:
 
     @compiled_parallel
     def fill(x, weights, taps, stride, padding, scratch, y, size, first, step):
-        for worker in prange(len(scratch)):
+        for k in prange(len(scratch)):
+            worker = np.int64(k)  # numba takes k for signed and for unsigned, and would compile the share for both
             output_share(pixels, vectors, worker, x, weights, taps, stride, padding, scratch, y, size, first, step)
 
     return fill
@@ -182,7 +183,8 @@ def grad_w_kernel(channels: int, vectors: int) -> Callable:
 
     @compiled_parallel
     def add(x, gy, taps, stride, padding, scratch, padded, sums):
-        for worker in prange(len(scratch)):
+        for k in prange(len(scratch)):
+            worker = np.int64(k)  # numba takes k for signed and for unsigned, and would compile the share for both
             grad_w_share(channels, vectors, worker, x, gy, taps, stride, padding, scratch, padded, sums)
 
     return add

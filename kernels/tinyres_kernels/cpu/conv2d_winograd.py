@@ -176,7 +176,8 @@ def winograd_output_kernel(pixels: int, vectors: int) -> Callable:
 
     @compiled_parallel
     def fill(x, weights, taps, group, padding, laid, values, sums, y):
-        for worker in prange(len(laid)):
+        for k in prange(len(laid)):
+            worker = np.int64(k)  # numba takes k for signed and for unsigned, and would compile the share for both
             winograd_output_share(pixels, vectors, worker, x, weights, taps, group, padding, laid, values, sums, y)
 
     return fill

@@ -70,7 +70,8 @@ def winograd_grad_w_kernel(channels: int, vectors: int) -> Callable:
 
     @compiled_parallel
     def add(x, gy, taps, group, padding, laid, gy_laid, values, gy_values, sums):
-        for worker in prange(len(sums)):
+        for k in prange(len(sums)):
+            worker = np.int64(k)  # numba takes k for signed and for unsigned, and would compile the share for both
             winograd_grad_w_share(
                 channels, vectors, worker, x, gy, taps, group, padding, laid, gy_laid, values, gy_values, sums
             )
@@ -136,7 +137,8 @@ def gradient_to_points(laid, laid_shape, O, values, at, length, width, plane):
 @compiled_parallel
 def points_to_weights(sums, gw):
     """The workers' sums at the points (workers, POINTS, panels, channels, width), added in order -> gw (O,C,3,3)"""
-    for panel in prange(sums.shape[2]):
+    for k in prange(sums.shape[2]):
+        panel = np.int64(k)  # numba takes k for signed and for unsigned, and would compile for both
         points_to_weight_panel(sums, panel, gw)
 
 

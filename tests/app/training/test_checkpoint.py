@@ -1,4 +1,4 @@
-"""A checkpoint comes back as it went, or not at all."""
+"""A checkpoint is read back exactly, or not at all."""
 
 import os
 
@@ -20,7 +20,7 @@ def example():
     draws = np.random.default_rng(0)
     weights = {
         "weight": draws.standard_normal((2, 3, 4), np.float32),
-        "as it lies": draws.standard_normal((4, 3, 2)).transpose(2, 0, 1),  # safetensors alone would mix this up
+        "as it lies": draws.standard_normal((4, 3, 2)).transpose(2, 0, 1),  # safetensors alone would mix up its numbers
         "every second": draws.standard_normal(9)[::2],
         "count": np.array(17),
         "none": np.zeros((0, 3)),

@@ -1,4 +1,4 @@
-"""Every damage to a checkpoint is found; and one whose digest is right, but which says nonsense, harms nobody."""
+"""Every damage to a checkpoint is found. Nonsense with a correct digest gives an error and does no harm."""
 
 import json
 import os
@@ -34,14 +34,14 @@ def path(tmp_path):
 
 
 def sealed(header, body=b""):
-    """A file with this header, a JSON text with UNSEALED in it, and the digest put right: a liar that knows us."""
+    """A file with this header, a JSON text with UNSEALED in it, and with a correct digest: a deliberate forgery."""
     content = memoryview(len(header).to_bytes(LENGTH, "little") + header + body)
     place = seal_of(content)
     return b"".join([content[: place.start], fingerprint(content, place), content[place.stop :]])
 
 
 def parts_of(content):
-    """The header, unsealed, as a dict; and what follows it."""
+    """The header as a dict, with UNSEALED for its digest; and the bytes after it."""
     end = LENGTH + int.from_bytes(content[:LENGTH], "little")
     header = json.loads(content[LENGTH:end])
     header["__metadata__"]["sha256"] = UNSEALED.decode()
@@ -55,7 +55,7 @@ def to_json(header):
 @pytest.mark.faults("checkpoint: a bit flipped")
 def test_every_bit_flip_is_found(content, path, fault):
     load_bytes(content, path)
-    bits = list(range(8 * LENGTH + 8 * 40))  # the length and the header's beginning, bit by bit; the others at random
+    bits = list(range(8 * LENGTH + 8 * 40))  # all bits of the length and of the header's beginning
     bits += random.Random(0).sample(range(len(bits), 8 * len(content)), BIT_FLIPS - len(bits))
     for bit in bits:
         damaged = bytearray(content)
@@ -94,7 +94,7 @@ NONSENSE = [None, True, -1, 1 << 80, 1e300, "", "[", "{", '"', "NaN", "[" * 5000
 
 
 def nonsense(header, draws):
-    """The header with one to three things in it changed, wherever they lie."""
+    """The header with one to three random changes anywhere in it."""
     header = json.loads(json.dumps(header))
     for _ in range(draws.randint(1, 3)):
         inside = header
@@ -129,7 +129,7 @@ def test_nonsense_in_a_header_ends_in_a_run_error(content, path, fault):
                 load_bytes(sealed(to_json(nonsense(header, random.Random(number))), body), path)
             except RunError:
                 refused += 1
-            except ValueError as error:  # sealed: the digest's place is gone
+            except ValueError as error:  # raised by sealed: there is no place for the digest any more
                 assert "expected one SHA-256" in str(error)
     assert refused > 250
 
@@ -213,7 +213,7 @@ def test_the_one_before_is_gone_on_from(tiny_world, tmp_path, capsys, spoil):  #
     said = capsys.readouterr().out
     assert f"going on from {folder.previous}, the checkpoint before" in said
     assert ("it is now called damaged.safetensors" in said) == folder.damaged.exists()
-    assert "\n3/3" in said and "\n2/3" not in said  # the third epoch once more, and its line is not there twice
+    assert "\n3/3" in said and "\n2/3" not in said  # the third epoch is repeated, and its line is there once
     assert outcome(folder) == expected
 
 

@@ -1,4 +1,4 @@
-"""A run on a GPU, and one that changes its device on the way: on the stand-in for a GPU (tests/cuda_on_cpu)."""
+"""A run on a GPU, and one that changes its device on the way, on the emulated GPU (tests/cuda_on_cpu)."""
 
 import numpy as np
 import pytest
@@ -55,7 +55,7 @@ def assert_same(folder, wanted):
 
 
 def test_a_run_changes_its_device_twice(monkeypatch, tmp_path):
-    """Begun on the processor, taken to the GPU and back, both times in the middle of an epoch."""
+    """It begins on the CPU, moves to the GPU and back, both times in the middle of an epoch."""
     whole = run(tmp_path / "whole", **CHOSEN)
     assert_same(run(tmp_path / "cuda", **CHOSEN, device="cuda"), whole)
     folder = RunFolder(tmp_path / "moved")
@@ -77,7 +77,7 @@ def diverged(device, tmp_path):
 
 
 def test_divergence_is_told_as_on_the_processor(tmp_path):
-    """At the same step, after the same losses, with the same weights; which gradients NaN reaches, rungs differ in."""
+    """The step, the losses and the weights are the same. Only which gradients become NaN may depend on the kernels."""
     there, here = (diverged(device, tmp_path).splitlines() for device in ("cuda", "cpu"))
     assert there[:3] == here[:3]
     assert "largest weight" in there[2] and "largest gradient  NaN or Inf" in there[3]

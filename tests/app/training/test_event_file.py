@@ -1,4 +1,4 @@
-"""--tensorboard: the event file says what metrics.jsonl says, each epoch once, whatever happened to the run."""
+"""--tensorboard: the event file has the figures of metrics.jsonl, each epoch once, whatever happened to the run."""
 
 import errno
 import json
@@ -35,7 +35,7 @@ def records(content):
 
 
 def events(folder):
-    """Of the one event file that is to be there."""
+    """The records of the only event file there."""
     (path,) = folder.path.glob(f"{NAME}*")
     return [event_pb2.Event.FromString(record) for record in records(path.read_bytes())]
 
@@ -54,7 +54,7 @@ def expected(folder):
 
 
 def check(folder, epochs=EPOCHS):
-    """Everything that metrics.jsonl says, in its order and once, to float32; and time goes forward."""
+    """The file has all figures of metrics.jsonl once, in order, as float32; and the times increase."""
     found, wanted = scalars(folder), expected(folder)
     assert [epoch for epoch, _ in found] == [epoch for epoch, _ in wanted] == list(range(1, epochs + 1))
     for (_, values), (_, right) in zip(found, wanted, strict=True):
@@ -74,8 +74,8 @@ def test_a_run_writes_what_its_metrics_say():
     folder = run("run", epochs=EPOCHS, tensorboard=True)
     check(folder)
     first, second = events(folder)[:2]
-    assert first.file_version == "brain.Event:2"  # by this TensorBoard knows the file
-    assert second.session_log.status == 1  # START: what older files said is forgotten
+    assert first.file_version == "brain.Event:2"  # by which TensorBoard recognises the file
+    assert second.session_log.status == 1  # START: TensorBoard forgets the older files
 
 
 def test_nothing_is_written_unless_it_is_asked_for():
@@ -86,7 +86,7 @@ def test_nothing_else_changes():
     assert outcome(run("with", tensorboard=True)) == outcome(run("without"))
 
 
-ASKED = BATCHES + 1  # times in an epoch whether to stop: before each batch, and before the one for validation
+ASKED = BATCHES + 1  # how often should_stop() is asked in an epoch: before each batch, those of the validation included
 
 
 @pytest.mark.parametrize("batches", [0, 1, 2 * ASKED, 3 * ASKED + 1])
@@ -99,7 +99,7 @@ def test_a_resumed_run_has_each_epoch_once(batches, monkeypatch):
 
 
 def test_a_file_cut_by_a_crash_and_an_epoch_too_many(monkeypatch):
-    """Killed after the epoch's line was written, and before the weights were; and in the middle of a record."""
+    """Killed after the line of an epoch was written but before its weights were, and in the middle of a record."""
     folder = RunFolder("run")
     stopped_after(2 * ASKED, folder, monkeypatch)
     folder.add_metrics({**folder.read_metrics()[-1], "epoch": 3})

@@ -1,4 +1,4 @@
-"""kill -9 at any moment, and at every system call of a run: what was killed and resumed ends with the same bits."""
+"""kill -9 at any moment and at every system call: a run that was killed and resumed ends with the same bits."""
 
 import os
 import random
@@ -20,14 +20,14 @@ KILLED = -signal.SIGKILL
 
 @pytest.fixture(scope="module")
 def place():
-    """A folder in memory, where there is one: a kill does not reach the disk's own cache, and fsync takes its time."""
+    """A folder in memory, if there is one: fsync is slow on a disk, and a kill does not empty its cache anyway."""
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
         yield Path(folder)
 
 
 @pytest.fixture(scope="module")
 def whole(place):
-    """A run that nobody disturbed: what it computed, the names of its system calls, and its seconds."""
+    """An undisturbed run: its outcome, the names of its system calls, and its time in seconds."""
     folder = place / "whole"
     folder.mkdir()
     assert end(begin(folder / "run", count=str(folder / "calls"))) == 0
@@ -53,7 +53,7 @@ def kill_at_calls(numbers, whole, place, fault, half=False):
 
 
 def kill_at_moments(count, whole, place, fault):
-    """At so many random moments. One that was done already does not count."""
+    """Kill at `count` random moments. A run that has already ended does not count."""
     expected, _, seconds = whole
     draws = random.Random(0)
     for _ in range(10 * count):
@@ -76,10 +76,10 @@ def test_at_random_moments(whole, place, fault):
 
 @pytest.mark.faults("kill -9 at a system call")
 def test_inside_the_writing_of_a_checkpoint(whole, place, fault):
-    """Five calls of one save in the middle of the run, from the first writes to the folder's fsync."""
+    """Five system calls of one save in the middle of the run, from the first writes to the fsync of the folder."""
     calls = whole[1]
     renames = [number for number in range(1, len(calls)) if calls[number - 1 : number + 1] == ["replace", "replace"]]
-    first = renames[len(renames) // 2]  # the checkpoint before is out of the way, the new one not yet in its place
+    first = renames[len(renames) // 2]  # the old checkpoint is renamed, the new one not yet
     kill_at_calls([first - 3, first - 1, first, first + 1, first + 3], whole, place, fault)
 
 
@@ -114,4 +114,4 @@ def test_the_second_process_is_refused(whole, place):
         os.kill(process.pid, signal.SIGKILL)
     assert end(process) == KILLED
     assert (place / "run" / LOCK).exists()
-    go_on_to_the_end(place / "run", whole[0])  # a dead process holds nothing
+    go_on_to_the_end(place / "run", whole[0])  # the lock of a dead process is released

@@ -1,4 +1,4 @@
-"""What is known of runs by their folders: finished, running, stopped, damaged, and those of --seeds."""
+"""What the folders of runs show: finished, running, stopped and damaged ones, and those of --seeds."""
 
 import shutil
 from pathlib import Path
@@ -36,7 +36,7 @@ def test_a_finished_run():
     assert (one.name, one.state, one.problems) == ("run", "finished", ())
     assert (one.model, one.data, one.recipe, one.seed) == ("tiny", "shapes", "fast", 3)
     assert (one.epochs, one.of, one.runs) == (2, 2, None)
-    assert one.validation_error == 1 - result["validation_accuracy"]  # the lowest, as the result has it
+    assert one.validation_error == 1 - result["validation_accuracy"]  # the lowest, as in result.json
     assert one.test_error == 1 - result["test_accuracy"]
     assert one.images_per_second == median(line["images_per_second"] for line in metrics)
     assert one.seconds == pytest.approx(result["seconds"])
@@ -63,7 +63,7 @@ def test_damage_within_the_first_epoch():
     folder.create(settings(), "0" * 64, threads=1)
     folder.last.write_bytes(b"no checkpoint")
     assert only("run").state == "damaged"
-    with locked(folder.path):  # it may just be written
+    with locked(folder.path):  # it may be half written
         assert only("run").state == "running"
 
 

@@ -1,4 +1,4 @@
-"""What is seen while a run trains."""
+"""What a run shows while it trains."""
 
 import io
 import re
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("tiny_world")
 
 
 def shown(tmp_path, **console):
-    """What a run of two epochs writes on such a console."""
+    """What a run of two epochs prints on such a console."""
     file = io.StringIO()
     train(settings(), RunFolder(tmp_path / "run"), Console(file=file, **console))
     return file.getvalue()
@@ -37,7 +37,7 @@ def test_quiet(tmp_path):
 
 
 def bar(monkeypatch, **console):
-    """The last picture of the bar in the middle of an epoch, and all that was written for it."""
+    """The progress bar in the middle of an epoch, and all characters that were printed for it."""
     file = io.StringIO()
     with Progress(Console(file=file, force_terminal=True, width=80, **console)) as progress:
         progress.run_begins(epochs=10, steps=710)

@@ -1,4 +1,4 @@
-"""A run that is stopped, wherever that is, and resumed ends with the same bits as one that was not."""
+"""A run that is stopped anywhere and then resumed ends with the same bits as one that was not stopped."""
 
 import signal
 
@@ -13,11 +13,11 @@ from tinyres.app.training.trainer import Trainer
 pytestmark = pytest.mark.usefixtures("tiny_world")
 
 EPOCHS = 2
-CALLS = EPOCHS * (BATCHES + 1)  # how often a run asks whether to stop: before each batch, those of validation too
+CALLS = EPOCHS * (BATCHES + 1)  # how often should_stop() is asked: before each batch, those of the validation included
 
 
 class StopAfter:
-    """Says "stop" from the call with this number on; counted over all runs in a test."""
+    """Returns True after this number of calls, counted over all runs of a test."""
 
     def __init__(self, calls):
         self.calls_left = calls
@@ -28,7 +28,7 @@ class StopAfter:
 
 
 def stop_after(calls, monkeypatch):
-    """From now on a run is asked to stop after so many calls."""
+    """From now on, should_stop() is True after this number of calls."""
     should_stop = StopAfter(calls)
     monkeypatch.setattr(StopOnCtrlC, "__call__", lambda self: should_stop())
 
@@ -61,7 +61,7 @@ def test_stopped_again_and_again(chosen, monkeypatch, tmp_path):
     folder, stops = RunFolder(tmp_path / "cut"), 0
     go = train
     while folder.read_result() is None:
-        stop_after(1, monkeypatch)  # every time a single batch gets through
+        stop_after(1, monkeypatch)  # each time after a single batch
         try:
             go(settings(**chosen), folder, quiet())
         except Interrupted:
@@ -71,7 +71,7 @@ def test_stopped_again_and_again(chosen, monkeypatch, tmp_path):
     assert outcome(folder) == expected
 
 
-@pytest.mark.parametrize("epoch", [1, 2])  # in the first one nothing was saved before
+@pytest.mark.parametrize("epoch", [1, 2])  # in the first epoch nothing has been saved before
 def test_killed_after_the_line_was_written_and_before_the_checkpoint(epoch, monkeypatch, tmp_path):
     expected = outcome(run(tmp_path / "whole"))
     folder = RunFolder(tmp_path / "killed")

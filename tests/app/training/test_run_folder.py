@@ -1,4 +1,4 @@
-"""A run's folder: what is in it, and what is said of one that is not as it should be."""
+"""A run's folder: its files, and the errors when something is wrong with it."""
 
 import json
 import platform
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("tiny_world")
 
 
 def test_what_lies_in_it(tmp_path, monkeypatch):
-    monkeypatch.undo()  # draw the curves for once; few pictures all the same
+    monkeypatch.undo()  # so that the curves are drawn here; the data set is small all the same
     monkeypatch.setattr("tinyres.data.shapes", few_shapes)
     folder = run(tmp_path / "a" / "b", model="resnet8", limit_batches=1, batch_size=2, seed=5)
     saved = ["best.safetensors", "last.safetensors", "previous.safetensors"]

@@ -1,4 +1,4 @@
-"""Several seeds: ordinary runs beside each other, and their mean."""
+"""Several seeds make ordinary runs, and a mean over them."""
 
 import json
 from statistics import mean, stdev

@@ -1,4 +1,4 @@
-"""The recipes, the learning rates that come of them, and what is refused."""
+"""The recipes, their learning rates, and settings that are refused."""
 
 import numpy as np
 import pytest
@@ -90,6 +90,6 @@ def test_refused(wrong, message):
     ],
 )
 def test_what_a_precision_means(precision, dtype, products):
-    """For arrays, and for the products of those of float32."""
+    """The dtype of arrays, and the precision of products of float32 arrays."""
     settings = Settings.from_recipe(precision=precision, device="cuda")
     assert (settings.dtype, settings.products) == (dtype, products)

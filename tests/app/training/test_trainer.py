@@ -1,4 +1,4 @@
-"""A run's figures are what they are said to be, and the test set is looked at once."""
+"""A run's figures are correct, and the test set is used once."""
 
 import re
 import sys
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("tiny_world")
 
 
 def by_hand(path, dataset):
-    """Loss and accuracy of a checkpoint on a data set, in one batch and without the trainer's help."""
+    """Loss and accuracy of a checkpoint on a data set, in one batch and without the trainer."""
     saved = checkpoint.load(path)
     model = models.build("tiny", 10)
     model.load_state_dict(saved.weights)
@@ -50,27 +50,29 @@ def test_figures_by_hand(tmp_path):
 
     assert (result["test_loss"], result["test_accuracy"]) == pytest.approx(by_hand(folder.best, test_set))
     assert (result["test_images"], result["epochs"]) == (50, 5)
-    mean, std = data.channel_statistics(learn)  # of what is learnt from, not of validation or test
+    mean, std = data.channel_statistics(learn)  # of the training images only, without those of validation and test
     about = checkpoint.load(folder.best).about
     assert (about["mean"], about["std"]) == (mean.tolist(), std.tolist())
 
 
 def test_training_figures_are_those_of_the_batches(tmp_path, monkeypatch):
-    seen = []
+    seen, smoothings = [], set()
     cross_entropy = F.cross_entropy
 
     def watched(scores, labels, **smoothing):
         loss = cross_entropy(scores, labels, **smoothing)
+        smoothings.add((scores.requires_grad, smoothing.get("label_smoothing", 0.0)))
         if scores.requires_grad:
             correct = int((scores.data.argmax(1) == labels.data).sum())
             seen.append((loss.item() * len(labels), correct, len(labels)))
         return loss
 
     monkeypatch.setattr(F, "cross_entropy", watched)
-    folder = run(tmp_path / "run", batch_size=32)  # 32, 32 and 8: a mean of means would differ
+    folder = run(tmp_path / "run", batch_size=32, label_smoothing=0.1)  # 32, 32 and 8: a mean of means would differ
     loss, correct, images = np.array(seen[-BATCHES:]).sum(axis=0)
     line = folder.read_metrics()[-1]
     assert images == 72
+    assert smoothings == {(True, 0.1), (False, 0.0)}  # in training only
     assert line["train_loss"] == pytest.approx(loss / 72)
     assert line["train_accuracy"] == correct / 72
     assert line["images_per_second"] == pytest.approx(72 / line["seconds"])
@@ -79,7 +81,7 @@ def test_training_figures_are_those_of_the_batches(tmp_path, monkeypatch):
 
 def test_it_learns(tmp_path):
     losses = [line["train_loss"] for line in run(tmp_path / "run", epochs=25, lr=0.1).read_metrics()]
-    guessing = np.log(10)  # the loss of one who knows nothing of ten classes
+    guessing = np.log(10)  # the loss when all ten classes are equally likely
     assert losses[-1] < guessing - 0.2 < losses[0]
 
 
@@ -144,12 +146,12 @@ def test_diverged(tmp_path):
     assert "once more, op by op: forward of Linear: the first NaN or Inf began here" in said
     assert re.search(r"layer +6 of Sequential$", said, re.MULTILINE)
     assert said.splitlines()[-1].endswith(
-        "with a lower learning rate, such as --lr 0.1; or with one that begins low and rises, --schedule onecycle"
+        "with a lower learning rate, such as --lr 0.1, or with one that begins low and rises: --schedule onecycle"
     )
 
 
 def test_diverged_in_backward_is_found_before_it_gets_into_the_weights(tmp_path, monkeypatch):
-    """A loss that is a number, and a gradient that is not: the third step's, with two good losses before it."""
+    """In the third step the loss is finite, but a gradient is not. The two losses before it are fine."""
     cross_entropy, losses = F.cross_entropy, []
 
     def root(scores, labels, **smoothing):
@@ -157,7 +159,7 @@ def test_diverged_in_backward_is_found_before_it_gets_into_the_weights(tmp_path,
         if not scores.requires_grad:
             return loss
         losses.append(loss.item())
-        return loss if len(losses) < 3 else loss + (scores * 0).sum().sqrt()  # of 0: the slope is infinite
+        return loss if len(losses) < 3 else loss + (scores * 0).sum().sqrt()  # the slope of √x at 0 is infinite
 
     monkeypatch.setattr(F, "cross_entropy", root)
     with pytest.raises(Diverged) as error:
@@ -168,8 +170,8 @@ def test_diverged_in_backward_is_found_before_it_gets_into_the_weights(tmp_path,
     assert "largest gradient  NaN or Inf, in 5 of 5 parameters; the first is 0.weight" in said
     assert "once more, op by op: backward of Sqrt: the first NaN or Inf began here" in said
     assert re.search(r"largest weight +0\.\d+, in", said)
-    assert said.endswith("such as --lr 0.005")  # onecycle it is already
-    assert losses[3] == losses[2]  # once more: the same pixels, the same dropout
+    assert said.endswith("such as --lr 0.005")  # the schedule is onecycle already
+    assert losses[3] == losses[2]  # the repeated step has the same pixels and the same dropout
 
 
 def test_diverged_in_the_last_step_so_that_only_validation_shows_it(tmp_path):
@@ -197,7 +199,7 @@ def test_two_pictures_are_the_least(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("precision", ["tf32", "bf16", "float32"])
 def test_products_are_rounded_in_training_and_in_tests(precision, tmp_path, monkeypatch):
-    """And nothing else is: weights, statistics and the optimiser's memories are float32. (The GPU is a stand-in.)"""
+    """Nothing else is: weights, statistics and momenta are float32. (The GPU is a stand-in.)"""
     cupy = SimpleNamespace(asarray=lambda array: array, cuda=SimpleNamespace(Device=nullcontext))
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     seen = []

@@ -1,4 +1,4 @@
-"""A full disk, a read-only folder, gradients that are no numbers, a loader that dies, signals: said, and survived."""
+"""A full disk, a read-only folder, NaN gradients, a failing loader, signals: a clear message, and nothing is lost."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from doomed import CAN_FORK, STOPPED, begin, end
-from runs import outcome, run, tiny_world  # noqa: F401
+from runs import BATCHES, outcome, run, tiny_world  # noqa: F401
 
 from tinyres import train
 from tinyres.app.cli import main
@@ -27,12 +27,12 @@ TRAIN = ("train", "--model", "tiny", "--batch-size", "24", "--epochs", "2", "--q
 
 @pytest.fixture
 def whole(tiny_world, tmp_path):  # noqa: F811
-    """What an undisturbed run computes."""
+    """The outcome of an undisturbed run."""
     return outcome(run(tmp_path / "whole"))
 
 
 def fails(capsys, *arguments):
-    """What is said: a message of ours and no traceback, and the exit code is 1."""
+    """The message on stderr. It is one of ours without a traceback, and the exit code is 1."""
     assert main([str(argument) for argument in arguments]) == 1
     err = capsys.readouterr().err
     assert err.startswith("tinyres: ") and "Traceback" not in err
@@ -50,7 +50,7 @@ def goes_on_to_the_end(folder, expected):
 
 @contextmanager
 def full_disk(monkeypatch, after):
-    """After so many writes there is room for half of one, and then for none."""
+    """After this number of writes there is room for half a write, and then for none."""
     write, left = os.write, [after]
 
     def limited(descriptor, content):
@@ -67,7 +67,7 @@ def full_disk(monkeypatch, after):
 
 
 def newest_step(folder):
-    """How far the newest sound checkpoint has come; None if there is none."""
+    """The step of the newest good checkpoint; None if there is none."""
     files = [path for path in (folder.last, folder.previous) if path.exists()]
     return checkpoint.load(files[0]).about["step"] if files else None
 
@@ -81,7 +81,7 @@ def test_disk_full(whole, monkeypatch, capsys, fault):
         assert main([*TRAIN, "--out", "counted"]) == 0
     assert len(writes) > 10
     save_last = Trainer.save_last
-    for after in range(1, len(writes)):  # the first is the process's number in the lock, which may be missing
+    for after in range(1, len(writes)):  # the first write is the process's number in the lock, which may fail
         saved = []
         with fault():
             with full_disk(monkeypatch, after) as patch:
@@ -122,7 +122,7 @@ def test_dev_full(whole, monkeypatch, capsys):
 
 @contextmanager
 def read_only(folder):
-    """Nobody may write there: not even root, who is somebody else meanwhile."""
+    """Inside, nobody may write there: root becomes another user meanwhile."""
     before = folder.stat().st_mode
     folder.chmod(0o555)
     root = os.geteuid() == 0
@@ -158,7 +158,7 @@ def test_read_only(whole, tmp_path, capsys, fault):
 
 @pytest.mark.faults("a run's own files: fuzzed")
 def test_fuzzed_config_metrics_and_result(capsys, tmp_path, fault):
-    """A byte changed, a piece cut out, or nonsense instead: it is refused, or it makes no difference to the program."""
+    """A changed byte, a missing piece or nonsense is refused, or makes no difference to the program."""
     folder = run(tmp_path / "run")
     good = {path: path.read_bytes() for path in (folder.config, folder.metrics, folder.result)}
     nonsense = [b"", b"null", b"[1]", b"\xff", b"[" * 5000, b'{"format_version": 1, "settings": {"epochs": "x"}}']
@@ -232,6 +232,7 @@ def test_the_loader_dies(whole, monkeypatch, capsys, error, fault):
                 patch.setattr(Loader, "_batch", sometimes)
                 said = fails(capsys, *TRAIN, "--out", "run-{}-{}".format(*bad))
             assert f"epoch {bad[0] + 1}, after {bad[1]} of its batches: the next batch could not be prepared" in said
+            assert newest_step(RunFolder("run-{}-{}".format(*bad))) == BATCHES * bad[0] + bad[1]  # nothing is lost
             goes_on_to_the_end(Path("run-{}-{}".format(*bad)), whole)
 
 

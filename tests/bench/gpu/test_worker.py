@@ -42,7 +42,7 @@ def test_what_hangs_is_given_up():
     assert why(forever, "", patience=0.5).startswith("ended by signal 9: no result within")
 
 
-def test_nobody_is_left_behind():
+def test_no_process_is_left_behind():
     talking = python("import time; print('{}', flush=True); time.sleep(600)")
     rows = watched(talking, patience=300)
     assert next(rows) == {}

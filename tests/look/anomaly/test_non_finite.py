@@ -196,7 +196,7 @@ def test_results_are_the_same_to_the_last_bit(fused):
             assert results(watched=True) == results(watched=False)
 
 
-def test_when_off_nobody_watches():
+def test_nothing_watches_outside_the_block():
     assert modes.mode.observers == ()
     with tinyres.detect_anomaly():
         outer = modes.mode.observers

@@ -48,7 +48,7 @@ def test_the_line_in_a_model_of_the_library_and_who_called_it():
     assert "layer2.0.conv2 of ResNet" in text
 
 
-def test_the_interpreters_own_frames_are_nobodys_program():
+def test_frames_of_the_interpreter_are_not_the_program():
     """`python -m tinyres` is called by runpy, whose source cannot be shown."""
     frozen = compile("x.log()", "<frozen runpy>", "exec")
     text = message(lambda: exec(frozen, {"x": Tensor([0.0])}))

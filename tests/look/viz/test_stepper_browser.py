@@ -44,7 +44,7 @@ def pages(tmp_path_factory):
 
 @pytest.fixture
 def look(chromium, pages):
-    """look("chain") is its page. When the test is over, nothing was said on the console and nothing asked for."""
+    """look("chain") opens its page. After the test, the console must be empty and nothing may have been requested."""
     opened, heard = [], []
 
     def open_page(name, size=WIDE, scheme="light"):
@@ -66,7 +66,7 @@ def look(chromium, pages):
 
 
 def at(page):
-    """(step, of how many)"""
+    """(step, number of steps)"""
     words = page.inner_text("#count").split()
     return int(words[1]), int(words[3])
 
@@ -81,7 +81,7 @@ def box(page, key):
 
 
 def boxes(page):
-    """[(name, what stands below it)] of the graph that is shown, in the order of its computation."""
+    """[(name, the text below it)] of the graph that is shown, in the order of its computation."""
     return page.evaluate(
         "[...document.querySelectorAll('figure:not([hidden]) [data-key]')].map("
         "g => [...g.querySelectorAll('text')].map(t => t.textContent))"
@@ -89,7 +89,7 @@ def boxes(page):
 
 
 def cards(page):
-    """{name: its numbers} of the step that is shown: the table's, or of a large array what is said of it."""
+    """{name: its numbers} of the step that is shown: the table's, or of a large array its statistics."""
     return page.evaluate("""() => {
       const texts = (card, parts) => [...card.querySelectorAll(parts)].map(part => part.textContent);
       const numbers = card => texts(card, 'small, text').join(' ').match(/-?[\\d.]+(e[-+]?\\d+)?/g) ?? [];
@@ -248,7 +248,7 @@ def test_gradients_add_up_where_ways_meet(look):
     page.locator("#slider").fill("16")  # the addition: the gradient goes both ways
     assert cards(page)["ga"] == cards(page)["gb"] == cards(page)["gy"]
     assert page.locator(".flow .role").all_inner_texts() == ["branch", "identity"]
-    assert "hands its gradient on as it is" in page.inner_text(".note")
+    assert "passes its gradient on unchanged" in page.inner_text(".note")
     assert box(page, "v3")[1].endswith(" + …")  # a₁: there is more to come
     page.keyboard.press("ArrowRight")
     terms = [float(text) for text in page.locator(".term td").all_inner_texts()]

@@ -1,4 +1,4 @@
-"""tinyres/scale/parallel/launch.py: who is one of several, and who cannot be."""
+"""tinyres/scale/parallel/launch.py: how many processes were started, and errors when they cannot connect."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ LAUNCHERS = {
 
 @pytest.fixture
 def started(monkeypatch):
-    """A function: from here on it is as if this launcher had started us."""
+    """A function that sets the environment as this launcher does."""
 
     def by(launcher):
         for name in list(os.environ):
@@ -79,7 +79,7 @@ def test_other_commands_are_for_one_process(started, monkeypatch, capsys):
 
 @needs_mpi
 def test_the_mpi_of_another_launcher():
-    """Each of these would think that it is alone, and all would write the same run."""
+    """Each process would take itself for the only one, and all would write into the same folder."""
     code = "from tinyres.scale.parallel import connected\nwith connected(): pass"
     environment = {**os.environ, "OMPI_COMM_WORLD_SIZE": "4", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)

@@ -1,4 +1,4 @@
-"""tinyres/scale/parallel/nccl.py, against a stand-in for cupy.cuda.nccl: no GPU has run this yet."""
+"""tinyres/scale/parallel/nccl.py, with a stand-in for cupy.cuda.nccl: it has not run on GPUs yet."""
 
 import sys
 from types import SimpleNamespace
@@ -9,12 +9,12 @@ from ranks import on_threads
 
 from tinyres.scale.parallel.nccl import NCCL
 
-UNIQUE = tuple(range(-64, 64))  # as CuPy hands it out: 128 small integers
+UNIQUE = tuple(range(-64, 64))  # as CuPy returns it: 128 small integers
 STREAM = 4321
 
 
 class OnGPU:
-    """What NCCL and device.py ask of a CuPy array."""
+    """The attributes of a CuPy array that nccl.py and device.py use."""
 
     __module__ = "cupy._core.core"
 
@@ -26,7 +26,7 @@ class OnGPU:
 
 @pytest.fixture
 def library(monkeypatch):
-    """Notes what it is asked for: `made` communicators, `sums`, and how many identities were `drawn`."""
+    """Records its calls: `made` communicators, `sums`, and how many identifiers were `drawn`."""
 
     class Communicator:
         def __init__(self, size, meeting, rank):
@@ -63,7 +63,7 @@ def test_an_array_on_a_gpu_is_summed_there_in_place(library, dtype, kind):
         NCCL(ranks).sum(array)
         return ranks.sent
 
-    assert on_threads(1, work) == [[]]  # nothing over MPI
+    assert on_threads(1, work) == [[]]  # nothing was sent over MPI
     assert library.sums == [(array.data.ptr, array.data.ptr, 5, kind, 0, STREAM)]
 
 

@@ -1,4 +1,4 @@
-"""`mpiexec -n N tinyres train`: as one process, whatever N is; and what happens when a rank does not go on."""
+"""`mpiexec -n N tinyres train` computes what one process computes; and what happens when a rank fails."""
 
 import os
 import signal
@@ -15,12 +15,12 @@ from tinyres.app.training import RunFolder, checkpoint
 
 pytestmark = [needs_mpi, pytest.mark.usefixtures("tiny_world")]
 
-TRAIN = ("train", "--model", "tiny", "--epochs", "2", "--batch-size", "10")  # 72 pictures: 7 batches and one of 2
+TRAIN = ("train", "--model", "tiny", "--epochs", "2", "--batch-size", "10")  # 72 images: 7 batches of 10 and one of 2
 EXACT = (*TRAIN, "--precision", "float64")
 
 
 def train(size, *arguments, **env):
-    """Its exit code, and what it printed to stdout and stderr."""
+    """The exit code, and what was printed to stdout and stderr."""
     return end(mpiexec(size, *arguments, env=env))
 
 
@@ -35,7 +35,7 @@ def one_process(tmp_path_factory):
 
 
 def assert_same(folder, wanted, tolerance):
-    """The same figures and arrays, to rounding; and the very same count of everything."""
+    """Losses and arrays are the same up to rounding, and all counts are exactly the same."""
     for found, line in zip(folder.read_metrics(), wanted.read_metrics(), strict=True):
         for name in ("epoch", "step", "lr", "train_accuracy", "validation_accuracy"):
             assert found[name] == line[name]
@@ -65,14 +65,14 @@ def goes_on(folder, size, wanted):
 
 @pytest.mark.parametrize(("size", "precision", "tolerance"), [(3, "float64", 1e-11), (2, "float32", 2e-5)])
 def test_as_one_process(one_process, size, precision, tolerance):
-    """Three ranks: 10 rows are 3 + 3 + 4, and of the last batch's 2 the first rank has none."""
+    """Three ranks share 10 rows as 3 + 3 + 4. Of the 2 rows of the last batch the first rank has none."""
     code, out, err = train(size, *TRAIN, "--precision", precision, "--out", "run")
     assert (code, err) == (0, "")
     assert_same(RunFolder("run"), one_process[precision], tolerance)
     config = RunFolder("run").read_config()
     assert (config["ranks"], config["threads"]) == (size, max(1, available_cores() // size))
-    assert out.count("of 50 test images") == out.count("2/2") == 1  # the first alone prints
-    assert os.listdir("elsewhere") == []  # and writes
+    assert out.count("of 50 test images") == out.count("2/2") == 1  # only the first rank prints
+    assert os.listdir("elsewhere") == []  # and only it writes
 
 
 def test_local_batch_norm_is_another_computation(one_process):
@@ -90,7 +90,7 @@ def test_one_event_file_for_all():
     assert os.listdir("elsewhere") == []
 
 
-# ---- a rank does not go on -------------------------------------------------------------------------------------------
+# ---- a rank fails ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.faults("a rank dies")

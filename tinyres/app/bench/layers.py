@@ -1,7 +1,7 @@
-"""Every distinct convolution of a model by itself: milliseconds, GFLOP/s, and which rung of the ladder served it.
+"""Times every distinct convolution of a model by itself: milliseconds, GFLOP/s, and which rung computed it.
 
-The arrays are those of one real training step, in the layout in which they really lay, so that a layer is measured on
-what it is given. They are the same in every repetition, so that small ones may still be in the cache.
+The arrays are those of a real training step, in their real memory layout. They are the same in every repetition, so
+small ones may still be in the cache.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DIRECTIONS = {FORWARD: "conv2d", GRAD_X: "conv2d_grad_x", GRAD_W: "conv2d_grad_w
 
 
 class Shape(NamedTuple):
-    """What tells one convolution from another."""
+    """What distinguishes one convolution from another."""
 
     x: tuple[int, ...]  # (N,C,H,W)
     w: tuple[int, ...]  # (O,C,KH,KW)
@@ -36,16 +36,16 @@ class Shape(NamedTuple):
 
     @property
     def flop(self) -> int:
-        """2 · N·O·P·Q · C·KH·KW, in each direction. Those with the zeros of the padding count, as everywhere."""
+        """2 · N·O·P·Q · C·KH·KW, in each direction. Operations with the zeros of the padding count, as usual."""
         return 2 * prod(self.y) * prod(self.w[1:])
 
     def bytes(self, itemsize: int) -> int:
-        """What has to be moved at least: x, w and y once each. In each direction two are read and one is written."""
+        """The least bytes to move: x, w and y once each. In each direction two are read and one is written."""
         return itemsize * (prod(self.x) + prod(self.w) + prod(self.y))
 
 
 class Convolutions(Observer):
-    """Counts the convolutions of a training step, and keeps each distinct one's arrays."""
+    """Counts the convolutions of a training step, and keeps the arrays of each distinct one."""
 
     def __init__(self) -> None:
         self.counts: dict[Shape, int] = {}
@@ -65,12 +65,12 @@ def layers(model: str, batch_size: int, repeats: int, forward_only: bool = False
     with observe(seen):
         Training(model, batch_size).step()
     rows = []
-    for shape in reversed(seen.counts):  # backward met the last first
+    for shape in reversed(seen.counts):  # backward saw the last one first
         x, w, gy, needs_gx = seen.examples[shape]
         calls = calls_of(shape, x, w, gy)
         if forward_only:
             calls = {FORWARD: calls[FORWARD]}
-        elif not needs_gx:  # the images' own gradient: nobody asks for it
+        elif not needs_gx:  # the gradient of the images is not needed
             del calls[GRAD_X]
         measured = {name: measure(call, DIRECTIONS[name], shape.flop, repeats) for name, call in calls.items()}
         intensity = shape.flop / shape.bytes(x.itemsize)
@@ -89,7 +89,7 @@ def calls_of(shape: Shape, x: Array, w: Array, gy: Array) -> dict[str, Callable[
 
 
 def measure(call: Callable[[], Array], function: str, flop: int, repeats: int) -> dict[str, Any]:
-    """Its median and its fastest call; where the two lie far apart, something else was using the machine."""
+    """The median and the fastest call; if they differ a lot, other programs were using the machine."""
     taken = seconds(call, repeats)
     gflops = flop / median(taken) / 1e9
     rung = rung_of(call, function)
@@ -97,10 +97,10 @@ def measure(call: Callable[[], Array], function: str, flop: int, repeats: int) -
 
 
 def rung_of(call: Callable[[], Array], function: str) -> str:
-    """ "cpu", "array" or "reference": who computed this in the end.
+    """ "cpu", "array" or "reference": the rung that computed this in the end.
 
-    A rung hands what it does not cover to the function of the same name in the next one, so the last that is entered
-    under that name has done the work.
+    A rung passes what it does not cover to the function of the same name in the next rung, so the last function entered
+    under that name did the work.
     """
     entered: list[str] = []
 
@@ -119,7 +119,7 @@ def rung_of(call: Callable[[], Array], function: str) -> str:
 
 
 def with_shares(rows: list[dict[str, Any]], peak_gflops: float) -> list[dict[str, Any]]:
-    """The rows, each direction with its share of the peak."""
+    """The rows, with the share of the peak added to each direction."""
     return [
         {
             **row,

@@ -1,4 +1,4 @@
-"""The training loop with everything in it: what batches, optimiser and metrics take of a step, beside the network."""
+"""Times the whole training loop: how much of a step goes to batches, optimiser and metrics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tinyres.train import Score
 
 
 class TimedLoader(Loader):
-    """Notes for each batch how many seconds of a processor it took, in whatever thread it was prepared."""
+    """Records the processor seconds of each batch, in whatever thread it was prepared."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
@@ -32,17 +32,17 @@ class TimedLoader(Loader):
 
 
 def measure(model: str, batch_size: int, repeats: int) -> dict[str, Any]:
-    """A step's milliseconds, and those of its parts beside the network: the mean over `repeats` steps.
+    """The milliseconds of a step and of its parts outside the network: the mean over `repeats` steps.
 
-    optimizer  zero_grad and step, as the fast recipe has them: momentum, Nesterov's, and weight decay
-    waiting    until the batch is there that a second thread prepares, with crop, flip and normalisation
-    preparing  it: the processor time of that thread. It counts in full, for where every processor computes it is taken
-               from the network; where one is idle it costs nothing
+    optimizer  zero_grad and step, as in the fast recipe: Nesterov's momentum and weight decay
+    waiting    until the batch is ready, which a second thread prepares with crop, flip and normalisation
+    preparing  the processor time of that thread. It counts in full: if every processor is busy, the network loses this
+               time; if one is idle, it costs nothing
     metrics    the running loss and accuracy
     """
     network = models.build(model)
     optimizer = Settings.from_recipe("fast", model=model, lr=0.01).make_optimizer(network)
-    dataset = noise(model, (WARM_UP + repeats + 2) * batch_size)  # 2 more: the loader works ahead to the last
+    dataset = noise(model, (WARM_UP + repeats + 2) * batch_size)  # 2 more, because the loader works ahead
     mean, std = channel_statistics(dataset)
     loader = TimedLoader(dataset, batch_size, shuffle=True, augment=True, mean=mean, std=std)
     batches, score, laps = loader.epoch(0), Score(), Laps()
@@ -69,7 +69,7 @@ def measure(model: str, batch_size: int, repeats: int) -> dict[str, Any]:
 
 
 def noise(model: str, count: int) -> Dataset:
-    """So many images of the size that the model was made for."""
+    """`count` images of noise, of the size that the model expects."""
     draws = np.random.default_rng(0)
     images = draws.integers(256, size=(count, *models.input_shape(model)), dtype=np.uint8)
     return Dataset(images, draws.integers(10, size=count), tuple("0123456789"), "noise")

@@ -1,10 +1,14 @@
-"""The roofline: how fast each convolution is, under this machine's two roofs (Williams, Waterman & Patterson 2009).
+"""Draws the roofline: the speed of each convolution below the machine's two roofs (Williams et al. 2009).
 
-A layer that does I operations for each byte it moves can do no more than min(peak, I · bandwidth) a second: to the left
-it waits for memory, to the right for the multiply-adds. How far a point lies below the roof is what could be gained.
+A layer that does I operations for each byte it moves can do at most min(peak, I · bandwidth) operations a second: on
+the left it waits for memory, on the right for the multiply-adds. The distance of a point from the roof is the possible
+gain.
 
 Operations are those of the definition, the plain sums. A kernel that needs fewer for the same result
-(conv2d_winograd.py) can lie above the roof of the multiply-adds.
+(conv2d_winograd.py) can be above the roof of the multiply-adds.
+
+Source. Williams, Waterman & Patterson 2009, "Roofline: an insightful visual performance model for multicore
+architectures".
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Told apart by every eye (Okabe & Ito 2008), and by their shapes.
+# Colour-blind readers can tell these apart (Okabe & Ito 2008); the shapes help, too.
 LOOKS: dict[str, Any] = {
     "forward": {"color": "#0072B2", "marker": "o"},  # blue
     "grad_x": {"color": "#D55E00", "marker": "s"},  # vermilion
@@ -27,7 +31,7 @@ LOOKS: dict[str, Any] = {
 
 
 def draw_roofline(result: dict[str, Any], path: Path) -> None:
-    """Write a PNG of what `bench` measured."""
+    """Write a PNG of the result of suite.bench."""
     roofline(result).savefig(path)
 
 
@@ -64,9 +68,9 @@ def roofs(axes: Axes, machine: dict[str, Any], intensities: list[float]) -> None
 
 
 def points(axes: Axes, rows: list[dict[str, Any]]) -> None:
-    """A point for each direction of each layer; the layer's number above the highest of them.
+    """A point for each direction of each layer, with the layer's number above the highest.
 
-    A layer's directions have the same intensity; they are drawn a little to the side, or one would hide the other.
+    The directions of a layer have the same intensity; they are drawn side by side, so that none hides another.
     """
     for (name, look), aside in zip(LOOKS.items(), (0.93, 1, 1.07), strict=True):
         measured = [(aside * row["flop_per_byte"], row["directions"].get(name)) for row in rows]

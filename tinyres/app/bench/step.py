@@ -1,4 +1,4 @@
-"""The whole training step, and the forward pass alone, on one batch of noise."""
+"""Times the whole training step, and the forward pass alone, on one batch of noise."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tinyres.optim import SGD
 
 
 def batch(model: str, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Images (N,C,H,W) of noise, and labels (N); always the same ones."""
+    """Images (N,C,H,W) of noise and labels (N), always the same."""
     draws = np.random.default_rng(0)
     images = draws.standard_normal((batch_size, *models.input_shape(model)), np.float32)
     return images, draws.integers(0, 10, batch_size)
 
 
 class Training:
-    """A model, a batch and an optimiser, on a device: what is repeated."""
+    """A model, a batch and an optimiser on a device, to repeat the same step."""
 
     def __init__(self, model: str, batch_size: int, device: str = "cpu"):
         self.model = models.build(model).to(device)
@@ -39,13 +39,13 @@ class Training:
         self.optimizer.step()
 
     def forward(self) -> None:
-        """As it is used once trained: the model in eval mode, nothing recorded."""
+        """A forward pass that records nothing, as for a trained model; put the model into eval mode first."""
         with no_grad():
             self.model(self.images)
 
 
 def measure(model: str, batch_size: int, repeats: int, forward_only: bool = False) -> dict[str, Any]:
-    """{"step": [seconds, …], "forward": [seconds, …], "memory": bytes}, the memory that of the first."""
+    """{"step": [seconds, …], "forward": [seconds, …], "memory": bytes}; the memory is that of the first."""
     training = Training(model, batch_size)
     measured: dict[str, Any] = {}
     if not forward_only:
@@ -58,10 +58,10 @@ def measure(model: str, batch_size: int, repeats: int, forward_only: bool = Fals
 
 
 class Laps(Observer):
-    """Shares out the time of a step: what passes from one event to the next belongs to the op that ends it.
+    """Divides the time of a step among its ops: the time between two events belongs to the op of the second.
 
-    So an op's time includes the Python around it, and backward's additions where two gradients meet. Nothing is left
-    out: the laps of a step add up to its whole time.
+    So an op's time includes the Python around it, and in backward the additions where two gradients meet. Nothing is
+    left out: the laps of a step add up to its whole time.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Taking times, and the memory they took. The same stopwatch for tinyres and for torch."""
+"""Measures time and memory. tinyres and torch are measured with the same stopwatch."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-WARM_UP = 3  # calls before those that count: they compile, fill the caches, and map the memory
+WARM_UP = 3  # calls before the measurement: they compile, fill the caches, and map the memory
 
 
 def seconds(call: Callable[[], Any], repeats: int) -> list[float]:
-    """How long each of `repeats` calls took, by the clock on the wall, after WARM_UP that do not count."""
+    """The wall-clock time of each of `repeats` calls, after WARM_UP calls that do not count."""
     for _ in range(WARM_UP):
         call()
     taken = []
@@ -23,7 +23,7 @@ def seconds(call: Callable[[], Any], repeats: int) -> list[float]:
 
 
 def peak_memory() -> int | None:
-    """The most bytes of memory that this process ever held at once; None where the system does not say (not Linux)."""
+    """The most memory that this process ever held, in bytes; None if the system does not tell (not Linux)."""
     status = Path("/proc/self/status")
     if not status.exists():
         return None

@@ -161,7 +161,7 @@ def recipe_default(setting: str) -> str:
 
 def result_text(result: dict[str, Any]) -> str:
     return (
-        f"test accuracy  {result['test_accuracy']:.2%} of {result['test_images']:,} test images, used only now\n"
+        f"test accuracy  {result['test_accuracy']:.2%} of {result['test_images']:,} test images, used only once\n"
         f"test loss      {result['test_loss']:.4f}\n"
         f"weights        of epoch {result['epoch']} of {result['epochs']}, the best in validation "
         f"({result['validation_accuracy']:.2%})\n"

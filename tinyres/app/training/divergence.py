@@ -22,11 +22,11 @@ def diverged(state: State, loss: float, losses: Iterable[float], repeat: Callabl
     """
     settings = state.settings
     lower = min(settings.lr / 10, RECIPES[settings.recipe]["lr"])
-    or_else = "" if settings.schedule == "onecycle" else "; or with one that begins low and rises, --schedule onecycle"
+    or_else = "" if settings.schedule == "onecycle" else ", or with one that begins low and rises: --schedule onecycle"
     return Diverged(
         f"training diverged: the loss is {loss:.4g} in epoch {state.position.epoch + 1}, after {state.step} "
         f"steps, at learning rate {state.lr:.3g}\n{findings(state.model, losses, repeat)}\n"
-        f"What to try: start anew with a lower learning rate, such as --lr {lower:.1g}{or_else}"
+        f"What to try: start again with a lower learning rate, such as --lr {lower:.1g}{or_else}"
     )
 
 

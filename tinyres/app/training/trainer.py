@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,15 +24,16 @@ from tinyres.app.training.settings import Settings
 from tinyres.app.training.state import Position, State
 from tinyres.autograd import Tensor
 from tinyres.data import Dataset, channel_statistics
-from tinyres.device import must_compile
+from tinyres.look.compiling import must_compile
 from tinyres.look.viz.curves import draw_curves
 from tinyres.nn import functional as F
 from tinyres.random import set_step
-from tinyres.scale.captured import CapturedSteps
 from tinyres.scale.parallel import ALONE, Communicator
-from tinyres.scale.recordable import NotRecordable
 from tinyres.scale.team import Team, any_rank, at_least_one, evaluate_together, expect_equal_weights, nonempty
 from tinyres.train import NotFinite, Score, evaluate, is_finite, train_epoch
+
+if TYPE_CHECKING:
+    from tinyres.scale.captured import CapturedSteps
 
 SAVE_EVERY = 600  # seconds; an epoch may take hours, and no more than this of it can be lost
 
@@ -145,6 +147,9 @@ class Trainer:
         state = self.state
         if self.settings.device == "cpu" or self.team or state.position.epoch == state.epochs:
             return None
+        from tinyres.scale.captured import CapturedSteps  # not above: it loads all kernels for the GPU
+        from tinyres.scale.recordable import NotRecordable
+
         try:
             return CapturedSteps(state.model, state.optimizer, self.train_batches, self.settings.label_smoothing)
         except NotRecordable as why:

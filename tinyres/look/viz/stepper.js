@@ -1,5 +1,5 @@
 "use strict";
-// What the data hold is said in tinyres/look/viz/recorder.py: arrays, boxes, steps, kinds.
+// tinyres/look/viz/recorder.py explains the data: arrays, boxes, steps, kinds.
 const {arrays, boxes, steps, kinds} = JSON.parse(document.getElementById("data").textContent);
 const byId = id => document.getElementById(id);
 const slider = byId("slider"), details = byId("details");
@@ -21,7 +21,7 @@ const drawn = (tag, attributes = {}, ...children) => filled(document.createEleme
 
 const shapeText = shape => shape.length ? shape.join(" × ") : "a number";
 
-// Few numbers: a table, the last axis from left to right; a vector goes on in the next line.
+// Few numbers: a table, with the last axis from left to right; a long vector continues in the next line.
 function table(a) {
   const last = a.shape.at(-1) ?? 1, columns = a.shape.length === 1 ? Math.min(last, 8) : last;
   const perMatrix = a.shape.length > 1 ? a.shape[a.shape.length - 2] : 1;
@@ -33,7 +33,7 @@ function table(a) {
   return made;
 }
 
-// Red above zero, blue below, zero as the paper; NaN and infinite stand out in green.
+// Red above zero, blue below, zero like the background; NaN and infinity are green.
 function colour(level) {
   if (level === 0) return [0, 160, 80];
   const t = Math.min(1, Math.abs(level - 128) / 127), zero = dark.matches ? [28, 34, 40] : [255, 255, 255];
@@ -41,7 +41,7 @@ function colour(level) {
   return zero.map((c, k) => Math.round(c + (far[k] - c) * t));
 }
 
-let palette;  // of the scheme that is on
+let palette;  // of the current colour scheme
 
 function mixColours() {
   const all = Array.from({length: 256}, (_, level) => [...colour(level), 255]);
@@ -57,13 +57,13 @@ function picture(a, name) {
     "aria-label": `picture of ${name}, ${shapeText(a.shape)}: values from ${a.least} to ${a.greatest}, mean ${a.mean}`,
   });
   const context = canvas.getContext("2d"), image = context.createImageData(p.width, p.height);
-  const pixels = new Uint32Array(image.data.buffer);  // a pixel at once: four times as fast as byte by byte
+  const pixels = new Uint32Array(image.data.buffer);  // one pixel at a time: four times as fast as byte by byte
   for (let i = 0; i < bytes.length; i++) pixels[i] = palette[bytes.charCodeAt(i)];
   context.putImageData(image, 0, 0);
   return canvas;
 }
 
-// Below the bars the colours that these values have in the picture, and where zero is.
+// Below the bars: the colours of these values in the picture, and the place of zero.
 function histogram(a, name) {
   const most = Math.max(...a.bins), least = Number(a.least), greatest = Number(a.greatest), scale = Number(a.picture.scale);
   const drawing = drawn("svg", {viewBox: "0 0 168 96", width: 168, height: 96, role: "img",
@@ -91,10 +91,10 @@ function tilesText(a) {
   const p = a.picture, all = a.shape.slice(-4, -2);
   if (a.shape.length < 3) return "";
   const tiles = a.shape.length === 3 ? [p.channels] : [p.images, p.channels];
-  return tiles.every((n, k) => n === all[k]) && a.shape.length < 5 ? "" : `seen here: ${tiles.join(" × ")} of ${all.join(" × ")}`;
+  return tiles.every((n, k) => n === all[k]) && a.shape.length < 5 ? "" : `shown: ${tiles.join(" × ")} of ${all.join(" × ")}`;
 }
 
-// One array, with its name, perhaps its role (identity, branch), and where it comes from or goes.
+// One array: its name, its role if it has one (identity, branch), and its source or target.
 function card(name, index, sort, role = "", ...remark) {
   const a = arrays[index], made = element("div", {class: `array ${role || sort}`}, element("b", {}, name));
   if (role) made.append(" ", element("span", {class: `role ${role}`}, role));
@@ -110,7 +110,7 @@ function card(name, index, sort, role = "", ...remark) {
     made.append(element("small", {}, `mean ${a.mean} · ${size}${bad}`));
     if (tilesText(a)) made.append(element("small", {}, tilesText(a)));
   } else {
-    made.append(element("small", {}, `${shape}: not one finite number in it`));
+    made.append(element("small", {}, `${shape}: no finite number in it`));
   }
   return made;
 }
@@ -136,7 +136,7 @@ function source(part) {
   return made;
 }
 
-const opened = new Set();  // what stays open from step to step
+const opened = new Set();  // what stays open from one step to the next
 
 function foldable(sort, title, ...inside) {
   const made = element("details", opened.has(sort) ? {open: ""} : {}, element("summary", {}, title), ...inside);
@@ -144,7 +144,7 @@ function foldable(sort, title, ...inside) {
   return made;
 }
 
-// Several formulas stand in a line of the source, with wide spaces between them; words in brackets are a remark.
+// A line of the source may have several formulas with wide spaces between them; words in brackets are a remark.
 function formula(text) {
   const made = element("div", {class: "formula"});
   for (const part of text.split(/ {3,}|\n/))
@@ -167,7 +167,7 @@ function linkTo(box, phase) {
   return made;
 }
 
-// What the sweep brought to each box: after which step its gradient was which array; own: the box's turn had come.
+// For each box: after which step its gradient was which array; own: that step was the box's own.
 const brought = boxes.map(() => []);
 steps.forEach((step, k) => {
   if (step.phase !== "backward") return;
@@ -202,32 +202,32 @@ function describe(step) {
       skip === "identity" ? "." : ", where the x of the shortcut was brought to F's shape first."));
   } else {
     const out = step.grads.map((g, i) => g === null
-      ? element("div", {class: "array"}, element("b", {}, "g" + box.names[i]), element("small", {}, `to ${boxes[box.inputs[i]].label}: nobody asks for it`))
+      ? element("div", {class: "array"}, element("b", {}, "g" + box.names[i]), element("small", {}, `to ${boxes[box.inputs[i]].label}: not needed`))
       : card("g" + box.names[i], g, "gradient", roles[i], "to ", linkTo(box.inputs[i], "backward")));
     parts.push(flow(["The gradient that comes in, ∂L/∂y", card("gy", step.gy, "gradient")], ["The gradients that go out, to the inputs", ...out]));
-    if (closes(box)) parts.push(element("p", {class: "note"}, "An addition hands its gradient on as it is, to both sides: into the ", word("branch"), ", and along the ",
+    if (closes(box)) parts.push(element("p", {class: "note"}, "An addition passes its gradient on unchanged to both sides: into the ", word("branch"), ", and along the ",
       word(skip), skip === "identity" ? ", where nothing can make it smaller." : "."));
     for (const sum of step.sums) parts.push(...addition(sum));
     const place = kind.backward.file ? element("span", {class: "file"}, `${kind.backward.file}, line ${kind.backward.line}`) : "";
-    parts.push(heading("Its backward, as written by hand", place), source(kind.backward));
+    parts.push(heading("Its backward, written by hand", place), source(kind.backward));
     for (const loops of kind.kernels)
       parts.push(foldable("loops", `${loops.name} as loops: ${loops.file}, line ${loops.line}`, source(loops)));
-    parts.push(heading("What it computed with, forward"), row(...ins, card("y", box.value, "value")));
+    parts.push(heading("The values of its forward pass"), row(...ins, card("y", box.value, "value")));
   }
   const page = element("pre", {tabindex: 0}, kind.text);
-  return kind.text ? [...parts, foldable("page", `All that ${box.kind} says of itself`, page)] : parts;
+  return kind.text ? [...parts, foldable("page", `The docstring of ${box.kind}`, page)] : parts;
 }
 
 const term = (sign, card) => element("div", {class: "term"}, ...sign ? [element("span", {class: "plus"}, sign)] : [], card);
 
-// Where ways part on the way forward, their gradients meet on the way back, and are added up.
+// Where paths fork in forward, their gradients meet in backward and are added up.
 function addition(sum) {
   const cards = [];
   sum.parts.forEach((part, k) => {
     cards.push(term(k ? "+" : "", card(`from ${boxes[part.from].kind}`, part.array, "gradient", part.role, boxes[part.from].layer || "")));
   });
   cards.push(term("=", card("sum", sum.total, "gradient")));
-  const made = [heading(`Ways meet: the gradients of ${boxes[sum.to].label} add up`), row(...cards)];
+  const made = [heading(`Paths meet: the gradients of ${boxes[sum.to].label} add up`), row(...cards)];
   const roles = sum.parts.map(part => part.role);
   if (roles.includes("identity") && roles.includes("branch"))
     made.push(element("p", {class: "note"}, "∂L/∂x = ∂L/∂y · (1 + ∂F/∂x): the 1 is the part of the ", word("identity"),
@@ -238,7 +238,7 @@ function addition(sum) {
 // ---- the graph ----
 
 const keyOf = (box, folded) => folded && boxes[box].block ? `block ${boxes[box].block}` : `v${box}`;
-const outputOf = {};  // of a block: the box that was computed last in it
+const outputOf = {};  // for a block: the box in it that was computed last
 boxes.forEach((box, b) => { if (box.block && box.kind) outputOf[`block ${box.block}`] = b; });
 const boxOf = key => key in outputOf ? outputOf[key] : Number(key.slice(1));
 
@@ -246,14 +246,14 @@ for (const figure of figures) {
   const svg = figure.querySelector("svg");
   svg.style.setProperty("--w", `${svg.getAttribute("width")}px`);
   for (const text of figure.querySelectorAll(".shape")) text.dataset.shape = text.textContent;
-  for (const group of figure.querySelectorAll(".outside"))  // what reads from the block, and not what it reads
+  for (const group of figure.querySelectorAll(".outside"))  // boxes that read from the block, not boxes it reads from
     if (figure.querySelector(`path[data-to="${group.dataset.key}"]`)) group.dataset.reader = "yes";
   boxes.forEach((box, b) => (box.roles || []).forEach((role, i) => {
     for (const path of figure.querySelectorAll(`path[data-from="v${box.inputs[i]}"][data-to="v${b}"]`)) path.classList.add(role);
   }));
 }
 
-// Under a box's name: its gradient once the sweep has been there, before that its value if it is a single number.
+// Below a box's name: its gradient once backward has reached it; before that its value, if it is a single number.
 function under(b, step) {
   const gradient = step.phase === "backward" ? gradientAt(b, now) : undefined;
   const g = gradient === undefined ? null : arrays[gradient];
@@ -327,7 +327,7 @@ function move(to) {
   go(to);
 }
 
-// To where the next box of the folded picture begins, or the one before.
+// To the start of the next or previous box of the folded picture.
 function moveByBlock(by) {
   const keyAt = k => steps[k].phase + keyOf(steps[k].box, true);
   let k = now;
