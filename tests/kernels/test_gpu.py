@@ -16,7 +16,7 @@ from tinyres.models.resnet_imagenet import Bottleneck
 from tinyres.nn import functional as F
 from tinyres.scale.precision import using_products
 from tinyres_kernels.gpu import launch
-from tinyres_kernels.gpu.launch import FOLDER
+from tinyres_kernels.gpu.launch import FOLDER, load
 
 NVCC = shutil.which("nvcc")
 SOURCES = sorted(FOLDER.glob("*.cu"))
@@ -172,8 +172,7 @@ def test_a_network_trains_the_same(block, shortcut, monkeypatch):
 
 def test_cupy_is_asked_for_what_stands_in_the_file(monkeypatch):
     """The call that the emulator stands in for."""
-    monkeypatch.undo()
-    launch.load.cache_clear()
+    load.cache_clear()
     asked = []
 
     class CuPy:
@@ -184,9 +183,9 @@ def test_cupy_is_asked_for_what_stands_in_the_file(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "cupy", CuPy)
     try:
-        assert launch.load("relu.cu", "real=float") == launch.load("relu.cu", "real=float") == "module"
+        assert load("relu.cu", "real=float") == load("relu.cu", "real=float") == "module"
     finally:
-        launch.load.cache_clear()
+        load.cache_clear()
     (options,) = asked
     assert options["code"] == (FOLDER / "relu.cu").read_text(encoding="utf-8")
     assert options["options"] == ("--std=c++17", f"-I{FOLDER}", "-Dreal=float")
