@@ -16,7 +16,7 @@ import numpy as np
 import tinyres
 from tinyres import Tensor, models, nn, optim
 from tinyres.app.bench import machine
-from tinyres.device import must_compile
+from tinyres.look.compiling import must_compile
 from tinyres.nn import functional as F
 from tinyres.nn.fused import Normed
 from tinyres.study.course import check
