@@ -19,7 +19,7 @@ from typing import Any
 
 from tinyres import models, nn
 from tinyres.look.summary import count_parameters
-from tinyres.nn.init import undrawn
+from tinyres.look.undrawn import undrawn
 
 NUMBERS = 4  # sent together with the gradient: see tinyres/scale/team.py
 

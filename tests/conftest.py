@@ -18,7 +18,7 @@ import pytest
 from _pytest._io import TerminalWriter
 
 import tinyres
-from tinyres.nn import init
+from tinyres.look.undrawn import undrawn as no_drawing
 
 pytest.register_assert_rewrite("networks", "support")
 pytest_plugins = ["fault_table", "random_cases", "skipped"]
@@ -40,7 +40,7 @@ def no_gc():
 @pytest.fixture
 def undrawn():
     """Initial weights are zeros: for large networks of which only the shapes matter."""
-    with init.undrawn():
+    with no_drawing():
         yield
 
 

@@ -18,8 +18,8 @@ LAYERS = (
     ("tinyres.app.bench", "tinyres.study"),
     ("tinyres.app.export", "tinyres.app.prediction"),
     ("tinyres.app.weights",),
-    ("tinyres.app", "tinyres.scale"),
-    ("tinyres.check", "tinyres.models.page"),
+    ("tinyres.app",),
+    ("tinyres.scale", "tinyres.check"),
     ("tinyres.look",),
     # From here on down it is the core.
     ("tinyres.models", "tinyres.train"),

@@ -21,7 +21,6 @@ from tinyres.device import (
     is_array,
     kernels_for,
     kernels_through,
-    must_compile,
     to_device,
 )
 from tinyres.nn import functional as F
@@ -131,21 +130,6 @@ def test_to_the_gpu_of_that_number(device, index, monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     assert to_device(X, device) is array
     assert chosen == [index]
-
-
-def test_kernels_must_be_compiled_while_their_cache_is_empty(monkeypatch, tmp_path):
-    monkeypatch.setattr(tinyres_kernels.cpu.cache, "FOLDER", str(tmp_path))
-    monkeypatch.delenv("TINYRES_KERNELS", raising=False)
-    assert must_compile()
-    (tmp_path / "conv2d").mkdir()
-    (tmp_path / "conv2d" / "fill.nbi").touch()
-    assert not must_compile()
-
-
-def test_array_kernels_need_no_compiling(monkeypatch, tmp_path):
-    monkeypatch.setattr(tinyres_kernels.cpu.cache, "FOLDER", str(tmp_path))
-    monkeypatch.setenv("TINYRES_KERNELS", "array")
-    assert not must_compile()
 
 
 class Louder:

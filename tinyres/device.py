@@ -41,7 +41,7 @@ def kernels_for(x: Array) -> Kernels:
 
 @contextmanager
 def kernels_through(wrap: Callable[[Any], Any]) -> Iterator[None]:
-    """Inside, ops of this thread compute with wrap(kernels), an object that stands between them and the kernels."""
+    """Inside, ops of this thread compute with wrap(kernels), an object between them and the kernels."""
     before, _mode.through = _mode.through, wrap
     try:
         yield
@@ -63,15 +63,6 @@ def _rung(name: str) -> Kernels:
     if name == "cpu":
         tell_numba()
     return cast(Kernels, module)
-
-
-def must_compile() -> bool:
-    """Will the first step compile the kernels, once for this machine? That takes about 20 seconds of one core."""
-    if kernels_for(np.zeros(1)).__name__ != "tinyres_kernels.cpu":
-        return False
-    from tinyres_kernels.cpu import cache
-
-    return cache.is_empty()
 
 
 def as_array(data: Any) -> Array:
@@ -96,7 +87,7 @@ def device_of(array: Array) -> str:
 
 
 def to_device(array: Array, device: str) -> Array:
-    """array on that device; the very array if it is there already.
+    """array on that device; the same array if it is there already.
 
     device: "cpu"; "cuda", the current GPU (the first, unless another was chosen); or "cuda:1", that one
     """

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Observer:
-    """Is told of every op, before and after its forward and its backward. Override what you need; see `observe`.
+    """Learns of every op, before and after its forward and its backward. Override what you need; see `observe`.
 
-    `y.node` and `op.inputs[i].node` say who is who: the node that one op made is an input's node of the next. Arrays
-    are the engine's own: copy what you keep, write into none.
+    `y.node` and `op.inputs[i].node` identify tensors: the node that one op made is an input's node of the next. Arrays
+    are the engine's own: copy what you keep, and write into none.
     """
 
     def applying(self, op: Op, inputs: tuple[Tensor, ...]) -> None:

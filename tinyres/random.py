@@ -1,8 +1,7 @@
 """Where every random number comes from: a generator keyed by (seed, purpose, epoch, step).
 
-A key names a draw; nothing else does. There is no hidden stream that some earlier call may have advanced, so a
-resumed run, a loader that works ahead in another thread, and a second machine all make the same draws, with nothing
-to save and nothing to drift.
+A key alone determines a draw. There is no hidden stream that an earlier call could have advanced. So a resumed run, a
+loader that works ahead in another thread, and a second machine all make the same draws, and nothing has to be saved.
 
     >>> generator(0, "crop", epoch=3, step=7).integers(9, size=4)
     array([8, 2, 5, 4])
@@ -27,7 +26,7 @@ def generator(seed: int, purpose: str, epoch: int = 0, step: int = 0, draw: int 
 
 
 class _Now:
-    """The key's parts that a layer cannot know: which seed, how far training has come, what was drawn already."""
+    """The parts of the key that a layer cannot know: the seed, the step, and what was drawn already."""
 
     def __init__(self) -> None:
         self.seed = self.epoch = self.step = self.first_row = 0
@@ -46,16 +45,16 @@ def manual_seed(seed: int) -> None:
 
 
 def set_step(epoch: int, step: int, first_row: int = 0) -> None:
-    """Tell the layers that draw (dropout) which step this is. The trainer calls it before each forward pass.
+    """Tell the layers that draw (dropout) which step this is; to be called before each forward pass.
 
-    first_row: where in the batch the rows stand that this process sees; 0 unless several share the batch
+    first_row: the first row of the batch that this process sees; 0 unless several processes share the batch
     """
     _now.epoch, _now.step, _now.first_row = epoch, step, first_row
     _now.draws = Counter()
 
 
 def position() -> dict[str, Any]:
-    """How far the layers have come in drawing; `rewind` leads back there."""
+    """How far the layers have come in drawing; `rewind` goes back there."""
     return {**vars(_now), "draws": _now.draws.copy()}
 
 
@@ -65,7 +64,7 @@ def rewind(position: dict[str, Any]) -> None:
 
 
 def current_step() -> tuple[int, int]:
-    """(epoch, step) as set_step last said; (0, 0) if nobody has called it."""
+    """(epoch, step) of the last set_step; (0, 0) before the first."""
     return _now.epoch, _now.step
 
 
@@ -77,7 +76,7 @@ def next_generator(purpose: str) -> np.random.Generator:
 
 
 def next_uniform(purpose: str, shape: tuple[int, ...]) -> np.ndarray:
-    """float32 from 0 to 1, of that shape: of a draw for the whole batch, whose rows are axis 0, this process's rows."""
+    """float32 from 0 to 1: this process's rows, along axis 0, of a draw for the whole batch."""
     rng = next_generator(purpose)
     before = _now.first_row * prod(shape[1:])
     rng.bit_generator.advance(before // 2)  # type: ignore[attr-defined]  # a step is 64 bits: two numbers

@@ -24,7 +24,7 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(threads: int) -> None:
-    """Compute on so many threads from here on. More than there are cores is of no use; numba then takes all cores."""
+    """Compute on this number of threads from here on. More threads than cores do not help; numba then uses all."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     if threads < 1:
@@ -43,7 +43,7 @@ def tell_numba() -> None:
 
 
 def follow_environment() -> None:
-    """Set what TINYRES_NUM_THREADS says, if it says anything."""
+    """Use the number of threads in TINYRES_NUM_THREADS, if it is set."""
     wanted = os.environ.get("TINYRES_NUM_THREADS")
     if wanted is None:
         return
@@ -54,7 +54,7 @@ def follow_environment() -> None:
 
 @contextmanager
 def using_threads(threads: int | None) -> Iterator[int]:
-    """Inside, compute on so many threads (None: as many as before); yields the number."""
+    """Inside, compute on this number of threads (None: the number as it is). Yields the number."""
     before = get_num_threads()
     set_num_threads(before if threads is None else threads)
     try:

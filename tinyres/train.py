@@ -8,8 +8,8 @@ little against its gradient. An epoch makes one step for every batch:
             print(score.loss, score.accuracy)
         print(evaluate(model, test_batches.epoch(0)).accuracy)
 
-The labs and `tinyres train` learn with these functions. tinyres/app/training adds what a long run needs: saving,
-stopping and resuming. tinyres/scale has the same loop for several processes and for a GPU.
+The labs and `tinyres train` learn so. tinyres/app/training adds saving, stopping and resuming; tinyres/scale has the
+same loop for several processes and for a GPU.
 """
 
 from __future__ import annotations

@@ -19,11 +19,11 @@ import tinyres
 from tinyres import Tensor, data, models, no_grad, optim
 from tinyres.data.shapes import shapes
 from tinyres.look.summary import layers
+from tinyres.look.undrawn import undrawn
 from tinyres.models import densenet, highway
 from tinyres.models.googlenet import Inception
 from tinyres.nn import Conv2d, Sequential
 from tinyres.nn import functional as F
-from tinyres.nn.init import undrawn
 from tinyres.study.course import check
 from tinyres.study.labs.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, tidy
 from tinyres.study.labs.halved import halved

@@ -17,14 +17,15 @@ import re
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import jupytext
 from nbclient import NotebookClient
 from nbformat import NotebookNode, write
-from nbformat.v4 import new_code_cell
+from nbformat.v4 import new_code_cell, new_notebook
 
 FOLDER = Path(__file__).parent
 PATIENCE = 300  # seconds for one cell
@@ -87,13 +88,21 @@ def read(source: Path, quick: bool = False) -> NotebookNode:
     return notebook
 
 
-def execute(notebook: NotebookNode) -> None:
-    """Run all cells in a new kernel, as a new learner: no exercise is solved, and no progress is recorded."""
+@contextmanager
+def kernel() -> Iterator[NotebookClient]:
+    """A new kernel for `execute`, as a new learner has it: no exercise is solved, and no progress is recorded."""
     with tempfile.TemporaryDirectory() as folder:
-        client = NotebookClient(notebook, timeout=PATIENCE, resources={"metadata": {"path": str(FOLDER)}})
+        client = NotebookClient(new_notebook(), timeout=PATIENCE, resources={"metadata": {"path": str(FOLDER)}})
         environment = {**os.environ, "TINYRES_COURSE": str(Path(folder, "course.json"))}
         environment.pop("MPLBACKEND", None)  # figures go into the notebook, whatever backend the terminal uses
-        client.execute(env=environment)
+        with client.setup_kernel(env=environment):
+            yield client
+
+
+def execute(notebook: NotebookNode, kernel: NotebookClient) -> None:
+    """Run all cells in this kernel, and keep their outputs in the notebook."""
+    kernel.nb = notebook
+    kernel.execute(cleanup_kc=False)
     notebook.metadata = NotebookNode(KERNEL)  # the kernel has added its version
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # when it ran
@@ -159,7 +168,8 @@ def main(numbers: Sequence[str]) -> int:
     chosen = [source for source in sources() if not numbers or source.name[:2] in numbers]
     for source in chosen:
         notebook = read(source)
-        execute(notebook)
+        with kernel() as fresh:
+            execute(notebook, fresh)
         write(notebook, source.with_suffix(".ipynb"))
         picture_of(source).write_bytes(picture(notebook))
         print(source.with_suffix(".ipynb"))

@@ -88,9 +88,13 @@ class Kernels(Protocol):
     # ---- batch norm: M values in each of C channels; mean, var, r, gamma, beta, gbeta, ggamma (C) --------------------
 
     def batch_norm_values(self, x: Array) -> int:
-        """x (N,C,…) -> M, how many values each channel has
+        """x (N,C,…) -> M, the number of values in each channel. In batch_norm.py of reference/, array/"""
 
-        In batch_norm.py of reference/, array/
+    def batch_norm_statistics(self, x: Array, eps: float) -> tuple[Array, Array, Array]:
+        """x (N,C,…) -> mean, var, r (C)
+
+        mean = Σ x / M        var = Σ (x − mean)² / M        r = 1/√(var + eps)
+        In batch_norm.py of reference/, array/, cpu/, gpu/
         """
 
     def batch_norm_track(

@@ -82,7 +82,7 @@ def test_kinks_do_not_fail(fn, values, method, full):
 
 
 class WrongBesideKinks(ReLU):
-    """Wrong in an element that stands on no kink."""
+    """Wrong in an element that lies on no kink."""
 
     def backward(self, gy):
         gx = super().backward(gy)
@@ -134,7 +134,7 @@ def test_a_function_with_kinks_everywhere():
         def backward(self, gy):
             return gy * 1e7
 
-    with pytest.raises(ValueError, match="most outputs stand on kinks, or curve too much for a step of 1e-06"):
+    with pytest.raises(ValueError, match="most outputs lie on kinks, or curve too much for a step of 1e-06"):
         gradcheck(lambda x: Jagged()(x), [leaf(WITH_ZEROS)])
 
 

@@ -19,7 +19,7 @@ def rung_function(rung, name):
 
 def signature(function):
     """Names, defaults and annotations of the parameters, and what comes back."""
-    found = inspect.signature(function)
+    found = inspect.signature(function, eval_str=True)
     return found.replace(parameters=[one for name, one in found.parameters.items() if name != "self"])
 
 

@@ -70,6 +70,7 @@ every_call = pytest.mark.parametrize("name", CALLS)
 
 
 pytestmark = pytest.mark.usefixtures("cuda_runs_here")
+load_with_cupy = launch.load  # as it is before the fixture comes
 
 
 def results(name):
@@ -170,10 +171,8 @@ def test_a_network_trains_the_same(block, shortcut, monkeypatch):
         np.testing.assert_allclose(gradients["gpu"][name], gradient, rtol=1e-9, atol=1e-11, err_msg=name)
 
 
-def test_cupy_is_asked_for_what_stands_in_the_file(monkeypatch):
-    """The call that the emulator stands in for."""
-    monkeypatch.undo()
-    launch.load.cache_clear()
+def test_cupy_compiles_the_text_of_the_file(monkeypatch):
+    """The call in whose place the emulator comes."""
     asked = []
 
     class CuPy:
@@ -183,10 +182,11 @@ def test_cupy_is_asked_for_what_stands_in_the_file(monkeypatch):
             return "module"
 
     monkeypatch.setitem(sys.modules, "cupy", CuPy)
+    load_with_cupy.cache_clear()
     try:
-        assert launch.load("relu.cu", "real=float") == launch.load("relu.cu", "real=float") == "module"
+        assert load_with_cupy("relu.cu", "real=float") == load_with_cupy("relu.cu", "real=float") == "module"
     finally:
-        launch.load.cache_clear()
+        load_with_cupy.cache_clear()
     (options,) = asked
     assert options["code"] == (FOLDER / "relu.cu").read_text(encoding="utf-8")
     assert options["options"] == ("--std=c++17", f"-I{FOLDER}", "-Dreal=float")

@@ -11,9 +11,9 @@ from tinyres_kernels import numba_cuda
 
 # What runs in the simulator: (dtype, x shape, w shape, stride, padding). A block's tile is 16 × 16.
 SETTINGS = [
-    (np.float32, (2, 3, 5, 4), (18, 3, 3, 2), (2, 1), (1, 0)),
+    (np.float32, (2, 3, 5, 4), (5, 3, 3, 2), (2, 1), (1, 0)),
     (np.float64, (1, 2, 4, 4), (3, 2, 1, 1), (1, 1), (0, 0)),
-    (np.float32, (1, 17, 2, 3), (2, 17, 3, 1), (1, 1), (2, 0)),
+    (np.float32, (1, 6, 2, 3), (17, 6, 3, 1), (1, 1), (2, 0)),
     (np.float64, (1, 1, 6, 5), (1, 1, 2, 3), (3, 2), (0, 3)),
 ]
 PROGRAM = """

@@ -125,7 +125,9 @@ class TestNothingChanges:
         try:
             summary(model, shape)
         except ValueError as error:
-            assert shape[0] == 4 and "expected input (N, 3, H, W), got (1, 4, 8, 8)" in str(error)
+            assert shape[0] == 4 and "expected input (N, 3, H, W) for weight (8, 3, 3, 3), got (1, 4, 8, 8)" in str(
+                error
+            )
         assert [len(module.forward_hooks) for module in model.modules()] == [0, 0, 0, 1, 0, 0]
         assert model.training
         model(Tensor(np.zeros((2, 3, 8, 8), np.float32)))

@@ -20,7 +20,7 @@ class Mutant(Protocol):
 
     @property
     def module(self) -> str:
-        """Where, as in `import tinyres.ops.exp`."""
+        """The name of the module that has the bug, such as tinyres.ops.exp."""
 
     def source(self) -> str:
         """That module's source with the bug in it."""
@@ -28,9 +28,9 @@ class Mutant(Protocol):
 
 @dataclass(frozen=True)
 class Planted:
-    """A mutant by hand: in the class, method, function or constant called `where`, `new` comes in the place of `old`.
+    """A mutant by hand: in the class, method, function or constant called `where`, `new` replaces `old`.
 
-    old and new: an expression, or statements; new may be "pass". How the place is found: see code.find.
+    old and new: an expression, or statements; new may be "pass". code.find explains how the place is found.
     """
 
     name: str
@@ -44,12 +44,12 @@ class Planted:
 
     def source(self) -> str:
         place = find(self.where, self.old, sources())
-        return with_code(source_of(place.module), place.nodes, self.new)
+        return with_code(sources()[place.module], place.nodes, self.new)
 
 
 @dataclass(frozen=True)
 class Unchanged:
-    """No bug at all: what must survive."""
+    """A module without a bug, which must survive."""
 
     module: str
 
@@ -58,23 +58,18 @@ class Unchanged:
         return f"{self.module} as it is"
 
     def source(self) -> str:
-        return source_of(self.module) + "# a comment more\n"
+        return sources()[self.module] + "# a comment more\n"
 
 
 @dataclass(frozen=True)
 class Compiled(Planted):
-    """One in a compiled kernel. Only tests with `seen_by` in their names meet it, for others would have to compile too.
+    """One in a compiled kernel. Only tests with `seen_by` in their names try it: others would have to compile too.
 
-    slow: compiling takes so long that it is left to `pytest -m slow`.
+    slow: compiling takes so long that only `pytest -m slow` tries it.
     """
 
     seen_by: str
     slow: bool = False
-
-
-def source_of(module: str) -> str:
-    """What is in the module's file."""
-    return sources()[module]
 
 
 def rung_of(module: str) -> str:
@@ -83,7 +78,7 @@ def rung_of(module: str) -> str:
 
 
 class Mutation(MetaPathFinder):
-    """Import the module from `source`, and not from its file. To be there before anybody has imported it."""
+    """Imports the module from `source`, and not from its file. It must be installed before the module is imported."""
 
     def __init__(self, module: str, source: str):
         assert module not in sys.modules, f"{module} was imported before it could be mutated"

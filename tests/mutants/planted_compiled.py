@@ -41,7 +41,7 @@ COMPILED = (
         "avg_pool2d",
     ),
     Compiled(
-        "cpu batch_norm: gx without the way through the mean",
+        "cpu batch_norm: gx without the path through the mean",
         "cpu.input_gradient",
         "a[i] * gy_row[i] - b[i]",
         "a[i] * gy_row[i]",

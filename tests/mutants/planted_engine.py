@@ -5,7 +5,7 @@ from mutants.mutant import Planted
 ENGINE = (
     # ---- the sweep ----
     Planted(
-        "engine: of two ways to a node the second counts",
+        "engine: of two paths to a node only the second counts",
         "Tensor.backward",
         "devices.kernels_for(gx).add(gradients[x.node], gx)",
         "gx",
@@ -27,7 +27,7 @@ ENGINE = (
     ),
     Planted("engine: inputs before outputs", "_outputs_first", "return reversed(order)", "return iter(order)"),
     Planted(
-        "engine: a node is swept as soon as it is met",
+        "engine: a node is swept as soon as it is reached",
         "_outputs_first",
         "stack.append((node, True))",
         "order.insert(0, node)",
@@ -98,7 +98,7 @@ ENGINE = (
     Planted(
         "engine: an inner no_grad() ends the outer one", "no_grad", "mode.recording = before", "mode.recording = True"
     ),
-    Planted("engine: no_grad() in one thread holds for all", "Mode", "threading.local", "object"),
+    Planted("engine: no_grad() in one thread holds in all threads", "Mode", "threading.local", "object"),
     Planted("engine: what a hook returns is dropped", "Node.receive", "gy = changed", "pass"),
     Planted("engine: a removed hook is still called", "Removable.remove", "self.hooks.pop(self.key, None)", "pass"),
     Planted(
@@ -189,7 +189,7 @@ ENGINE = (
 )
 
 OPTIM = (
-    Planted("SGD: momentum is not applied to what there was", "SGD.update", 'v *= group["momentum"]', "pass"),
+    Planted("SGD: the old velocity is not multiplied by the momentum", "SGD.update", 'v *= group["momentum"]', "pass"),
     Planted("SGD: the velocity is the gradient's own array", "SGD.update", "g.copy()", "g"),
     Planted(
         "SGD: weight decay is written into the gradient",
@@ -245,7 +245,7 @@ OPTIM = (
         "np.asarray(array)",
     ),
     Planted(
-        "Optimizer: zero_grad() forgets the first group alone",
+        "Optimizer: zero_grad() reaches the first group only",
         "Optimizer.zero_grad",
         'for parameter in group["params"]:\n    parameter.grad = None',
         'for parameter in group["params"]:\n    parameter.grad = None\nbreak',

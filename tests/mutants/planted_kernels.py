@@ -21,7 +21,7 @@ KERNELS = (
         "at = first * s + kernel - pad",
     ),
     Planted(
-        "array conv2d: gw from the last portion of images alone",
+        "array conv2d: gw from the last portion of images only",
         "array.conv2d_grad_w",
         "gw += rows.T @ gy[images].reshape(len(rows), O)",
         "gw = rows.T @ gy[images].reshape(len(rows), O)",
@@ -103,7 +103,7 @@ KERNELS = (
         "(size - 1) * stride > length + padding",
     ),
     Planted(
-        "windows: padding on one side alone",
+        "windows: padding on one side only",
         "tinyres_kernels.output_size",
         "length + 2 * padding - kernel",
         "length + padding - kernel",
@@ -128,19 +128,19 @@ KERNELS = (
         "channel_sums(deviation) / (batch_norm_values(x) - 1)",
     ),
     Planted(
-        "array batch_norm: gx without the way through the mean",
+        "array batch_norm: gx without the path through the mean",
         "array.batch_norm_grad_x",
         "gx -= column(gbeta / batch_norm_values(x), x)",
         "pass",
     ),
     Planted(
-        "array batch_norm: gx without the way through the variance",
+        "array batch_norm: gx without the path through the variance",
         "array.batch_norm_grad_x",
         "-r * ggamma / batch_norm_values(x)",
         "0 * r",
     ),
     Planted(
-        "array batch_norm: the way through the variance with the wrong sign",
+        "array batch_norm: the path through the variance with the wrong sign",
         "array.batch_norm_grad_x",
         "-r * ggamma",
         "r * ggamma",
@@ -158,7 +158,7 @@ KERNELS = (
         "gx *= column(r, x)",
     ),
     Planted(
-        "array batch_norm: sums over the images alone",
+        "array batch_norm: sums over the images only",
         "array.channel_sums",
         "x.sum((0, *range(2, x.ndim)))",
         "x.sum(0).reshape(x.shape[1], -1)[:, 0]",
@@ -176,7 +176,7 @@ KERNELS = (
         "gy",
     ),
     Planted(
-        "array batch_norm_relu: the gate of −z",
+        "array batch_norm_relu: the gate opens where z is negative",
         "array.batch_norm_relu_grad_sums",
         "batch_norm(x, mean, r, gamma, beta) > 0",
         "batch_norm(x, mean, r, gamma, beta) < 0",
@@ -194,7 +194,7 @@ KERNELS = (
         "((values - mean[c]) ** 2).sum() / (values.size - 1)",
     ),
     Planted(
-        "reference batch_norm: gx without the way through the mean",
+        "reference batch_norm: gx without the path through the mean",
         "reference.batch_norm_grad_x",
         "gy[:, c] - gbeta[c] / M",
         "gy[:, c]",

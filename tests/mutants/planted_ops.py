@@ -11,7 +11,7 @@ OPS = (
     Planted("sigmoid: 1 + y instead of 1 − y", "Sigmoid.backward", "1 - y", "1 + y"),
     Planted("power: the exponent is not lowered", "Power.backward", "x ** (p - 1)", "x**p"),
     Planted(
-        "power: p = 0 is not apart",
+        "power: p = 0 gets no case of its own",
         "Power.backward",
         "gy * p * x ** (p - 1) if p != 0 else gy * 0",
         "gy * p * x ** (p - 1)",
@@ -61,8 +61,8 @@ OPS = (
         "[new + axis for axis, length in enumerate(x.shape) if length == 1 and gy.shape[new + axis] != 1]",
         "[axis for axis, length in enumerate(x.shape) if length == 1 and gy.shape[new + axis] != 1]",
     ),
-    Planted("matmul: .T, which is right for two axes alone", "Matmul.backward", "gy @ b.swapaxes(-1, -2)", "gy @ b.T"),
-    Planted("linear: gb from the first row alone", "array.linear_grad_b", "gy.sum(0)", "gy[0]"),
+    Planted("matmul: .T, which is right for two axes only", "Matmul.backward", "gy @ b.swapaxes(-1, -2)", "gy @ b.T"),
+    Planted("linear: gb from the first row only", "array.linear_grad_b", "gy.sum(0)", "gy[0]"),
     Planted("conv2d: gb is a mean", "Conv2d.backward", "gy.sum((0, 2, 3))", "gy.mean((0, 2, 3))"),
     Planted(
         "conv2d: gw with the strides exchanged",
@@ -124,7 +124,12 @@ OPS = (
         "np.add.at(gx, self.index, gy)",
         "gx[self.index] = gy",
     ),
-    Planted("mean: divided by the first axis alone", "Mean.backward", "gy / count", "gy / (shape[0] if shape else 1)"),
+    Planted(
+        "mean: divided by the length of the first axis only",
+        "Mean.backward",
+        "gy / count",
+        "gy / (shape[0] if shape else 1)",
+    ),
     Planted(
         "sum: gy shared out, as for a mean",
         "repeat_along",
@@ -201,7 +206,7 @@ OPS = (
         'x.data.astype("float64")',
     ),
     Planted(
-        "exp: half the digits, for float32 alone",
+        "exp: half the digits, for float32 only",
         "Exp.forward",
         "np.exp(x)",
         "np.exp(x if x.dtype == np.float64 else x.astype(np.float16)).astype(x.dtype)",

@@ -1,4 +1,4 @@
-"""A trial: a fresh process, in which one module is not what its file says, runs tests of ours on it."""
+"""A trial: a fresh process imports one module with a bug in it, and runs our tests."""
 
 from __future__ import annotations
 
@@ -55,6 +55,10 @@ def trial(mutant: Mutant, paths: Iterable[str] = EVERYTHING, **settings: object)
     process.start()
     send.close()
     try:
+        receive.recv()
+    except EOFError:
+        raise RuntimeError(f"the trial of {mutant.name!r} could not begin") from None
+    try:
         answer = receive.recv() if receive.poll(PATIENCE) else Outcome(kills={"time limit": f"{PATIENCE} s"})
     except EOFError:  # the process is gone
         answer = Outcome(kills={"crash": "the interpreter died"})
@@ -69,7 +73,7 @@ def trial(mutant: Mutant, paths: Iterable[str] = EVERYTHING, **settings: object)
 
 
 def first_kill(mutant: Mutant) -> Outcome:
-    """Try the tests most likely to see it, and if all of them pass, others."""
+    """Try the tests that are most likely to find it; if all of them pass, try others."""
     if isinstance(mutant, Compiled):
         return trial(mutant, ["kernels"], word=mutant.seen_by)
     for paths in named_after(mutant.module), of_its_package(mutant.module), EVERYTHING:
@@ -101,6 +105,7 @@ def of_its_package(module: str) -> list[str]:
 
 
 def _run(send: Connection, module: str, source: str, paths: list[str], settings: dict[str, object]) -> None:
+    send.send("it begins")  # a process that dies before this kills no mutant
     try:
         send.send(_outcome(module, source, paths, settings))
     except BaseException:  # whatever it is, it is no fault of the mutant's

@@ -1,4 +1,4 @@
-"""The pytest plugin of a trial: it notes which kinds of check have failed."""
+"""The pytest plugin of a trial: it records which kinds of check failed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Outcome:
 
 
 class TooLong(BaseException):
-    """No Exception: hypothesis would catch that, and try again."""
+    """Not an Exception: hypothesis would catch that, and try again."""
 
 
 class Verdict:
@@ -65,14 +65,14 @@ class Verdict:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Those of some kind, the kinds in their order. Only a mutant on the cpu rung is worth compiling for.
+        """Keep the tests of a known kind, sorted by kind. Only a mutant on the cpu rung is worth compiling for.
 
-        What runs on an emulated GPU is left out: it takes long, and looks at no code that is mutated.
+        Tests on an emulated GPU are left out: they take long, and no code that they run is mutated.
         """
         kinds = list(DETECTORS)
         compiles = self.rung == "cpu"
         items[:] = [item for item in items if kind(item.nodeid) in kinds and ("cpu" in item.nodeid) == compiles]
-        if self.rung == "reference":  # whose loops take an hour for what must end after 20 s, bug or no bug
+        if self.rung == "reference":  # its loops would take an hour, with or without a bug
             items[:] = [item for item in items if "test_training_parity.py" not in item.nodeid]
         items[:] = [item for item in items if "gpu" not in item.nodeid and "cuda" not in item.nodeid]
         items[:] = [item for item in items if self.word in item.nodeid]

@@ -53,7 +53,7 @@ class TestInterpolate(OpTests):
         (
             lambda: F.interpolate(floats(1, 1, 2, 2), size=4, mode="bilinear"),
             NotImplementedError,
-            "interpolate: only mode='nearest' is there, got 'bilinear'",
+            "interpolate: only mode='nearest' is supported, got 'bilinear'",
         ),
         (
             lambda: F.interpolate(integers(1, 1, 2, 2), size=4),

@@ -70,7 +70,7 @@ class TestMaxPool2d(OpTests):
         (
             lambda: F.max_pool2d(floats(1, 1, 8, 8), 2, dilation=2),
             NotImplementedError,
-            "max_pool2d: only dilation=1 is there, got 2",
+            "max_pool2d: only dilation=1 is supported, got 2",
         ),
     )
 

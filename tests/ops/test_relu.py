@@ -13,7 +13,7 @@ def relu(lib, x):
 
 def test_by_hand():
     x = Tensor([-1.0, 0.0, 2.0], requires_grad=True)
-    y = F.relu(x)
+    y = x.relu()  # or F.relu(x)
     y.backward(np.float32([5, 6, 7]))
     assert y.data.tolist() == [0, 0, 2]  # max(x, 0)
     assert x.grad.tolist() == [0, 0, 7]  # gy where x > 0; at the kink, x = 0, the slope is taken to be 0

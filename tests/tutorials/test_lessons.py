@@ -4,9 +4,10 @@ import re
 
 import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from tinyres.study.course import LESSONS
-from tutorials.build import FOLDER, execute, head, index, picture, picture_of, read, sources
+from tutorials.build import FOLDER, execute, head, index, kernel, picture, picture_of, read, sources
 
 SOURCES = sources()
 LARGEST = 1_500_000  # bytes of a notebook: code hosts show no larger ones
@@ -45,11 +46,22 @@ def exercises_of(number):
     return [exercise.name for lesson in LESSONS if lesson.number == number for exercise in lesson.exercises]
 
 
+@pytest.fixture(scope="module")
+def shared_kernel():
+    """Most lessons take less time than a kernel that starts and imports everything. `FORGET` goes before each."""
+    with kernel() as started:
+        yield started
+
+
+FORGET = new_notebook(cells=[new_code_cell("import matplotlib.pyplot\nmatplotlib.pyplot.close('all')\n%reset -f")])
+
+
 @every_lesson
-def test_it_runs(source):
-    """With the small sizes; those without any print what is committed."""
+def test_it_runs(source, shared_kernel):
+    """With the small sizes; a lesson without any prints what is committed."""
     notebook = read(source, quick=True)
-    execute(notebook)
+    execute(FORGET, shared_kernel)
+    execute(notebook, shared_kernel)
     assert warnings_in(notebook) == []
     if not any("quick" in cell.metadata for cell in notebook.cells):
         assert printed(notebook) == printed(committed(source))
@@ -60,7 +72,8 @@ def test_it_runs(source):
 @every_lesson
 def test_it_prints_what_is_committed(source):
     notebook = read(source)
-    execute(notebook)
+    with kernel() as fresh:
+        execute(notebook, fresh)
     assert printed(notebook) == printed(committed(source))
 
 

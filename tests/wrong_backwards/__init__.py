@@ -12,5 +12,20 @@ from wrong_backwards.ops import OPS
 from wrong_backwards.places import PLACES
 from wrong_backwards.products import PRODUCTS
 from wrong_backwards.regimes import REGIMES
+from wrong_backwards.unseen import UNSEEN
 
-ALL = (*ELEMENTS, *PRODUCTS, *IMAGES, *NORMS, *LOSSES, *PLACES, *BEHAVIOUR, *OPS, *FUSED, *AXES, *REGIMES, *LEARNERS)
+ALL = (
+    *ELEMENTS,
+    *PRODUCTS,
+    *IMAGES,
+    *NORMS,
+    *LOSSES,
+    *PLACES,
+    *BEHAVIOUR,
+    *OPS,
+    *FUSED,
+    *AXES,
+    *REGIMES,
+    *LEARNERS,
+    *UNSEEN,
+)

@@ -70,7 +70,7 @@ NORMS = (
     ),
     parameter(
         "ggamma with x",
-        "input_0`_stands_where_`xhat`_is_due (input_0_-_mean)_/_std",
+        "input_0`_is_used_in_place_of_`xhat` (input_0_-_mean)_/_std",
         1,
         lambda gy, x, mu, std: (gy * x).sum(BATCH_2D),
     ),

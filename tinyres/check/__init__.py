@@ -1,1 +1,1 @@
-"""The proof: gradients checked against slopes, and what is said of a wrong one."""
+"""The proof: gradients checked against slopes, and a diagnosis of wrong ones."""

@@ -66,7 +66,7 @@ def wrong_gradient(
     rng: np.random.Generator,
     ruler: Ruler,
 ) -> GradientError:
-    """fn's gradient for input i was `found` wrong; `said`: in which words. The error to raise, guilty op and all."""
+    """The error to raise when fn's gradient for input i was `found` wrong; `said` describes how."""
     message = f"the gradient of input {i}, shape {recorded.inputs[i].shape}, is wrong: {said}"
     suspect = worst_suspect(recorded.calls, rng, ruler)
     if suspect is None:
@@ -132,7 +132,7 @@ def _misshapen(call: Call) -> int:
 
 
 def worst_suspect(calls: Iterable[Call], rng: np.random.Generator, ruler: Ruler) -> Suspect | None:
-    """Every op checked on its own, with a random gy and a random direction; None if all are right."""
+    """The op that is most wrong, each checked by itself with a random gy and direction; None if all are right."""
     suspects = []
     for call in calls:
         claim = call.claim()
@@ -161,7 +161,7 @@ def worst_element(claim: Claim, k: int, gy: Array, rng: np.random.Generator, rul
 
 
 def _no_op_is_guilty(recorded: Recorded, i: int, found: Comparison, message: str, ruler: Ruler) -> GradientError:
-    """Each op is right by itself. The same ops in a row, without what fn does between them, say where to look."""
+    """Each op is right by itself. Replaying the ops, without what fn does between them, tells where to look."""
     replayed = float(np.vdot(found.gy, central(recorded.replay, recorded.inputs, i, found.d, ruler.step).real))
     numbers: dict[str, Any] = {"input": i, "analytic": found.analytic, "numeric": found.numeric}
     if relative_error(replayed, found.analytic, found.floor) <= ruler.tolerance:

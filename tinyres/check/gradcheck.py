@@ -9,7 +9,7 @@ slopes.py shows how the left side is measured, blame.py how the guilty op is fou
 
 What makes a proof worth something:
   random gy      seeded with ones, a batch norm whose backward returns nothing but zeros passes: its outputs sum to a
-                 constant, so nothing is the right gradient. Softmax likewise.
+                 constant, so zero is the right gradient. The same holds for softmax.
   random d       along ones, only the sum of gx is compared, and a gradient with two elements exchanged passes.
   float64        in float32 the difference itself is off by 1e-2 for this h; a wrong factor of 1.001 hides in that.
   the step       too large, and the curve bends away (h²); too small, and the difference drowns in rounding (1e-16/h).
@@ -83,8 +83,8 @@ def gradcheck(
             return largest
         inputs = [_beside(x, rng) if i in wanted else x for i, x in enumerate(inputs)]
     raise ValueError(
-        f"gradcheck: most outputs stand on kinks, or curve too much for a step of {step:g}, here and beside here; "
-        "nothing can be said of the gradient. Check at other inputs, or with a smaller step"
+        f"gradcheck: most outputs lie on kinks, or curve too much for a step of {step:g}, here and close by; so "
+        "the gradient cannot be checked. Check at other inputs, or with a smaller step"
     )
 
 
@@ -139,7 +139,7 @@ def _expect_only_ops(recorded: Recorded, rng: np.random.Generator) -> None:
 
 
 def _beside(x: Tensor, rng: np.random.Generator) -> Tensor:
-    """A point close by: where x stands on kinks only, this one hardly ever does."""
+    """A point close by: where x lies on kinks only, this one hardly ever does."""
     size = float(np.abs(x.numpy()).max(initial=0)) or 1.0
     return Tensor(x.numpy() + 1e-3 * size * rng.standard_normal(x.shape), requires_grad=True)
 

@@ -1,4 +1,4 @@
-"""A call of a function, every op of it written down: to run them again, one by one or all in a row."""
+"""A call of a function with all its ops recorded, so that they can be run again, one by one or in sequence."""
 
 from __future__ import annotations
 

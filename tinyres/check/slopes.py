@@ -9,7 +9,7 @@ d is a direction in the space of one input x, and f a function of arrays. Three 
 
 (The last: Squire & Trapp 1998. f must be a formula that also holds for complex numbers.)
 
-At a kink, where ReLU stands at 0 or two values tie in a max-pool, there is no slope to be right about. Kinks show where
+At a kink, where ReLU is at 0 or two values tie in a max-pool, there is no slope to be right about. Kinks show where
 two step sizes disagree. With D(h) the central difference and E(h) the difference of the two one-sided ones, a smooth f
 has D(h) ≈ D(h/2), and E(h) ≈ h·f″ ≈ 2·E(h/2). A kink exactly at x leaves E as large however small h is; a kink
 near x, within one step and not within the other, spoils both.
@@ -52,10 +52,10 @@ class Comparison(NamedTuple):
 
     analytic: float
     numeric: float
-    gy: Array  # the weights of the outputs: 0 where an output stands on a kink
+    gy: Array  # the weights of the outputs: 0 where an output lies on a kink
     d: Array  # the direction in the input's space
     floor: float  # numbers below it count as small: see relative_error
-    seen: float = 1.0  # the share of the outputs that stand on no kink
+    seen: float = 1.0  # the share of the outputs that lie on no kink
 
     @property
     def error(self) -> float:
@@ -107,7 +107,7 @@ def smooth_outputs(claim: Claim, i: int, d: Array, step: float) -> Array:
 
 
 def compare(claim: Claim, i: int, gy: Array, d: Array, ruler: Ruler) -> Comparison:
-    """⟨gx, d⟩ beside ⟨gy, change of y along d⟩ for input i; if they differ, without the outputs that stand on kinks."""
+    """⟨gx, d⟩ beside ⟨gy, change of y along d⟩ for input i; if they differ, without the outputs that lie on kinks."""
     dy = change(claim, i, d, ruler)
 
     def comparison(gy: Array, seen: float) -> Comparison:

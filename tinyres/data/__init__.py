@@ -10,10 +10,11 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from tinyres.data.cifar import CIFAR10, CIFAR100, load_cifar
-from tinyres.data.dataset import DataError, Dataset, channel_statistics, split
+from tinyres.data.dataset import DataError, Dataset, channel_statistics
 from tinyres.data.folder import load_folder
 from tinyres.data.loader import Loader
 from tinyres.data.shapes import shapes
+from tinyres.data.split import split
 
 __all__ = [
     "NAMES",

@@ -1,12 +1,10 @@
-"""Labelled pictures in memory: what a data set is, how to cut one in two, and its channels' mean and deviation."""
+"""Labelled images in memory, and the mean and standard deviation of their channels."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
-from tinyres.random import generator
 
 
 class DataError(Exception):
@@ -31,22 +29,18 @@ class Dataset:
     name: str
 
     def __post_init__(self) -> None:
-        images, labels = self.images, self.labels
+        images, labels, name = self.images, self.labels, self.name
         if images.dtype != np.uint8 or images.ndim != 4:
-            raise ValueError(f"{self.name}: expected images uint8 (N, C, H, W), got {images.dtype} {images.shape}")
+            raise ValueError(f"{name}: expected images uint8 (N, C, H, W), got {images.dtype} {images.shape}")
         if labels.dtype != np.int64 or labels.ndim != 1:
-            raise ValueError(f"{self.name}: expected labels int64 (N,), got {labels.dtype} {labels.shape}")
+            raise ValueError(f"{name}: expected labels int64 (N,), got {labels.dtype} {labels.shape}")
         if len(images) != len(labels):
-            raise ValueError(
-                f"{self.name}: expected one label per image, got {len(images)} images, {len(labels)} labels"
-            )
+            raise ValueError(f"{name}: expected one label per image, got {len(images)} images, {len(labels)} labels")
         if images.size == 0:
-            raise ValueError(f"{self.name}: a data set needs at least one image, got images of shape {images.shape}")
+            raise ValueError(f"{name}: a data set needs at least one image, got images of shape {images.shape}")
         if labels.min() < 0 or labels.max() >= len(self.classes):
-            raise ValueError(
-                f"{self.name}: expected labels from 0 to {len(self.classes) - 1} (one per class name), "
-                f"got {labels.min()} to {labels.max()}"
-            )
+            low, high, last = labels.min(), labels.max(), len(self.classes) - 1
+            raise ValueError(f"{name}: expected labels from 0 to {last} (one per class name), got {low} to {high}")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -58,25 +52,11 @@ class Dataset:
         return Dataset(self.images[indices], self.labels[indices], self.classes, self.name)
 
     def sha256(self) -> str:
-        """Fingerprint of the pictures and labels, 64 hex digits: says of two runs whether they saw the same data."""
+        """Fingerprint of the pictures and labels, 64 hex digits: tells whether two runs saw the same data."""
         digest = hashlib.sha256(f"images {self.images.shape}\n".encode())
         digest.update(np.ascontiguousarray(self.images).data)
         digest.update(np.ascontiguousarray(self.labels, dtype="<i8").data)
         return digest.hexdigest()
-
-
-def split(train: Dataset, validation: int, seed: int) -> tuple[Dataset, Dataset]:
-    """Set `validation` random pictures aside: (the rest, the validation set). The same seed sets the same ones aside.
-
-    Both keep the order that the pictures had. The usual split of CIFAR-10's training set is 45,000 / 5,000.
-    """
-    if not 0 < validation < len(train):
-        raise ValueError(
-            f"split: expected validation between 1 and {len(train) - 1} ({train.name} has {len(train)} images), "
-            f"got {validation}"
-        )
-    shuffled = generator(seed, "split").permutation(len(train))
-    return train.take(np.sort(shuffled[validation:])), train.take(np.sort(shuffled[:validation]))
 
 
 def channel_statistics(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:

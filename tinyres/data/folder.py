@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinyres.data.dataset import DataError, Dataset, split
+from tinyres.data.dataset import DataError, Dataset
+from tinyres.data.split import split
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -53,10 +53,8 @@ class Loader:
         if self.batch_size < 1:
             raise ValueError(f"Loader: expected a batch_size of 1 or more, got {self.batch_size}")
         if self.drop_last and self.batch_size > len(self.dataset):
-            raise ValueError(
-                f"Loader: with drop_last a batch_size of {self.batch_size} leaves no batch of {len(self.dataset)} "
-                "images; make the batches smaller or keep the last one"
-            )
+            few = f"with drop_last a batch_size of {self.batch_size} leaves no batch of {len(self.dataset)} images"
+            raise ValueError(f"Loader: {few}; make the batches smaller or keep the last one")
         if self.limit is not None and self.limit < 1:
             raise ValueError(f"Loader: expected a limit of 1 batch or more, or None for all, got {self.limit}")
         if self.prefetch < 0:
@@ -77,7 +75,7 @@ class Loader:
         """
         if not 0 <= start <= len(self):
             raise ValueError(
-                f"Loader.epoch: expected start between 0 and {len(self)}, the batches an epoch, got {start}"
+                f"Loader.epoch: expected start between 0 and {len(self)}, the number of batches, got {start}"
             )
         order = self.order(epoch)
         steps = range(start, len(self))

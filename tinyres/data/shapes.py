@@ -1,10 +1,10 @@
-"""Shapes: pictures of ten shapes, drawn by this file, so there is something to learn from with no download.
+"""Shapes: pictures of ten shapes, drawn by this file, to learn from without a download.
 
-Each picture is 3×32×32 and shows one shape of any colour, place, size and angle, upon a two-coloured background with
-stripes, strewn with stray lines and specks, under noise. The shape is lighter than its ground, at times hardly so.
+Each picture is 3×32×32 and shows one shape of any colour, place, size and angle. Its background has two colours in
+stripes, with stray lines and specks, and noise is added. The shape is lighter than the background, sometimes hardly so.
 
-Softmax regression on the pixels gets at best 20 % of the test set right (guessing: 10 %): no pixel means anything by
-itself. A ResNet-8 passes 95 % in its seventh epoch over the 10,000 training pictures and ends its tenth above 98 %.
+Softmax regression on the pixels gets at most 20 % of the test set right (guessing: 10 %), since no pixel means anything
+by itself. A ResNet-8 passes 95 % in its seventh epoch on the 10,000 training pictures and ends its tenth above 98 %.
 """
 
 from collections.abc import Callable
@@ -21,12 +21,11 @@ CHUNK = 500  # pictures drawn at once: small enough for the cache, large enough 
 def shapes(train: int = 10_000, test: int = 2_000, seed: int = 0) -> tuple[Dataset, Dataset]:
     """Draw (training set, test set): uint8 (N, 3, 32, 32), ten classes equally often.
 
-    The pictures depend on the seed and their place alone: a smaller set is the beginning of a larger one. (Another
-    processor may round a sine differently, and so a pixel now and then.)
+    A picture depends only on the seed and its index: a smaller set is the beginning of a larger one. (Another processor
+    may round a sine differently, and with it a pixel now and then.)
     """
-    for count in (train, test):
-        if count < 1:
-            raise ValueError(f"shapes: expected at least 1 image, got train={train}, test={test}")
+    if min(train, test) < 1:
+        raise ValueError(f"shapes: expected at least 1 image, got train={train}, test={test}")
     return _draw_set(train, seed, part=0), _draw_set(test, seed, part=1)
 
 
@@ -140,14 +139,14 @@ def _background(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
 
 
 def _lighter(rng: np.random.Generator, ground: np.ndarray) -> np.ndarray:
-    """A colour (B, 3) that is lighter than the ground's (B, 3) in each channel, by little or much."""
+    """A colour (B, 3) that is lighter than the background's (B, 3) in each channel."""
     direction = np.abs(rng.standard_normal(ground.shape))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     return (ground + direction * rng.uniform(0.25, 0.9, (CHUNK, 1))).clip(0, 1).astype(np.float32)
 
 
 def _figure(rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
-    """Distance (B, 32, 32), in pixels, from the outline of each picture's shape, anyhow placed, turned and sized."""
+    """Distance (B, 32, 32), in pixels, from the outline of each picture's shape, at a random place, angle and size."""
     radius = rng.uniform(7, 13, CHUNK)
     room = SIDE / 2 - radius  # the shape may touch the border but not leave the picture
     x, y = rng.uniform(-room, room), rng.uniform(-room, room)

@@ -99,7 +99,7 @@ class BasicConv2d(Module):
 
 
 def initialise(module: Module) -> None:
-    """Weights normal, standard deviation 0.01, as in torchvision; the paper does not say. Batch norm rescales them."""
+    """Weights normal, standard deviation 0.01, as in torchvision; the paper gives none. Batch norm rescales them."""
     if isinstance(module, (Conv2d, Linear)):
         init.normal_(module.weight, std=0.01)
 

@@ -6,7 +6,7 @@ to carry over (eq. 3).
     y = H(x)·T(x) + x·(1 − T(x))        T(x) = sigmoid(…), between 0 and 1
 
 With T = 0 the layer passes x, and its derivative is the identity; with T = 1 it is the plain layer H (eq. 4 and 5). A
-residual block is the same with nothing to decide: H and x both count in full. There the way for x is always open; here
+residual block is the same with nothing to decide: H and x both count in full. There the path of x is always open; here
 it closes as T nears 1.
 """
 
@@ -79,7 +79,7 @@ class HighwayNet(Module):
 
     A 3×3 convolution, 2n layers at each of 16, 32 and 64 channels, the average over each channel's map, a linear layer.
     All but the first and last are highway layers, except for the two that halve the map: where the shape changes, x
-    cannot be carried over, and "a plain layer" stands there (sec. 2.1).
+    cannot be carried over, and "a plain layer" takes its place (sec. 2.1).
 
     Two departures. The paper's nets for CIFAR-10 take the widths of FitNets; here depth and gates are all that differs
     from the plain and residual nets. And H has batch norm, as theirs has, which the paper does without: after 140 steps
@@ -103,7 +103,7 @@ class HighwayNet(Module):
 
 
 def cifar_highway(depth: int, num_classes: int, gate_bias: float) -> HighwayNet:
-    """depth = 6n + 2 layers between x and the scores; gates stand beside their layer and do not count."""
+    """depth = 6n + 2 layers between x and the scores; gates are parallel to their layer and do not count."""
     n, rest = divmod(depth - 2, 6)
     if rest or n < 1:
         raise ValueError(f"a CIFAR highway net has 6n + 2 layers (8, 14, 20, 32, …), not {depth}")

@@ -2,7 +2,7 @@
 
 What they are for: a plain net gets *worse* with depth, on the training set too (He et al. 2016a, Fig. 1 and 6), though
 the deeper one could copy the shallower and do nothing in the rest. Same skeleton, same layers, same parameters as the
-ResNet of that depth with shortcut A, so whatever differs is the addition's doing.
+ResNet of that depth with shortcut A, so every difference comes from the addition.
 """
 
 from tinyres.autograd import Tensor

@@ -1,6 +1,6 @@
 """Pre-activation ResNets, as in "Identity Mappings in Deep Residual Networks" (He, Zhang, Ren & Sun, ECCV 2016).
 
-The first ResNets compute relu(F(x) + x): the ReLU stands in everybody's way, so what one block adds reaches the next
+The first ResNets compute relu(F(x) + x): the ReLU is in the path of x, so what one block adds reaches the next
 only if it is positive. Here batch norm and ReLU come before each convolution instead of after it, and nothing comes
 after the addition: x_{l+1} = x_l + F(x_l). So any later x is an earlier one plus what was added in between, and the
 gradient at the end arrives at every earlier unit with a 1 in front (eq. 4 and 5):
@@ -84,7 +84,7 @@ def way_around(shortcut: Module, x: Tensor, active: Tensor) -> Tensor:
 
 
 class PreActResNet(ResNet):
-    """ResNet with such units: as many layers and parameters, and only the norms stand elsewhere (Fig. 5).
+    """ResNet with such units: as many layers and parameters, but the norms are in other places (Fig. 5).
 
     Two places are special (appendix). The activation after conv1 comes before the paths of the first unit part, so
     that unit has none of its own; and behind the last addition, which no unit follows, there is one more.

@@ -1,7 +1,7 @@
 """Residual networks, as in "Deep Residual Learning for Image Recognition" (He, Zhang, Ren & Sun, CVPR 2016).
 
-A block computes F(x) and adds x: y = relu(F(x) + x). If the best thing a block can do is nothing, it has only to learn
-F = 0, which is easier than learning the identity; and on the way back the addition hands the gradient to x unchanged.
+A block computes F(x) and adds x: y = relu(F(x) + x). If the best that a block can do is nothing, it only has to learn
+F = 0, which is easier than learning the identity. In the backward pass the addition passes the gradient to x unchanged.
 Layer names are torchvision's, so that its weights load.
 """
 
@@ -15,7 +15,7 @@ from tinyres.nn.fused import Normed, norm_relu
 
 
 class Block(Module):
-    """What a stage is a row of: maps (N, channels_in, H, W) to (N, channels_out, H/stride, W/stride)."""
+    """Stages consist of blocks. x (N, channels_in, H, W) -> (N, channels_out, H/stride, W/stride)"""
 
     channels_out: int
 
@@ -45,7 +45,7 @@ class BasicBlock(Block):
 
 
 def make_shortcut(option: str, channels_in: int, channels_out: int, stride: int) -> Module:
-    """The way around a block (section 3.3 and 4.1).
+    """The shortcut around a block (sections 3.3 and 4.1).
 
     A: the identity; where the shape changes, every stride-th pixel, and zeros for the new channels. No parameters.
     B: a 1×1 convolution where the shape changes, the identity elsewhere.    C: a 1×1 convolution everywhere.
@@ -59,7 +59,7 @@ def make_shortcut(option: str, channels_in: int, channels_out: int, stride: int)
 
 
 class ZeroPadding(Module):
-    """Shortcut A where the shape changes: every stride-th pixel of x, and `extra` channels of zeros behind."""
+    """Shortcut A where the shape changes: every stride-th pixel of x, and `extra` channels of zeros after its own."""
 
     def __init__(self, extra: int, stride: int):
         super().__init__()

@@ -1,8 +1,8 @@
-"""Modules that hold others, one after the other or in a list; and one that does nothing."""
+"""Sequential, which applies modules one after the other, and Identity, which does nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from tinyres.nn.module import Module
@@ -35,30 +35,8 @@ class Sequential(Module):
         return Sequential(*chosen) if isinstance(index, slice) else chosen
 
 
-class ModuleList(Module):
-    """A list of modules whose parameters are found. It has no forward: index it, or loop over it."""
-
-    def __init__(self, modules: Iterable[Module] = ()):
-        super().__init__()
-        for module in modules:
-            self.append(module)
-
-    def append(self, module: Module) -> ModuleList:
-        setattr(self, str(len(self)), module)
-        return self
-
-    def __len__(self) -> int:
-        return len(list(self.children()))
-
-    def __iter__(self) -> Iterator[Module]:
-        return self.children()
-
-    def __getitem__(self, index: int) -> Module:
-        return list(self.children())[index]
-
-
 class Identity(Module):
-    """x itself. Takes and ignores any arguments, so that it can stand in for any layer."""
+    """x itself. Accepts and ignores any arguments, so it can replace any layer."""
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__()

@@ -1,17 +1,11 @@
 """Batch norm together with what follows it in a block: the same result with fewer trips to memory.
 
-`relu(batch_norm(x) + r)` as three ops writes gamma·x̂ + beta to memory, reads it for the sum, writes the sum, and reads
-that for the ReLU. One op does all of it while a value is in the processor. A network asks for it like this:
-
     norm_relu(bn, x)               is  relu(bn(x))
     (Normed(bn, x) + r).relu()     is  relu(bn(x) + r)
 
-Then the values in between never exist. To look at them, ask for the ops one by one:
-
-    with tinyres.unfused(), tinyres.observe(observer):
-        model(x)                                            # the observer sees BatchNorm, Add and ReLU
-
-The ops also run one by one where `bn` is another layer, or where a hook watches it.
+As three ops, the latter writes bn(x) to memory, reads it for the sum, writes the sum, and reads that for the ReLU. One
+op does all of it while a value is in the processor; the values in between never exist. To look at them, run the model
+inside `tinyres.unfused()`. The ops also run one by one where `bn` is another layer, or where a hook watches it.
 """
 
 from __future__ import annotations

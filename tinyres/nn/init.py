@@ -1,13 +1,11 @@
 """Weight initialisation, in place, under torch's names.
 
-The variance of a layer's output is fan_in · Var(w) · E(x²). To keep it at one size through a deep net, Var(w) must be
-1/fan_in, times a gain² that makes up for what the activation takes away: ReLU zeroes half of E(x²), so gain² = 2.
+The variance of a layer's output is fan_in · Var(w) · E(x²). To keep it constant through a deep net, Var(w) must be
+1/fan_in, times a gain² that makes up for what the activation takes away: ReLU halves E(x²), so gain² = 2.
 Glorot & Bengio 2010 (Xavier), eq. 12 and 16; He et al. 2015, eq. 10.
 """
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from math import prod, sqrt
 
 import numpy as np
@@ -16,43 +14,23 @@ from tinyres.autograd import Tensor
 from tinyres.random import next_generator
 
 
-class _Mode(threading.local):
-    drawing = True
+class Mode(threading.local):
+    drawing = True  # False inside tinyres.look.undrawn: weights are left zero
 
 
-_mode = _Mode()
-
-
-@contextmanager
-def undrawn() -> Iterator[None]:
-    """Inside, weights that would be drawn are zeros: for large networks of which only the shapes matter.
-
-    Drawing VGG-16 takes ten seconds, and 528 MiB. Zeros that nobody has written cost neither: the system hands out
-    memory at the first touch. What is not drawn, such as batch norm's ones, is as always.
-
-        >>> from tinyres import models
-        >>> from tinyres.look.summary import count_parameters
-        >>> with undrawn():
-        ...     print(f"{count_parameters(models.vgg16()):,}")
-        138,357,544
-    """
-    before, _mode.drawing = _mode.drawing, False
-    try:
-        yield
-    finally:
-        _mode.drawing = before
+mode = Mode()
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """Values spread evenly over a to b."""
-    if not _mode.drawing:
+    if not mode.drawing:
         return _leave_zero(tensor)
     return _write(tensor, next_generator("init").uniform(a, b, tensor.shape))
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """Values from the normal distribution."""
-    if not _mode.drawing:
+    if not mode.drawing:
         return _leave_zero(tensor)
     return _write(tensor, next_generator("init").normal(mean, std, tensor.shape))
 
@@ -128,6 +106,6 @@ def _write(tensor: Tensor, values: np.ndarray) -> Tensor:
 
 
 def _leave_zero(tensor: Tensor) -> Tensor:
-    """A new array instead of writing into the one there is: that would touch its memory."""
+    """A new array: writing into the old one would touch its memory."""
     tensor.data = np.zeros(tensor.shape, tensor.dtype, like=tensor.data)
     return tensor

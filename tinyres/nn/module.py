@@ -1,7 +1,7 @@
 """Module: a layer, or a network made of them, that knows its parameters.
 
-There is no registry. A module's parameters, buffers and sub-modules are its attributes, and the methods below find
-them by looking: in the order in which __init__ set them, under the names it gave them.
+There is no registry. A module's parameters, buffers and sub-modules are its attributes, and the methods below look
+for them: in the order in which __init__ set them, under the names that it gave them.
 """
 
 from __future__ import annotations
@@ -59,9 +59,8 @@ class Module:
     def register_full_backward_hook(self, hook: Callable[..., None]) -> Removable:
         """Call hook(module, grad_input, grad_output) in backward, once for each call of the module.
 
-        grad_output: a tuple with the output's gradient. grad_input: a gradient for every positional input, None for
-        those that need none; only what came through this module, not along other ways from the same tensor. Called
-        when all of them are there. The hook returns None; in torch it may also replace the gradients.
+        grad_output: a tuple with the output's gradient. grad_input: for every positional input the gradient that came
+        through this module, or None. The hook returns None; in torch it may also replace the gradients.
         """
         return Removable(self.backward_hooks, hook)
 
@@ -117,7 +116,7 @@ class Module:
         return module
 
     def set_submodule(self, target: str, module: Module) -> None:
-        """Put another module in the place of the one at that path: surgery. AttributeError: there is none."""
+        """Replace the module at that path by another. AttributeError: there is none."""
         self.get_submodule(target)
         parent, _, name = target.rpartition(".")
         setattr(self.get_submodule(parent), name, module)
@@ -146,7 +145,7 @@ class Module:
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget all parameters' gradients. They are always set to None."""
+        """Set all parameters' gradients to None."""
         for parameter in self.parameters():
             parameter.grad = None
 

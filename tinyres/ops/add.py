@@ -1,4 +1,4 @@
-"""y = a + b: where a residual block's two ways meet."""
+"""y = a + b: where the two paths of a residual block meet."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ class Add(Op):
 
     ga = gy    gb = gy
 
-    An addition hands the gradient on unchanged, to both sides. In a residual block y = F(x) + x this is the whole
+    An addition passes the gradient on unchanged, to both sides. In a residual block y = F(x) + x this is the whole
     story: gx = gy · ∂F/∂x + gy, so however small ∂F/∂x is, gy itself arrives (He et al. 2016b, eq. 5).
     """
 

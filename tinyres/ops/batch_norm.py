@@ -13,10 +13,10 @@ class BatchNorm(Op):
     gx = gamma·r · (gy − gbeta/M − x̂·ggamma/M)
                         └via mean┘ └─ via var ─┘
 
-    x reaches the loss along three ways: directly, through mean and through var; hence the two corrections. They take
-    out of gx what could only shift or scale a whole channel, since neither changes y: gx sums to 0 over a channel.
+    x reaches the loss along three paths: directly, through mean and through var; hence the two corrections. They remove
+    from gx what would only shift or scale a whole channel, since neither changes y: gx sums to 0 over a channel.
 
-    Saved beside small things: x, which is there already; x̂ is computed anew from it where it is needed.
+    Saved, besides small arrays: x, which exists anyway; x̂ is computed again from it where it is needed.
     Trips of an activation to or from memory: 3 forward (x, again x, y) and 5 backward (gy and x twice, gx).
     """
 

@@ -7,14 +7,14 @@ from tinyres.device import kernels_for
 class BatchNormAddReLU(Op):
     r"""y = max(gamma·x̂ + beta + s, 0)    x̂ = (x − mean)·r  with r = 1/√(var + eps)    mean, var: of the batch
 
-    x, s, y (N,C,…)  gamma, beta (C)        s: what the shortcut brings        sums: per channel, over its M values
+    x, s, y (N,C,…)  gamma, beta (C)        s: the output of the shortcut        sums: per channel, over its M values
 
     g = gy where y > 0, and 0 elsewhere        the gate
-    gs = g                                     the addition: to the shortcut unchanged, whatever the branch does
-    gbeta = Σ g        ggamma = Σ g·x̂          and to the branch, where batch_norm.py stands, with g for its gy
+    gs = g                                     the addition: to the shortcut unchanged, whatever the branch is
+    gbeta = Σ g        ggamma = Σ g·x̂          and to the branch: batch_norm.py, with g for its gy
     gx = gamma·r · (g − gbeta/M − x̂·ggamma/M)
 
-    Saved beside small things: x, and y for the gate; y is kept anyway by the convolution that reads it next.
+    Saved, besides small arrays: x, and y for the gate; the convolution that reads y next keeps it anyway.
     Trips of an activation to or from memory: 4 forward (x, again x, s, y) and 7 backward (gy, y, x, write g; g, x, gx).
     As three ops: 8 and 8.
     """

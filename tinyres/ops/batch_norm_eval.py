@@ -1,4 +1,4 @@
-"""Batch normalisation once training is over: with the statistics gathered on the way."""
+"""Batch normalisation in evaluation, with the running statistics that training has gathered."""
 
 import numpy as np
 
@@ -32,5 +32,5 @@ class BatchNormEval(Op):
 
 
 def as_column(values: Array, x: Array) -> Array:
-    """(C) -> (C,1,1), or as many ones as it takes to stand beside x (N,C,…)"""
+    """(C) -> (C,1,1), with one axis of length 1 for each of x's (N,C,…) after C"""
     return values.reshape(-1, *[1] * (x.ndim - 2))

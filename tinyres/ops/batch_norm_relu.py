@@ -1,4 +1,4 @@
-"""Batch normalisation and ReLU in one op: what stands between two convolutions, with fewer trips to memory."""
+"""Batch normalisation and ReLU in one op, as between two convolutions: with fewer trips to memory."""
 
 from tinyres.autograd import Array, Op
 from tinyres.device import kernels_for
@@ -9,13 +9,13 @@ class BatchNormReLU(Op):
 
     x, y (N,C,…)  gamma, beta (C)        sums: per channel, over its M values
 
-    g = gy where z > 0, and 0 elsewhere        the gate; below it stands batch_norm.py, with g for its gy
+    g = gy where z > 0, and 0 elsewhere        the gate; the rest is batch_norm.py, with g for its gy
     gbeta = Σ g        ggamma = Σ g·x̂
     gx = gamma·r · (g − gbeta/M − x̂·ggamma/M)
 
-    Where the gate was shut gx is not 0: x had no say in its own y there, but in mean and var it did.
+    Where the gate is shut gx is not 0: there x does not change its own y, but it does change mean and var.
 
-    Saved beside small things: x alone. Backward works out the sign of z from x, which it must read for x̂ anyway.
+    Saved, besides small arrays: x alone. Backward computes the sign of z from x, which it must read for x̂ anyway.
     Trips of an activation to or from memory: 3 forward (x, again x, y) and 5 backward (gy and x twice, gx).
     As two ops: 5 and 8.
     """

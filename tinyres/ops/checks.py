@@ -1,5 +1,6 @@
-"""What the ops ask of their inputs, and the sentences they say when they do not get it."""
+"""What the ops expect of their inputs, and the errors where an input is something else."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,16 @@ def expect_dim(op: str, dim: int, ndim: int) -> int:
     return dim % ndim
 
 
+def as_dims(op: str, dim: int | Sequence[int] | None, x: Tensor) -> tuple[int, ...]:
+    """torch's `dim` (None: all axes; an int; several) as a tuple of axes counted from the front."""
+    if dim is None:
+        return tuple(range(x.ndim))
+    several = (dim,) if isinstance(dim, int) else tuple(dim)
+    return tuple(expect_dim(op, d, x.ndim) for d in several)
+
+
 def expect_scores(op: str, x: Tensor, dim: int) -> int:
-    """dim counted from the front, of an axis with something in it: there is no largest of nothing."""
+    """dim counted from the front, of an axis that is not empty: an empty one has no largest score."""
     dim = expect_dim(op, dim, x.ndim)
     if x.shape[dim] == 0:
         raise ValueError(f"{op}: expected at least one score along dim {dim}, got {x.shape}")

@@ -1,4 +1,4 @@
-"""Cross-entropy: how surprised the network is by the right answer."""
+"""Cross-entropy: the loss of a classifier, small where the right class has a high probability."""
 
 from typing import Any
 
@@ -14,8 +14,8 @@ class CrossEntropy(Op):
 
     gx[n,k] = gy[n] · (softmax(x[n])_k − t[n,k])
 
-    The gradient is simply "what was said minus what is right". t is 1 at the label and 0 elsewhere; label smoothing ε
-    spreads a part of it evenly, t = (1 − ε)·[k = label] + ε/K (Szegedy et al. 2016, eq. 13).
+    The gradient is simply the predicted probability minus the right one. t is 1 at the label and 0 elsewhere; label
+    smoothing ε spreads a part of it evenly, t = (1 − ε)·[k = label] + ε/K (Szegedy et al. 2016, eq. 13).
     """
 
     def __init__(self, labels: Array, label_smoothing: float):

@@ -38,7 +38,7 @@ def interpolate(input: Tensor, size: Any = None, scale_factor: Any = None, mode:
     expect_floats("interpolate", input=input)
     expect_images("interpolate", input)
     if mode != "nearest":
-        raise NotImplementedError(f"interpolate: only mode='nearest' is there, got {mode!r}")
+        raise NotImplementedError(f"interpolate: only mode='nearest' is supported, got {mode!r}")
     if (size is None) == (scale_factor is None):
         raise ValueError("interpolate: give either size or scale_factor")
     wanted = scale_factor if size is None else size

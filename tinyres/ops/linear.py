@@ -16,7 +16,7 @@ class Linear(Op):
     """
 
     def forward(self, x: Array, w: Array, b: Array | None = None) -> Array:
-        rows = x.reshape(prod(x.shape[:-1]), w.shape[1])  # (N, I); not −1, which is anything if there are no features
+        rows = x.reshape(prod(x.shape[:-1]), w.shape[1])  # (N, I); not −1, which would be undefined for 0 features
         self.saved = rows, w
         y = kernels_for(x).linear(rows, w, b)
         return y.reshape(*x.shape[:-1], len(w))

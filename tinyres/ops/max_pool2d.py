@@ -34,6 +34,6 @@ def max_pool2d(
 ) -> Tensor:
     """input (N,C,H,W) -> (N,C,P,Q). stride: the kernel's size if left out. ceil_mode: round how many windows fit up."""
     if pair("max_pool2d", "dilation", dilation, 1) != (1, 1):
-        raise NotImplementedError(f"max_pool2d: only dilation=1 is there, got {dilation}")
+        raise NotImplementedError(f"max_pool2d: only dilation=1 is supported, got {dilation}")
     windows = expect_pooling("max_pool2d", input, kernel_size, stride, padding)
     return MaxPool2d(*windows, ceil_mode)(input)

@@ -1,11 +1,12 @@
-"""y = the mean of x, over all axes or some."""
+"""The mean of x, over all axes or some."""
 
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from tinyres.autograd import Array, Op, Tensor
-from tinyres.ops.checks import expect_floats
-from tinyres.ops.sum import as_dims, repeat_along
+from tinyres.ops.checks import as_dims, expect_floats
 
 
 class Mean(Op):
@@ -24,6 +25,12 @@ class Mean(Op):
         shape = self.inputs[0].shape
         count = prod(shape[axis] for axis in self.dims)
         return repeat_along(gy / count, self.dims, shape)
+
+
+def repeat_along(gy: Array, dims: tuple[int, ...], shape: tuple[int, ...]) -> Array:
+    """gy, whose axes `dims` were summed away (or kept with length 1), stretched to `shape` again."""
+    kept = [1 if axis in dims else length for axis, length in enumerate(shape)]
+    return np.broadcast_to(gy.reshape(kept), shape)
 
 
 def mean(x: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:

@@ -10,7 +10,7 @@ from tinyres.ops.checks import expect_floats
 class Pad(Op):
     r"""y is x inside a border.        widths: ((before, after), …) for every axis
 
-    gx = gy without the border: a constant passes nothing on.
+    gx = gy without the border: a constant has no gradient.
     """
 
     def __init__(self, widths: tuple[tuple[int, int], ...], value: float):
@@ -25,7 +25,7 @@ class Pad(Op):
         return gy[self.inside(gy.shape)]
 
     def inside(self, shape: tuple[int, ...]) -> tuple[slice, ...]:
-        """Where in y x lies."""
+        """The place of x in y."""
         return tuple(slice(before, size - after) for size, (before, after) in zip(shape, self.widths, strict=True))
 
 
@@ -36,7 +36,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     """
     expect_floats("pad", input=input)
     if mode != "constant":
-        raise ValueError(f"pad: only mode='constant' is there, got {mode!r}")
+        raise ValueError(f"pad: only mode='constant' is supported, got {mode!r}")
     if len(pad) % 2 or len(pad) > 2 * input.ndim or any(width < 0 for width in pad):
         raise ValueError(f"pad: expected pairs of widths, 0 or more, for up to {input.ndim} axes, got {tuple(pad)}")
     given = [(pad[k], pad[k + 1]) for k in range(0, len(pad), 2)]  # last axis first

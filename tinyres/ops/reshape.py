@@ -24,7 +24,7 @@ class Reshape(Op):
 
 
 def reshape(x: Tensor, *shape: Any) -> Tensor:
-    """x under another shape; one length may be −1 and is then worked out. `x.reshape(2, -1)` or `x.reshape((2, -1))`"""
+    """x under another shape; one length may be −1, and is then computed. `x.reshape(2, -1)` or `x.reshape((2, -1))`"""
     wanted = tuple(map(int, shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape))
     known = prod(length for length in wanted if length != -1)
     open_ = wanted.count(-1)
@@ -35,7 +35,7 @@ def reshape(x: Tensor, *shape: Any) -> Tensor:
 
 
 def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """The axes start_dim to end_dim made one. `flatten(x, 1)` turns (N, C, H, W) into (N, C·H·W)."""
+    """The axes start_dim to end_dim as one axis. `flatten(x, 1)` turns (N, C, H, W) into (N, C·H·W)."""
     if x.ndim == 0:
         return reshape(x, 1)
     first, last = (expect_dim("flatten", d, x.ndim) for d in (start_dim, end_dim))

@@ -1,4 +1,4 @@
-"""y = x[index]."""
+"""y = x[index]: some of the values of x."""
 
 import builtins
 from types import EllipsisType, NoneType
@@ -15,8 +15,8 @@ ONCE = (int, builtins.slice, EllipsisType, NoneType)  # indices that read no pla
 class Slice(Op):
     r"""y = x[index]        index: anything NumPy takes: ints, slices, integer arrays, a boolean mask
 
-    gx = 0 everywhere, and gy added at the places that were read. Added, not written, where integer arrays are among
-    the indices: they may read one place twice, and then both gradients count.
+    gx is 0, plus gy at the places that were read. It must be added and not written where integer arrays are among the
+    indices: they may read one place twice, and then both gradients count.
     """
 
     def __init__(self, index: tuple[Any, ...]):
@@ -41,7 +41,7 @@ class Slice(Op):
 
 
 def as_ranges(index: tuple[Any, ...], shape: tuple[int, ...]) -> list[range] | None:
-    """The places that are read along every axis, if index is of slices alone and all go forwards; else None."""
+    """The places read along every axis, if index has only slices and all go forwards; else None."""
     if not all(isinstance(part, builtins.slice) and (part.step or 1) > 0 for part in index):
         return None
     every_axis = (*index, *[builtins.slice(None)] * (len(shape) - len(index)))

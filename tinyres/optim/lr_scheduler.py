@@ -9,8 +9,8 @@ from tinyres.optim.optimizer import Optimizer
 class LRScheduler:
     """Base of the schedules, and itself the one that keeps the optimiser's learning rate as it is.
 
-    A schedule says by lr(base, t) what a learning rate of `base` has become after t calls of step(). That is a function
-    of t and nothing else, so a resumed run has only to say where it is: `schedule.goto(t)`.
+    lr(base, t) is what a learning rate of `base` has become after t calls of step(). It depends on t and on nothing
+    else, so a resumed run only has to go to its place: `schedule.goto(t)`.
     """
 
     def __init__(self, optimizer: Optimizer):

@@ -1,4 +1,4 @@
-"""Optimisers: what is done with the gradients, under torch's names and with torch's arithmetic."""
+"""The base of the optimisers, which change parameters by their gradients; torch's names and arithmetic."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,7 +10,7 @@ from tinyres.device import to_device
 
 
 class Optimizer:
-    """Base of the optimisers: parameters in groups, each with its own settings, and what is remembered of each.
+    """Parameters in groups, each group with its own settings, and what the optimiser remembers of each parameter.
 
     parameters: Tensors, or dicts such as {"params": [...], "weight_decay": 0} for groups with settings of their own.
     """
@@ -40,7 +40,7 @@ class Optimizer:
                     self.update(parameter, parameter.grad, self.state.setdefault(parameter, {}), group)
 
     def update(self, parameter: Tensor, g: Array, state: dict[str, Array], group: dict[str, Any]) -> None:
-        """Change one parameter, whose gradient is g. `state` is what earlier steps left for it, empty at first."""
+        """Change one parameter, whose gradient is g. `state` is what earlier steps have kept for it; empty at first."""
         raise NotImplementedError
 
     def state_dict(self) -> dict[str, Array]:
@@ -49,7 +49,7 @@ class Optimizer:
         return {f"{k}.{name}": a for k, p in enumerate(everyone) for name, a in self.state.get(p, {}).items()}
 
     def load_state_dict(self, state: dict[str, Array]) -> None:
-        """Take over what another optimiser's state_dict held."""
+        """Remember what another optimiser's state_dict holds."""
         everyone = [parameter for group in self.param_groups for parameter in group["params"]]
         self.state = {}
         for key, array in state.items():

@@ -63,7 +63,8 @@ def test_what_is_unknown_comes_last(capsys):
         assert rows(capsys, "--sort", order) == [str(Path("runs", name)) for name in "ba"]
 
 
-def test_damage_labs_and_seeds(capsys):
+def test_damage_labs_and_seeds(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     assert main(["train", "--model", "tiny", "--epochs", "1", "--seeds", "2", "--out", "runs/two", "--quiet"]) == 0
     Path("runs", "lab", "parts").mkdir(parents=True)
     Path("runs", "lab", "settings.json").write_text("{}")

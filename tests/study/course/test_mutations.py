@@ -54,18 +54,18 @@ def _norm_of_each_pixel(gy, x, gamma, beta):
     ("name", "answer", "words"),
     [
         ("sigmoid_slope", lambda z: _sigmoid(z) ** 2, "`1` is missing"),
-        ("residual_chain", lambda ws: np.prod([w - 1 for w in ws]), "`w - 1` stands where `w + 1` is due"),
+        ("residual_chain", lambda ws: np.prod([w - 1 for w in ws]), "`w - 1` is used in place of `w + 1`"),
         ("residual_chain", lambda ws: np.prod([w + 1 for w in ws[1:]]), "leaves out the first"),
         ("weight_decay_step", lambda w, g, lr, decay: w - lr * decay * w, "the term `g` is missing"),
-        ("central_difference", lambda f, x, h: (f(x - h) - f(x + h)) / (2 * h), "stands where"),
+        ("central_difference", lambda f, x, h: (f(x - h) - f(x + h)) / (2 * h), "is used in place of"),
         ("running_mean", lambda running, batch, momentum: momentum * batch, "`(1 - momentum) * running` is missing"),
         ("dense_channels", lambda k0, k, layers: k0 + layers, "the factor `k` is missing"),
         ("one_by_one", lambda x, w: np.maximum(np.einsum("nchw,oc->nohw", x, w), 0), "as by a ReLU"),
-        ("shattered_laws", lambda L: (0.5**L, 0.75**L, L**0.5), "stands where `1 / np.sqrt(L)` is due"),
+        ("shattered_laws", lambda L: (0.5**L, 0.75**L, L**0.5), "is used in place of `1 / np.sqrt(L)`"),
         ("conv2d_loops", _edge_padded, "the padding repeats"),
         ("conv2d_loops", _stride_forgotten, "the factor `stride` is missing"),
         ("backward_sweep", _backward_backwards, "in the wrong direction"),
-        ("batch_norm_backward", _norm_of_each_pixel, "`(0,)` stands where `(0, 2, 3)` is due"),
+        ("batch_norm_backward", _norm_of_each_pixel, "`(0,)` is used in place of `(0, 2, 3)`"),
     ],
 )
 def test_what_nobody_foresaw_is_named(name, answer, words):
@@ -89,6 +89,20 @@ def test_what_goes_wrong_in_a_mutant_ends_nothing():
 
     assert explained_by(check.running_mean.function, exploding) is None
     assert explained_by(check.running_mean.function, lambda wrong: False) is None
+
+
+def _countdown(n):
+    """n -> how many steps lead to 0"""
+    steps = 0
+    while n > 0:
+        n -= 1
+        steps += 1
+    return steps
+
+
+def test_a_mutant_that_never_ends_is_given_up():
+    """Without its line `n -= 1`, for instance."""
+    assert explained_by(_countdown, lambda wrong: wrong(3) == "no such result") is None
 
 
 def test_nan_is_not_explained_by_chance():

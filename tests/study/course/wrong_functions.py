@@ -45,7 +45,7 @@ def parameters(n, *, stride=True, fc=650):
 WRONG_FUNCTIONS = (
     ("sigmoid_slope", chain.sigmoid, "the factor `1 - s` is missing in `s * (1 - s)`"),
     ("sigmoid_slope", lambda z: 1 - chain.sigmoid(z), "the factor `s` is missing in `s * (1 - s)`"),
-    ("sigmoid_slope", lambda z: chain.sigmoid(z) * (1 + chain.sigmoid(z)), "`1 + s` stands where `1 - s` is due"),
+    ("sigmoid_slope", lambda z: chain.sigmoid(z) * (1 + chain.sigmoid(z)), "`1 + s` is used in place of `1 - s`"),
     ("chain_gradient", lambda x, ws: x * np.prod(chain._values(x, ws)[1]), "the factor `w` is missing in `w * a`"),
     (
         "g_recursion",
@@ -71,7 +71,7 @@ WRONG_FUNCTIONS = (
     (
         "g_recursion",
         lambda h, ws, slopes, g_last: times(recursion(h, ws, slopes, g_last), ws),
-        "`ws` stands where `h` is due",
+        "`ws` is used in place of `h`",
     ),
     ("central_difference", lambda f, x, h: (f(x + h) - f(x - h)) / h, "the factor `2` is missing in `2 * h`"),
     (
@@ -82,13 +82,13 @@ WRONG_FUNCTIONS = (
     (
         "central_difference",
         lambda f, x, h: (f(x + h) - f(x - h)) / 2 * h,
-        "a bracket: `(f(x + h) - f(x - h)) / 2 * h` stands where `(f(x + h) - f(x - h)) / (2 * h)` is due",
+        "a bracket: `(f(x + h) - f(x - h)) / 2 * h` is used in place of `(f(x + h) - f(x - h)) / (2 * h)`",
     ),
     ("numerical_gradient", lambda f, x: 2 * checking._element_by_element(f, x), "the factor `2` is missing in `2 * h`"),
     (
         "numerical_gradient",
         lambda f, x: -checking._element_by_element(f, x),
-        "`f(behind) - f(ahead)` stands where `f(ahead) - f(behind)` is due",
+        "`f(behind) - f(ahead)` is used in place of `f(ahead) - f(behind)`",
     ),
     (
         "directional_check",
@@ -128,8 +128,8 @@ WRONG_FUNCTIONS = (
             checking._dot(backward(gy, x), d),
             checking._dot(gy, (forward(x + h * d) - forward(x - h * d)) / 2 * h),
         ),
-        "a bracket: `gy * (forward(x + h * d) - forward(x - h * d)) / 2 * h` stands where `gy * (forward(x + h * d) - "
-        "forward(x - h * d)) / (2 * h)` is due",
+        "a bracket: `gy * (forward(x + h * d) - forward(x - h * d)) / 2 * h` is used in place of `gy * (forward(x + h "
+        "* d) - forward(x - h * d)) / (2 * h)`",
     ),
     (
         "output_size",
@@ -146,17 +146,17 @@ WRONG_FUNCTIONS = (
     (
         "output_size",
         lambda n, k, s, p: (n + 2 * p - k) / s + 1,
-        "`(length + 2 * padding - kernel) / stride` stands where `(length + 2 * padding - kernel) // stride` is due",
+        "`(length + 2 * padding - kernel) / stride` is used in place of `(length + 2 * padding - kernel) // stride`",
     ),
     (
         "conv2d_loops",
         lambda x, w, s, p: convolution._conv(x, w, s, p) / w[0].size,
-        "`mean` stands where `sum` is due, in `(window * w[o]).sum()`",
+        "`mean` is used in place of `sum`, in `(window * w[o]).sum()`",
     ),
     (
         "backward_sweep",
         lambda *a: swept(*a, add=False),
-        "`g[x] += g[node] * slope` has become an assignment: = where += is due",
+        "`g[x] += g[node] * slope` has become an assignment: = in place of +=",
     ),
     (
         "backward_sweep",
@@ -164,7 +164,7 @@ WRONG_FUNCTIONS = (
         "the factor `g[node]` is missing in `g[node] * slope`",
     ),
     ("backward_sweep", lambda *a: swept(*a, slope=False), "the factor `slope` is missing in `g[node] * slope`"),
-    ("backward_sweep", lambda *a: swept(*a, seed=0.0), "the number 0 stands where 1 is due"),
+    ("backward_sweep", lambda *a: swept(*a, seed=0.0), "the number 0 is used in place of 1"),
     (
         "softmax",
         lambda x: np.exp(x - x.max(1, keepdims=True)),
@@ -173,7 +173,7 @@ WRONG_FUNCTIONS = (
     (
         "softmax_backward",
         lambda gy, x: x * (gy - (gy * x).sum(1, keepdims=True)),
-        "The gradient must be `y * gy - y * (gy * y).sum((1,), keepdims=True)`, but `x` stands where `y` is due.",
+        "The gradient must be `y * gy - y * (gy * y).sum((1,), keepdims=True)`, but `x` is used in place of `y`.",
     ),
     (
         "softmax_backward",
@@ -208,7 +208,7 @@ WRONG_FUNCTIONS = (
     (
         "batch_norm_forward",
         lambda x, gamma, beta: normalisation._scaled(normalisation._centred(x, (1, 2, 3)), gamma, beta),
-        "1 stands everywhere where 0 is due",
+        "1 is used everywhere in place of 0",
     ),
     (
         "batch_norm_forward",
@@ -218,7 +218,7 @@ WRONG_FUNCTIONS = (
     (
         "batch_norm_forward",
         lambda x, gamma, beta: normalisation._scaled(normalisation._centred(x, power=1), gamma, beta),
-        "`np.sqrt` is missing: `var + 1e-05` stands where `np.sqrt(var + 1e-05)` is due",
+        "`np.sqrt` is missing: `var + 1e-05` is used in place of `np.sqrt(var + 1e-05)`",
     ),
     (
         "batch_norm_forward",
@@ -277,10 +277,10 @@ WRONG_FUNCTIONS = (
     (
         "shortcut_a",
         lambda x, channels: x[:, :, ::2, ::2],
-        "`np.pad` is missing: `x` stands where `np.pad(x, ((0, 0), (0, channels - x.shape[1]), (0, 0), (0, 0)))` is "
-        "due",
+        "`np.pad` is missing: `x` is used in place of `np.pad(x, ((0, 0), (0, channels - x.shape[1]), (0, 0), (0, "
+        "0)))`",
     ),
-    ("resnet_parameters", lambda n: parameters(n, stride=False), "`width` stands where `channels` is due"),
+    ("resnet_parameters", lambda n: parameters(n, stride=False), "`width` is used in place of `channels`"),
     ("resnet_parameters", lambda n: parameters(n, fc=640), "the term `1` is missing in `64 + 1`"),
     (
         "resnet_parameters",
@@ -295,7 +295,7 @@ WRONG_FUNCTIONS = (
     (
         "sgd_momentum",
         lambda w, g, v, lr, m: (w + lr * (m * v + g), m * v + g),
-        "`w + lr * v` stands where `w - lr * v` is due",
+        "`w + lr * v` is used in place of `w - lr * v`",
     ),
     (
         "sgd_momentum",
@@ -310,7 +310,7 @@ WRONG_FUNCTIONS = (
     (
         "weight_decay_step",
         lambda w, g, lr, decay: w - lr * g - decay * w,
-        "a bracket: `lr * g + weight_decay * w` stands where `lr * (g + weight_decay * w)` is due",
+        "a bracket: `lr * g + weight_decay * w` is used in place of `lr * (g + weight_decay * w)`",
     ),
     (
         "weight_decay_step",
@@ -320,7 +320,7 @@ WRONG_FUNCTIONS = (
     (
         "weight_decay_step",
         lambda w, g, lr, decay: w - lr * (g - decay * w),
-        "`g - weight_decay * w` stands where `g + weight_decay * w` is due",
+        "`g - weight_decay * w` is used in place of `g + weight_decay * w`",
     ),
     (
         "weight_decay_step",
@@ -350,7 +350,7 @@ WRONG_FUNCTIONS = (
     (
         "cosine_schedule",
         lambda base, t, T: base * (1 - math.cos(math.pi * t / T)) / 2,
-        "`1 - math.cos(math.pi * t / T)` stands where `1 + math.cos(math.pi * t / T)` is due",
+        "`1 - math.cos(math.pi * t / T)` is used in place of `1 + math.cos(math.pi * t / T)`",
     ),
     ("path_lengths", lambda n: [comb(n, k) for k in range(1, n + 1)], "the first of `range(n + 1)` is left out"),
     ("path_lengths", lambda n: [comb(n, k) for k in range(n)], "the term `1` is missing in `n + 1`"),

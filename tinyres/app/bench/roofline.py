@@ -7,7 +7,8 @@ gain.
 Operations are those of the definition, the plain sums. A kernel that needs fewer for the same result
 (conv2d_winograd.py) can be above the roof of the multiply-adds.
 
-Source. Williams, Waterman & Patterson 2009, "Roofline: an insightful visual performance model".
+Source. Williams, Waterman & Patterson 2009, "Roofline: an insightful visual performance model for multicore
+architectures".
 """
 
 from __future__ import annotations

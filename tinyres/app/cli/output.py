@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tinyres.device import must_compile
+from tinyres.look.compiling import must_compile
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,7 +10,7 @@ from tinyres.app.cli.arguments import Commands, add_command, add_model_arguments
 from tinyres.app.cli.output import announce_compiling
 from tinyres.look.step_memory import memory_table
 from tinyres.look.summary import summary
-from tinyres.nn.init import undrawn
+from tinyres.look.undrawn import undrawn
 
 EXAMPLES = """\
 examples:

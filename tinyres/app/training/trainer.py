@@ -24,7 +24,7 @@ from tinyres.app.training.settings import Settings
 from tinyres.app.training.state import Position, State
 from tinyres.autograd import Tensor
 from tinyres.data import Dataset, channel_statistics
-from tinyres.device import must_compile
+from tinyres.look.compiling import must_compile
 from tinyres.look.viz.curves import draw_curves
 from tinyres.nn import functional as F
 from tinyres.random import set_step

@@ -2,8 +2,9 @@
 
 Forward and backward can be called at will, so little needs to be guessed. Two matrices say everything: the true
 Jacobian, measured on forward, and the one that backward claims, read off by handing it one unit gy after the other.
-A hypothesis ("the kernel is flipped") predicts the wrong matrix from the right one. It is believed only if the
-prediction agrees in every element; a family of them stands in each file, and the more special come first.
+A mistake is a change: of a known formula (terms.py, by way of mutants.py), of an array on the way (changes.py), of a
+factor (factor.py), of a local derivative (local.py), of who gets what (pooling.py, ways.py). A change is believed only
+if it turns the true gradient into the claimed one in every element. The more special ones are tried first.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ MISTAKES = (  # each: what is known of a linear backward -> a sentence, or None
     wrong_term,
     wrong_pooling,
     *REARRANGED,
-    wrong_formula,
     paths,
+    wrong_formula,
     blended,
     held_constant,
     wrong_ingredient,
@@ -78,7 +79,7 @@ def answers(evidence: Evidence) -> bool:
     """Whether backward can be called at all."""
     try:
         answered(evidence, np.zeros(np.shape(evidence.forward(*evidence.inputs))))
-    except Exception:  # of a kind that `complained` knows nothing about: there is nothing to be said
+    except Exception:  # of a kind that `complained` does not know
         return False
     return True
 

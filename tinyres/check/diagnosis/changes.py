@@ -8,12 +8,14 @@ for an input, forward's slope at the changed input tells what the gradient would
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import permutations, product
 
 import numpy as np
 
 from tinyres.check.diagnosis.evidence import Facts, same, slope, subsets
 
+Shape = tuple[int, ...]
 Change = tuple[Callable[[np.ndarray], np.ndarray], str]  # what is done to an array, in words: "transposed", …
 
 
@@ -59,9 +61,7 @@ def multiplied(facts: Facts) -> str | None:
     return None
 
 
-def changed(
-    facts: Facts, ways: Callable[[tuple[int, ...]], Iterator[Change]], says: str = "", gy: str = ""
-) -> str | None:
+def changed(facts: Facts, ways: Callable[[Shape], Iterator[Change]], says: str = "", gy: str = "") -> str | None:
     """The claimed gradient is the true one, changed (`says` so), or the true one for a changed gy."""
     true, claimed = facts.gradients(facts.true), facts.gradients(facts.claimed)
     for change, words in ways(facts.y.shape if gy else facts.x.shape):
@@ -77,7 +77,7 @@ def is_permutation(matrix: np.ndarray) -> bool:
     return square and same(matrix.max(1), np.ones(len(matrix))) and bool(np.all((matrix != 0).sum(1) == 1))
 
 
-def places(shape: tuple[int, ...]) -> Iterator[Change]:
+def places(shape: Shape) -> Iterator[Change]:
     """Values go to other places."""
     straight = tuple(range(len(shape)))
     for order in permutations(straight):
@@ -88,53 +88,58 @@ def places(shape: tuple[int, ...]) -> Iterator[Change]:
         if tuple(shape[a] for a in back) == shape and len(axes) == 2:
             channels = ", as with input and output channels swapped" if axes == [0, 1] and len(shape) == 4 else ""
             exchanged = f"transposed (axes {' and '.join(map(str, axes))} are exchanged{channels})"
-            yield lambda a, back=back: a.transpose(back), exchanged  # type: ignore[misc]
+            yield partial(np.transpose, axes=back), exchanged
         yield (
-            lambda a, turned=turned, back=back: a.reshape(turned).transpose(back),  # type: ignore[misc]
+            partial(rearranged, first=turned, order=back, last=shape),
             f"reshaped where it should have been transposed (axes in the order {order})",
         )
         yield (
-            lambda a, order=order: a.transpose(order).reshape(shape),  # type: ignore[misc]
+            partial(rearranged, first=shape, order=order, last=shape),
             f"in another order: it is merely reshaped, and a transpose{order} before the reshape is missing (or is "
             "there and not due)",
         )
     for flipped in subsets(len(shape)):
         hint = ", as with a kernel rotated by 180°" if flipped == (2, 3) else ""
-        yield lambda a, axes=flipped: np.flip(a, axes), f"flipped along axis {listed(flipped)}{hint}"  # type: ignore[misc]
+        yield partial(np.flip, axis=flipped), f"flipped along axis {listed(flipped)}{hint}"
     shifts = [
         dict(zip(axes, by, strict=True)) for axes in subsets(len(shape)) for by in product((1, -1), repeat=len(axes))
     ]
     shifts += [{axis: by} for axis, n in enumerate(shape) for by in (2, -2, 3, -3) if 2 * abs(by) <= n]
     for by in shifts:
         what = f"shifted by {listed(tuple(by.values()))} along axis {listed(tuple(by))}"
-        yield lambda a, by=by: slid(a, by), f"{what} (the padding, or the start of a slice, is off)"  # type: ignore[misc]
+        yield partial(slid, by=by), f"{what} (the padding, or the start of a slice, is off)"
     for axis, length in enumerate(shape):
         for n in range(1, length):
             what = f"shifted by {n - length if n > length // 2 else n} along axis {axis}, going round"
             if 2 * n == length > 2:
                 what = f"in another order: its two halves along axis {axis} are exchanged"
-            yield lambda a, n=n, axis=axis: np.roll(a, n, axis), what  # type: ignore[misc]
+            yield partial(np.roll, shift=n, axis=axis), what
+
+
+def rearranged(a: np.ndarray, first: Shape, order: Shape, last: Shape) -> np.ndarray:
+    return a.reshape(first).transpose(order).reshape(last)
 
 
 def slid(a: np.ndarray, by: dict[int, int]) -> np.ndarray:
-    """Shifted by so much along each of some axes, with zeros coming in."""
+    """Shifted along some axes, by as many places as `by` gives for each, with zeros coming in."""
     out = np.roll(a, tuple(by.values()), tuple(by))
     for axis, n in by.items():
         np.moveaxis(out, axis, 0)[slice(n) if n > 0 else slice(n, None)] = 0
     return out
 
 
-def means(shape: tuple[int, ...]) -> Iterator[Change]:
+def means(shape: Shape) -> Iterator[Change]:
     """A mean or a sum, spread over the axes that it was taken over."""
     for axes in subsets(len(shape)):
         for verb, total in (("averaged", np.mean), ("summed", np.sum)):
-            yield (
-                lambda a, axes=axes, total=total: np.broadcast_to(total(a, axes, keepdims=True), shape),  # type: ignore[misc]
-                f"{verb} over axis {listed(axes)}",
-            )
+            yield partial(spread, total=total, axes=axes), f"{verb} over axis {listed(axes)}"
 
 
-def listed(numbers: tuple[int, ...]) -> str:
+def spread(a: np.ndarray, total: Callable[..., np.ndarray], axes: Shape) -> np.ndarray:
+    return np.broadcast_to(total(a, axis=axes, keepdims=True), a.shape)
+
+
+def listed(numbers: Shape) -> str:
     return ", ".join(map(str, numbers))
 
 
@@ -156,7 +161,7 @@ def wrong_ingredient(facts: Facts) -> str | None:
     return None
 
 
-def square(shape: tuple[int, ...]) -> bool:
+def square(shape: Shape) -> bool:
     return len(shape) == 2 and shape[0] == shape[1]
 
 

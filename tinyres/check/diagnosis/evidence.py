@@ -152,7 +152,7 @@ def constant(values: np.ndarray, tolerance: float = TOLERANCE) -> float | None:
 
 
 def fit(target: np.ndarray, terms: Sequence[np.ndarray]) -> np.ndarray | None:
-    """The c with target = Σ c[i]·terms[i], if that holds exactly and in one way only."""
+    """The c with target = Σ c[i]·terms[i], if it holds exactly and the c are unique."""
     columns = np.stack([np.ravel(t) for t in terms], axis=1)
     lengths = np.linalg.norm(columns, axis=0)
     if not np.all(np.isfinite(lengths)) or np.any(lengths == 0) or columns.shape[0] <= 2 * columns.shape[1]:

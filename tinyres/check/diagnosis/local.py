@@ -24,7 +24,7 @@ class Pairs(NamedTuple):
 
     true: np.ndarray
     claimed: np.ndarray
-    values: Known  # x, the other inputs and y, as they stand at each pair
+    values: Known  # x, the other inputs and y, as they are at each pair
     aligned: bool  # whether y has x's shape
 
     def where(self, chosen: np.ndarray) -> Pairs:
@@ -66,7 +66,6 @@ def wrong_formula(facts: Facts) -> str | None:
         or (beyond_a_border(p) if mask else by_sign(p, one_right=True))
         or (by_sign(p, one_right=True) or another_mask(p) if mask else beyond_a_border(p))
         or (by_sign(p) if steps and distinct(p.claimed) == 2 else None)
-        or path(p)
         or passed_on(p)
         or described(p)
         or by_sign(p)
@@ -215,27 +214,6 @@ def explained(p: Pairs) -> str | None:
 # ---- another formula -------------------------------------------------------------------------------------------------
 
 
-def path(p: Pairs) -> str | None:
-    """y = x + f(x): the path of x itself is lost, or counted twice; or another constant is left out."""
-    difference = constant(p.claimed - p.true)
-    if difference is None or constant(p.true) is not None or constant(p.claimed) is not None:
-        return None
-    if p.aligned and abs(abs(difference) - 1) < 1e-6:
-        if difference < 0:
-            return (
-                "The gradient is too small by exactly gy: the path of x itself (the skip connection of a residual, "
-                "derivative 1) is not accumulated. Add gy to what comes back through the branch."
-            )
-        return (
-            "The gradient is too large by exactly gy: gy is added once too often, as for a skip connection counted "
-            "twice."
-        )
-    much = f"too {'large' if difference > 0 else 'small'} by the constant {number(abs(difference))}"
-    return (
-        f"The local derivative is {much}: a mean, a 1, or another term that is the same for all is missing or too many."
-    )
-
-
 def passed_on(p: Pairs) -> str | None:
     if not same(p.claimed, np.ones_like(p.claimed)):
         return None
@@ -259,7 +237,7 @@ def described(p: Pairs) -> str | None:
     """What is there and what should be; else by what they differ."""
     t, a = p.true, p.claimed
     due, came = spelled(t, p.values), spelled(a, p.values)
-    remark = held_constant(p) or inverted_or_squared(p) or by_powers(p, 1 if due and came else 3)
+    remark = inverted_or_squared(p) or by_powers(p, 1 if due and came else 3)
     if due is None and distinct(t) == 2:
         due = " or ".join(number(v) for v in np.unique(np.round(t, 9))[::-1]) + " (a condition, a mask)"
     if due and came:
@@ -275,14 +253,6 @@ def described(p: Pairs) -> str | None:
     return f"The local derivative is wrong.{remark}" if remark else term
 
 
-def held_constant(p: Pairs) -> str:
-    """y = x·f(x), and f(x) alone is taken."""
-    x, y = p.values["x"], p.values["y"]
-    if constant(p.claimed) is not None or np.any(x == 0) or not same(p.claimed, y / x):
-        return ""
-    return " That is y/x, as if what x is multiplied by did not depend on x: by the product rule, a term is missing."
-
-
 def inverted_or_squared(p: Pairs) -> str:
     t, a = p.true, p.claimed
     if constant(np.abs(t)) is not None or np.any(t == 0):
@@ -290,9 +260,6 @@ def inverted_or_squared(p: Pairs) -> str:
     for power, what in ((-1.0, "inverted: 1/derivative"), (2.0, "applied twice (squared)")):
         if same(a, t**power, 1e-6):
             return f" That is the local derivative {what}."
-    for name, v in p.values.items():
-        if name.startswith("input") and np.all(v) and same(a * v, t * t):
-            return f" What forward multiplies by besides {name} enters twice (squared, as 1/std² for 1/std)."
     return ""
 
 

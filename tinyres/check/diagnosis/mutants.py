@@ -1,7 +1,7 @@
 """The mistakes that can be made in one place of a formula or a function: its source, changed as people often err.
 
-An operator, a sign, a factor left out, one name for another, a constant, an axis, a call left out, = for +=. Whoever
-holds a wrong result can run each changed source and see which one gives that result: its words say what went wrong.
+An operator, a sign, a factor left out, one name for another, a constant, an axis, a call left out, = for +=. Run each
+changed source and see which one gives the wrong result at hand: its words say what went wrong.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def code(node: ast.AST | str) -> str:
 
 def due(rank: int, new: str, node: ast.AST, end: str = "") -> tuple[int, str, str]:
     """new, in brackets, in place of node."""
-    return rank, f"({new})", f"{code(new)} stands where {code(node)} is due{end}"
+    return rank, f"({new})", f"{code(new)} is used in place of {code(node)}{end}"
 
 
 def ways(node: ast.AST) -> Ways:
@@ -88,7 +88,7 @@ def ways(node: ast.AST) -> Ways:
             a, b = f"({ast.unparse(left)})", f"({ast.unparse(right)})"
             for new, side in ((f"({a}.T @ {b})", left), (f"({a} @ {b}.T)", right)):
                 yield 8, new, f"a .T too many, of {code(side)} in {code(node)}"
-            yield 8, f"({b} @ {a})", f"the factors of {code(node)} stand in the wrong order"
+            yield 8, f"({b} @ {a})", f"the factors of {code(node)} are in the wrong order"
         case ast.BinOp(left, op, right):
             yield from of_operation(node, left, op, right)
         case ast.Compare(left, [op], [right]):
@@ -96,7 +96,7 @@ def ways(node: ast.AST) -> Ways:
                 yield due(1, f"{ast.unparse(left)} {other} {ast.unparse(right)}", node)
         case ast.AugAssign(target, _, value):
             new = f"{ast.unparse(target)} = {ast.unparse(value)}"
-            yield 1, new, f"{code(node)} has become an assignment: = where += is due"
+            yield 1, new, f"{code(node)} has become an assignment: = in place of +="
             yield 7, "pass", f"the line {code(node)} is missing"
         case ast.Assign():
             yield 7, "pass", f"the line {code(node)} is missing"
@@ -118,7 +118,7 @@ def ways(node: ast.AST) -> Ways:
             for wrong in dict.fromkeys(others or (number + 1, number - 1, 2 * number, number / 2, 0, 1)):
                 if wrong != number:
                     typed = type(number)(wrong) if wrong == int(wrong) else wrong
-                    yield 5, f"({typed!r})", f"the number {wrong:g} stands where {number:g} is due"
+                    yield 5, f"({typed!r})", f"the number {wrong:g} is used in place of {number:g}"
         case ast.Attribute(value, "T"):
             yield 8, f"({ast.unparse(value)})", f"the .T of {code(node)} is missing"
         case ast.Tuple(elements) if elements and all(getattr(e, "value", None) in range(5) for e in elements):
@@ -158,13 +158,13 @@ def of_call(node: ast.Call) -> Ways:
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
     if node.args and not node.keywords:
         argument = ast.unparse(node.args[0])
-        words = f"{code(function)} is missing: {code(argument)} stands where {code(node)} is due"
+        words = f"{code(function)} is missing: {code(argument)} is used in place of {code(node)}"
         yield 0, f"({argument})", words
     if isinstance(function, ast.Attribute) and ast.unparse(function.value) != "np":
         yield 0, f"({ast.unparse(function.value)})", f"`.{name}(…)` is missing in {code(node)}"
     for other in CALLS.get(name, ()):
         new = ast.unparse(function).removesuffix(name) + other + text.removeprefix(ast.unparse(function))
-        yield 3, new, f"`{other}` stands where `{name}` is due, in {code(node)}"
+        yield 3, new, f"`{other}` is used in place of `{name}`, in {code(node)}"
     if name == "pad" and not node.keywords:
         for mode in ("edge", "reflect"):
             yield 3, f"{text[:-1]}, mode='{mode}')", "the padding repeats what lies at the edge; it must be 0"
@@ -213,7 +213,7 @@ def everywhere(nodes: list[ast.AST]) -> Iterator[tuple[int, list[tuple[Any, str]
     for value in dict.fromkeys(v for _, v in numbers):
         same = [n for n, v in numbers if v == value]
         for other in (value + 1, value - 1) if len(same) > 1 else ():
-            yield 9, [(n, f"({other})") for n in same], f"{other} stands everywhere where {value} is due"
+            yield 9, [(n, f"({other})") for n in same], f"{other} is used everywhere in place of {value}"
     for node in nodes:
         loop = isinstance(node, ast.For)
         if loop or isinstance(node, (ast.ListComp, ast.GeneratorExp)):
@@ -250,7 +250,7 @@ def names_in(source: str) -> list[str]:
 
 @contextmanager
 def at_most(lines: int) -> Iterator[None]:
-    """Inside, changed sources may run so many lines in all; then TimeoutError: a changed loop may be without end."""
+    """Inside, changed sources may run this many lines; then TimeoutError, because a changed loop may never end."""
     left = lines
 
     def count(frame: FrameType, event: str, argument: Any) -> Any:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
-from math import erf
+from math import erf, pi, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,10 +78,10 @@ FUNCTIONS = {
 }
 PRODUCTS = {  # a function of x, and the terms of its derivative
     "x·sigmoid(x)": ("sigmoid(x)", "x * sigmoid(x) * (1 - sigmoid(x))"),
-    "GELU, x/2·(1 + t) with t = tanh(√(2/π)·(x + 0.044715·x³)),": (
-        "(1 + tanh(0.7978845608028654 * (x + 0.044715 * x**3))) / 2",
-        "x * (1 - tanh(0.7978845608028654 * (x + 0.044715 * x**3))**2) * 0.3989422804014327",
-        "x * (1 - tanh(0.7978845608028654 * (x + 0.044715 * x**3))**2) * 0.3989422804014327 * 3 * 0.044715 * x**2",
+    "GELU, x/2·(1 + t) with t = tanh(k·(x + 0.044715·x³)) and k = √(2/π),": (
+        "(1 + t) / 2",
+        "x / 2 * (1 - t**2) * k",
+        "x / 2 * (1 - t**2) * k * 3 * 0.044715 * x**2",
     ),
     "x·sigmoid(1.702·x)": ("sigmoid(1.702 * x)", "1.702 * x * sigmoid(1.702 * x) * (1 - sigmoid(1.702 * x))"),
     "GELU, x·Φ(x),": ("Phi(x)", "x * phi(x)"),
@@ -138,6 +138,8 @@ def of_one_term(facts: Facts, formula: Formula, k: int) -> Iterator[tuple[np.nda
     known = [(replaced(source, *change), words) for *change, words in exchanged(formula)]
     powers = [(replaced(source, *change), words) for *change, words in forgotten(formula)]
     for changed, words in (*known, *mutants(source, formula.swaps), *powers):
+        if changed == source:
+            continue
         try:
             yield formula.values(facts, {name: changed})[k], f"{words}{called(name)}"
         except Exception:  # shapes that do not fit: then it is not what happened
@@ -157,7 +159,7 @@ def of_all_terms(facts: Facts, formula: Formula) -> Iterator[tuple[list[np.ndarr
     for lines, words in changes:
         try:
             yield formula.values(facts, lines), words
-        except Exception:
+        except Exception:  # the same
             continue
 
 
@@ -165,7 +167,7 @@ def exchanged(formula: Formula) -> Iterator[tuple[str, str, str]]:
     """(a name, what people write for it, what is wrong then)"""
     for name, news in formula.swaps.items():
         for new, words in news:
-            yield name, new, words or f"`{new}` stands where `{name}` is due"
+            yield name, new, words or f"`{new}` is used in place of `{name}`"
 
 
 def forgotten(formula: Formula) -> Iterator[tuple[str, str, str]]:
@@ -199,16 +201,17 @@ def coefficients(formula: Formula, c: np.ndarray) -> str:
 def oddity(c: float, sizes: dict[int, str]) -> str:
     """What is wrong with a term whose factor is c in place of 1; empty if nothing is."""
     size, words = abs(c), ["has the wrong sign (flipped)"] if c < 0 else []
+    if abs(size - 1) < 1e-6:
+        return "".join(words)
     for n, what in sizes.items():
         for value, mistake in (
-            (1.0, ""),
             (float(n), f"is not divided by {n}, {what} (a sum in place of a mean)"),
             (1 / n, f"is divided by {n}, {what}, once too often (a mean in place of a sum)"),
             (n / (n - 1), f"is divided by {n - 1} in place of {n}, {what} (n − 1 for n)"),
             ((n - 1) / n, f"is divided by {n} in place of {n - 1} (n for n − 1)"),
         ):
             if abs(size - value) < 1e-6 * value:
-                return " and ".join([*words, mistake] if mistake else words)
+                return " and ".join([*words, mistake])
     for n, what in sizes.items():
         if size > 1 and abs(n / size - round(n / size)) < 1e-6:
             words.append(f"is as if divided by {round(n / size)} in place of {n}, {what}")
@@ -243,12 +246,13 @@ def formulas(facts: Facts) -> Iterator[Formula]:
     yield from normalisation(facts)
     yield from variance(facts)
     if x.shape == y.shape:
+        known, first = {"x": x, "k": sqrt(2 / pi)}, {"t": "tanh(k * (x + 0.044715 * x**3))"}
         gates = {"": np.ones(x.shape)} | {f" * {n}": a for n, a in facts.others if a.shape == x.shape}
         for name, products in PRODUCTS.items():
             for gate, weight in gates.items():
-                start = f"By the product rule the derivative of {name.removesuffix(',')}{gate} is"
-                known = {"x": x}
-                yield Formula(start, {t: f"{t} * gy" for t in products}, known, {}, {}, weight=weight)
+                start = f"By the product rule the gradient of {name.removesuffix(',')}{gate} is"
+                factors = {product: f"{product} * gy" for product in products}
+                yield Formula(start, factors, known, {}, {}, first, weight=weight)
 
 
 def named(terms: tuple[str, ...]) -> dict[str, str]:
@@ -272,6 +276,7 @@ def cross_entropy(facts: Facts, axes: tuple[int, ...], sizes: dict[int, str]) ->
         target = np.round(target)
     gy = facts.gys_of_x()[0]
     taken = p - facts.gradients(facts.claimed)[0] / (scale[0] * gy)  # what backward subtracts from the softmax
+    onehot = "onehot" if hard else "target"
     swaps = {"gy": [
         (f"(softmax(x, {axes}) * gy)", "it is multiplied by the softmax once more, which is contained already"),
         (f"(gy * softmax(x, {axes}) * (1 - softmax(x, {axes})))", "the softmax's slope p·(1 − p) is a factor too many"),
@@ -284,9 +289,7 @@ def cross_entropy(facts: Facts, axes: tuple[int, ...], sizes: dict[int, str]) ->
             f"the first sample). Backward subtracts {came}: index with [np.arange(N), labels]"
         )
         soft = "forward's target is smoothed, or soft, but a one-hot is subtracted"
-        swaps["target"] = [("taken", another if hard else soft)]
-    onehot = "onehot" if hard else "target"
-    swaps = {name.replace("target", onehot): news for name, news in swaps.items()}
+        swaps[onehot] = [("taken", another if hard else soft)]
     known = {"x": x, onehot: target, "taken": taken, "label": target == target.max()}
     terms = named((f"softmax(x, {axes}) * gy", f"-{onehot} * gy"))
     yield Formula("The gradient must be", terms, known, swaps, sizes)
@@ -308,7 +311,7 @@ def normalisation(facts: Facts) -> Iterator[Formula]:
         known[f"mean_{k}"] = average(np.broadcast_to(np.arange(np.prod(kept)).reshape(kept), shape).ravel(), shape)
         other_means.append((f"mean_{k}", f"the mean is taken over the axes {axes} of x, forward's over the axes {own}"))
     known["spread"] = lambda a: np.broadcast_to(np.broadcast_to(a, shape).mean(own), shape)
-    outside = "gamma is multiplied in outside the means, at the end, but it varies within a group: first gy·gamma"
+    outside = "gamma is multiplied in outside the means, at the end. It varies within a group: multiply gy by it first"
     astray = "is spread along other axes: keepdims=True is missing"
     for centred in (True, False):
         rest = "(x - mean(x))" if centred else "x"
@@ -323,7 +326,7 @@ def normalisation(facts: Facts) -> Iterator[Formula]:
                     "std is the unbiased one (divided by n − 1), forward's is divided by n",
                 ),
                 ("sqrt(var * (M - 1) / M + eps)", "std is divided by n, forward's by n − 1"),
-                ("std**2", "the variance, std², stands in place of std"),
+                ("std**2", "the variance, std², is used in place of std"),
                 ("(1 / spread(1 / std))", f"std {astray}"),
             ],
             "xhat": xhats,

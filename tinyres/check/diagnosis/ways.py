@@ -12,22 +12,25 @@ def paths(facts: Facts) -> str | None:
     """y = x + f(x): one of the two paths is lost."""
     if facts.x.shape != facts.y.shape:
         return None
-    rest, scale = facts.true - facts.claimed, 1e-7 * np.max(np.abs(facts.true))
-    lost, skip = np.diag(rest), np.eye(facts.x.size)
-    if same(facts.claimed, skip):
+    rest, skip = facts.true - facts.claimed, np.eye(facts.x.size)
+    off, scale = skip == 0, 1e-7 * np.max(np.abs(facts.true))
+    elementwise = not np.any(facts.true[off])
+    if same(facts.claimed, skip) and not elementwise:
         return (
             "gy is passed on unchanged, as if y were x: what forward does is left out. For a residual x + f(x), only "
             "the path of x is counted, and what comes back through the branch f is not accumulated."
         )
-    if np.all(np.abs(rest[skip == 0]) <= scale) and np.any(facts.true[skip == 0]):
-        for amount, verdict, hint in (
-            (lost, "small", "is not accumulated. Add it to what comes back through the branch."),
-            (-lost, "large", "is counted twice."),
-        ):
-            if what := gate(amount, facts):
-                gy = "gy" if what == "1" else f"gy·{what}"
-                path = f"the direct path of x (the skip connection, which passes {gy})"
-                return f"The gradient is too {verdict} by exactly {gy}: {path} {hint}"
+    if np.any(np.abs(rest[off]) > scale):
+        return None
+    for amount, verdict, hint in (
+        (np.diag(rest), "small", "is not accumulated. Add it to what comes back through the branch."),
+        (-np.diag(rest), "large", "is counted twice."),
+    ):
+        what = gate(amount, facts)
+        if what and (what == "1" or not elementwise):  # else a wrong formula is the better guess
+            gy = "gy" if what == "1" else f"gy·{what}"
+            path = f"the direct path of x (the skip connection of a residual, which passes {gy})"
+            return f"The gradient is too {verdict} by exactly {gy}: {path} {hint}"
     return None
 
 

@@ -1,6 +1,6 @@
 """Where the errors are: at kinks, in some rows or channels only, or in what comes back from some outputs.
 
-The wrong part is cut out, and asked again what is wrong there. Where that is not recognised, it is said what is seen.
+The wrong part is cut out and examined by itself. If the mistake is not recognised there, the text describes the errors.
 """
 
 from __future__ import annotations

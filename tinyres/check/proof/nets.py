@@ -32,7 +32,7 @@ def net_cases() -> list[Case]:
 def net_case(subject: str, setting: str, net: Module, shape: tuple[int, ...], training: bool) -> Case:
     """net as a function of its input and its parameters.
 
-    A fresh net's biases are 0, and so is the input of a ReLU whose convolution sees only zeros: it stands on the kink.
+    A fresh net's biases are 0, and so is the input of a ReLU whose convolution sees only zeros: it lies on the kink.
     Random biases take it off.
     """
     net.double().train(training)

@@ -83,7 +83,7 @@ def _draw_chain(rng):
         ),
         (
             lambda x, ws: x * np.prod(_values(x, ws)[0][1:]) * np.prod(ws[1:]),
-            "the outputs a_i stand where their slopes s'(z_i) = a_i·(1 − a_i) are due.",
+            "the outputs a_i are used in place of their slopes s'(z_i) = a_i·(1 − a_i).",
         ),
     ),
     library=(lab.by_product,),

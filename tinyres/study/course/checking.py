@@ -58,7 +58,7 @@ def _element_by_element(f, x):
         (lambda f, x: _element_by_element(f, x) / 2, "half of it: divided by 2·h, but moved by h only."),
         (
             lambda f, x: _element_by_element(f, x).T.reshape(x.shape),
-            "the slopes are right but stand in the wrong places: write each to the index that was moved.",
+            "the slopes are right but in the wrong places: write each to the index that was moved.",
         ),
     ),
     library=(slopes.moved, slopes.central),

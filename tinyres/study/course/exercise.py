@@ -21,9 +21,9 @@ class Text(str):
 
 @dataclass(frozen=True, repr=False)
 class Result:
-    """What came of an answer. True where it is right; prints as its text.
+    """The verdict on an answer. It is True if the answer is right, and prints as its text.
 
-    attempted: False where there was nothing to examine yet, only the stub.
+    attempted: False if there was nothing to examine yet, only the stub.
     """
 
     passed: bool

@@ -32,7 +32,7 @@ def is_blank(value: Any) -> bool:
 
 
 def expect_function(answer: Any, name: str, parameters: Sequence[str]) -> None:
-    """That the answer can be called with so many arguments; names in another order are caught, too."""
+    """The answer must take this many arguments, and name them in this order."""
     if is_blank(answer):
         raise Unsolved("Pass your function: " + f"check.{name}({name}).")
     if not callable(answer):
@@ -99,7 +99,7 @@ def copied(value: Any) -> Any:
 
 
 def as_array(value: Any, what: str) -> np.ndarray:
-    """What the learner returned as an array of numbers; Complaint if it is none."""
+    """What the learner returned as an array of numbers; Complaint if it is not one."""
     if isinstance(value, Tensor):
         value = value.data
     try:

@@ -1,4 +1,4 @@
-"""What went wrong, where nobody foresaw it: one change to our solution that gives what the learner's function gives.
+"""Unforeseen mistakes: which one change to our solution gives what the learner's function gives?
 
 Each changed solution is run on the same random inputs. One that agrees with the learner's function in every element of
 every draw says what the learner did.

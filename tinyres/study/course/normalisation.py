@@ -164,7 +164,7 @@ def running_mean(running, batch, momentum):
     innocent={
         "def ": "beta has no part in gx.",
         "axes = ": "a channel's values: all images, all pixels.",
-        "std = ": "eps stands under the root.",
+        "std = ": "eps is under the root.",
         "xhat = ": "that is x̂.",
         "via_mean = ": "through the mean, every x gets an equal share of Σ gy.",
         "return": "all three ways pass gamma/std.",

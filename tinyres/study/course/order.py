@@ -75,9 +75,7 @@ def wrong_order(order: Any, graph: Graph, root: str) -> str | None:
         stack.extend(fresh)
     if len(set(order)) < len(order):
         twice = next(node for node in order if order.count(node) > 1)
-        return (
-            f"{shown}\ndiagnosis: {twice} stands there twice; its backward would run twice. Keep a set of those seen."
-        )
+        return f"{shown}\ndiagnosis: {twice} is in it twice; its backward would run twice. Keep a set of those seen."
     if missing := [node for node in below if node not in set(order)]:
         return f"{shown}\ndiagnosis: {', '.join(missing[:5])} missing."
     if extra := [node for node in order if node not in below]:

@@ -15,7 +15,7 @@ lesson = Lesson(12, "relatives")
     gradients="H T x",
     inputs=lambda rng: (rng.standard_normal((3, 4)), rng.uniform(0.1, 0.9, (3, 4)), rng.standard_normal((3, 4))),
     hints=(
-        "Product rule, three times. T stands in both terms, so its gradient has two parts.",
+        "Product rule, three times. T is in both terms, so its gradient has two parts.",
         "gH = gy·T, gT = gy·(H − x), gx = gy·(1 − T).",
     ),
     library=(highway.Highway.forward, Multiply.backward),
@@ -44,7 +44,7 @@ highway_gate = lesson.choose(
     gradients="a b",
     inputs=lambda rng: (rng.standard_normal((2, 2, 2, 3)), rng.standard_normal((2, 5, 2, 3))),
     hints=(
-        "Nothing is computed, values only stand side by side. Cut gy where forward glued.",
+        "Nothing is computed, values are only put side by side. Cut gy where forward glued.",
         "A = a.shape[1]; gy[:, :A] and gy[:, A:].",
     ),
     mistakes=(

@@ -92,7 +92,7 @@ def _wide(x, extra, *, stride=2, front=False, fill=0.0):
     mistakes=(
         (
             lambda x, channels: _wide(x, channels - x.shape[1], front=True),
-            "the zeros stand in front of x's channels: they go behind.",
+            "the zeros are put in front of x's channels: they go behind.",
         ),
         (
             lambda x, channels: _wide(x.reshape(2, 3, 2, 2, 3, 2).mean((3, 5)), channels - x.shape[1], stride=1),

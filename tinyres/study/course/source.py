@@ -1,4 +1,4 @@
-"""The text of a function or class, as it stands in its file."""
+"""The text of a function or class, as it is in its file."""
 
 from __future__ import annotations
 

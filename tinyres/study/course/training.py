@@ -33,11 +33,11 @@ def _draw_step(rng):
         ),
         (
             lambda w, g, v, lr, m: (w - (m * v + lr * g), m * v + lr * g),
-            "lr stands inside the velocity: here v has no learning rate in it, and w takes lr·v.",
+            "lr is inside the velocity: here v has no learning rate in it, and w takes lr·v.",
         ),
         (
             lambda w, g, v, lr, m: (w + (m * v - lr * g), m * v - lr * g),
-            "lr stands inside the velocity (and its sign): here v = momentum·v + g, and w takes −lr·v.",
+            "lr is inside the velocity (and its sign): here v = momentum·v + g, and w takes −lr·v.",
         ),
         (
             lambda w, g, v, lr, m: (w - lr * (g + m * (m * v + g)), m * v + g),

@@ -1,4 +1,4 @@
-"""Write a backward: forward is given; the learner's gradients are held against the true ones, and diagnosed."""
+"""Write a backward: forward is given; the learner's gradients are compared with the true ones, and diagnosed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class WriteBackward(Exercise):
     """solution: gy and forward's inputs -> a gradient, or a tuple of them; its docstring is the task.
 
     forward: the inputs -> y. inputs: rng -> arrays in float64 first, then what has no gradient (labels, a stride).
-    mistakes: (a wrong backward, what to say of it), for those that the gradient checker has no words for.
+    mistakes: (a wrong backward, what to say about it), where the gradient checker has nothing better to say.
     gradients: whose gradients are asked for, by the parameters' names, in the order in which they are returned.
     """
 
@@ -75,7 +75,7 @@ class WriteBackward(Exercise):
         return returned
 
     def known(self, draws: Sequence[tuple], answers: Sequence[tuple]) -> str | None:
-        """What is to be said of the mistake of our own list that explains every draw in every element."""
+        """The text for the mistake on our own list that explains every draw in every element."""
         names = [f"g{self.parameters[1 + index]}" for index in self.asked]
         for order in permutations(range(len(self.asked))):
             if self.explain(lambda *a, o=order: [as_tuple(self.function(*a))[k] for k in o], draws, answers):

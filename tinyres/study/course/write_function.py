@@ -21,7 +21,7 @@ Mistake = tuple[Callable[..., Any], str]
 class WriteFunction(Exercise):
     """solution: the function itself; its docstring is the task, its parameters are the learner's.
 
-    inputs: rng -> the arguments. mistakes: (a wrong function, what to say of it); one is believed only if it agrees
+    inputs: rng -> the arguments. mistakes: (a wrong function, what to say about it); one is believed only if it agrees
     with the learner's function in every element of every draw. library: its own code for the same, to be shown.
     """
 
@@ -55,7 +55,7 @@ class WriteFunction(Exercise):
         return None
 
     def named(self, draws: Sequence[tuple], answers: Sequence[Any]) -> str | None:
-        """What is to be said of the first known mistake that explains everything."""
+        """The text for the first known mistake that explains everything."""
 
         def agrees(wrong: Callable[..., Any]) -> bool:
             pairs = zip(draws, answers, strict=True)
