@@ -32,6 +32,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     counts = Counter(reason_of(report) for report in terminalreporter.getreports("skipped"))
     if not counts:
         return
+    terminalreporter.ensure_newline()
     terminalreporter.section("skipped")
     for reason, count in counts.most_common():
         words = set(re.findall(r"[\w+]+", reason))

@@ -16,7 +16,7 @@ from tinyres.models.resnet_imagenet import Bottleneck, ImageNetResNet
 from tinyres.models.vgg import VGG, CifarVGG
 from tinyres.nn import functional as F
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="torch is not installed")
 
 
 NETWORKS = {

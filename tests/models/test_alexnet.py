@@ -58,13 +58,13 @@ def test_shapes_as_torch(undrawn):
 
 @pytest.mark.parametrize("size", [(63, 63), (224, 224), (100, 131)], ids=str)
 def test_scores_as_torch(size):
-    pytest.importorskip("torch")
+    pytest.importorskip("torch", reason="torch is not installed")
     assert_same_scores(AlexNet(SMALL, 12, 5), torch_alexnet(SMALL, 12, 5), images(2, 3, *size))
 
 
 @pytest.mark.slow  # 61 million weights are drawn, and copied
 def test_scores_as_torch_in_full():
-    pytest.importorskip("torch")
+    pytest.importorskip("torch", reason="torch is not installed")
     assert_same_scores(models.alexnet(), torch_alexnet(WIDTHS, 4096, 1000), images(1, 3, 224, 224))
 
 

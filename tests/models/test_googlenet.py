@@ -95,13 +95,13 @@ def test_shapes_as_torch(undrawn):
 
 @pytest.mark.parametrize("size", [(64, 64), (75, 90)], ids=str)  # 75: windows hang over the edge by one and by two
 def test_scores_as_torch(size):
-    pytest.importorskip("torch")
+    pytest.importorskip("torch", reason="torch is not installed")
     assert_same_scores(models.googlenet(10), torch_googlenet(10), images(3, 3, *size))
 
 
 @pytest.mark.slow
 def test_scores_as_torch_in_full():
-    pytest.importorskip("torch")
+    pytest.importorskip("torch", reason="torch is not installed")
     assert_same_scores(models.googlenet(), torch_googlenet(1000), images(2, 3, 224, 224))
 
 

@@ -77,7 +77,7 @@ def test_shapes_as_torch():
 
 @pytest.mark.parametrize(("widths", "size"), [(WIDTHS, (32, 32)), (SMALL, (17, 30))], ids=["in full", "small"])
 def test_scores_as_torch(widths, size):
-    pytest.importorskip("torch")
+    pytest.importorskip("torch", reason="torch is not installed")
     assert_same_scores(NIN(widths, 10), torch_nin(widths, 10), images(2, 3, *size))
 
 

@@ -97,17 +97,17 @@ class TestAsTorch:
 
     @pytest.mark.parametrize("size", [(56, 56), (40, 70)], ids=str)
     def test_scores(self, size):
-        pytest.importorskip("torch")
+        pytest.importorskip("torch", reason="torch is not installed")
         assert_same_scores(VGG(SMALL, 12, 5), torch_vgg(SMALL, 12, 5), images(3, 3, *size))
 
     @pytest.mark.parametrize("size", [(8, 8), (24, 17)], ids=str)
     def test_scores_for_cifar(self, size):
-        pytest.importorskip("torch")
+        pytest.importorskip("torch", reason="torch is not installed")
         assert_same_scores(CifarVGG(SMALL, 5), torch_cifar_vgg(SMALL, 5), images(3, 3, *size))
 
     @pytest.mark.slow  # 138 million weights are drawn, and copied
     def test_scores_of_vgg16(self):
-        pytest.importorskip("torch")
+        pytest.importorskip("torch", reason="torch is not installed")
         assert_same_scores(models.vgg16(), torch_vgg(D, 4096, 1000), images(1, 3, 224, 224))
 
 

@@ -175,7 +175,7 @@ def test_no_reference_cycles(no_gc):
 
 
 def test_as_in_torch():
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="torch is not installed")
     ours, x = nn.Linear(3, 3).double(), leaf(4, 3)
     theirs = torch.nn.Linear(3, 3, dtype=torch.float64)
     theirs.load_state_dict({name: torch.tensor(value) for name, value in ours.state_dict().items()})
