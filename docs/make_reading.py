@@ -1,4 +1,4 @@
-"""The order in which to read the core: `python -m docs.make_reading` writes reading.md.
+"""The order in which to read the core: `python -m docs.make_reading` writes reading.md, and the figures in the READMEs.
 
 The core is what the README's training loop runs: every file of which it calls a function, with kernels on NumPy.
 """
@@ -34,14 +34,14 @@ CHAPTERS = {
 HEAD = """\
 # The core, in the order to read it
 
-The training loop in the [README](../README.md) runs code of {files} files with {lines:,} lines, when NumPy does the
-arithmetic. This page lists them all, in an order in which each file needs little but those before it. The sentences
-are the files' own. `python -m docs.make_reading` runs the loop and writes this page.
+The training loop in the [README](../README.md) runs code of {files} files with {lines:,} lines when NumPy does the
+arithmetic. This page lists all of them, in an order in which most files need only the files before them. The sentences
+are from the files themselves. `python -m docs.make_reading` runs the loop and writes this page.
 
-The other ops are pages like these: `tinyres/ops/batch_norm.py` and `tinyres/ops/relu.py`, which the loop runs only in
-their fused forms, are the best to go on with. Beside the core there are five wings: `tinyres/check` proves gradients,
-`tinyres/look` shows what happens inside a network, `tinyres/scale` trains with several processes and on GPUs,
-`tinyres/app` is the command line with its runs, and `tinyres/study` has the experiments and the exercises.
+The other ops have pages like these. Continue with `tinyres/ops/batch_norm.py` and `tinyres/ops/relu.py`, which the loop
+runs only in their fused forms. There are five wings around the core: `tinyres/check` proves gradients, `tinyres/look`
+shows what happens inside a network, `tinyres/scale` trains with several processes and on GPUs, `tinyres/app` is the
+command line with its runs, and `tinyres/study` has the experiments and the exercises.
 """
 TRACER = """
 import json, os, sys, threading
@@ -99,15 +99,28 @@ def sentence(file: Path) -> str:
     return " ".join(docstring.split("\n\n")[0].split())
 
 
+def listed() -> list[Path]:
+    """All files of CHAPTERS."""
+    return [path_of(name) for names in CHAPTERS.values() for name in names.split()]
+
+
 def page() -> str:
-    chapters = {title: [path_of(name) for name in names.split()] for title, names in CHAPTERS.items()}
-    files = [file for chapter in chapters.values() for file in chapter]
-    text = [HEAD.format(files=len(files), lines=sum(map(lines, files)))]
-    for title, chapter in chapters.items():
+    text = [HEAD.format(files=len(listed()), lines=sum(map(lines, listed())))]
+    for title, names in CHAPTERS.items():
+        chapter = map(path_of, names.split())
         rows = [(f"[{file}](../{file})", lines(file), sentence(file)) for file in chapter]
         text.append(f"## {title}\n\n{table(('file', 'lines', 'what it is'), rows, right=(1,))}\n")
     return "\n".join(text)
 
 
+def sized(readme: str) -> str:
+    """The text of a README, English or Chinese, with the core's number of files and of lines."""
+    size = rf"\g<1>{len(listed())}\g<2>{sum(map(lines, listed())):,}"
+    return re.sub(r"^(The core is |核心部分共 )\d+( files with | 个文件、)[\d,]+", size, readme, flags=re.M)
+
+
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    for name in ("README.md", "README.zh.md"):
+        path = ROOT / name
+        path.write_text(sized(path.read_text(encoding="utf-8")), encoding="utf-8")

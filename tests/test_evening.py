@@ -26,7 +26,7 @@ def test_the_core_is_small(core):
 
 
 def test_the_page_lists_the_core(core):
-    listed = [make_reading.path_of(name) for names in make_reading.CHAPTERS.values() for name in names.split()]
+    listed = make_reading.listed()
     assert len(listed) == len(set(listed)) and set(listed) == core
     written = make_reading.PAGE.read_text(encoding="utf-8")
     assert written == make_reading.page(), "`python -m docs.make_reading` writes the page anew"

@@ -96,7 +96,7 @@ def test_links_lead_somewhere(page):
     missing = [str(target.relative_to(ROOT)) for target in links(page) if not target.exists()]
     if not (ROOT / "tinyres").is_dir():  # the tests of an installed tinyres: its files are elsewhere
         missing = [target for target in missing if not target.startswith(("tinyres", "kernels"))]
-    assert [target for target in missing if target != "docs/reading.md"] == []  # a program makes that page
+    assert missing == []
 
 
 def test_the_index_has_every_page():

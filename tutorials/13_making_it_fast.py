@@ -14,10 +14,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import tinyres
-from tinyres import Tensor, models, optim
+from tinyres import Tensor, models, nn, optim
 from tinyres.app.bench import machine
 from tinyres.look.compiling import must_compile
 from tinyres.nn import functional as F
+from tinyres.nn.fused import Normed
 from tinyres.study.course import check
 from tinyres.study.labs.drawing import BLUE, GREY, ORANGE, VERMILION, tidy
 from tinyres.threads import using_threads
@@ -421,11 +422,11 @@ print(f"The roofs meet at {ridge:.0f} operations for each byte. Tiles must be {4
 # %% tags=["varies"]
 maps = Tensor(draws.standard_normal((BATCH, 16, 32, 32), np.float32))
 other = Tensor(draws.standard_normal((BATCH, 16, 32, 32), np.float32))
-gamma, beta = Tensor(np.ones(16, np.float32)), Tensor(np.zeros(16, np.float32))
+norm = nn.BatchNorm2d(16)
 
 
 def ending():
-    return F.batch_norm_add_relu(maps, other, None, None, gamma, beta, training=True)
+    return (Normed(norm, maps) + other).relu()  # relu(norm(maps) + other)
 
 
 def ending_apart():
