@@ -361,7 +361,7 @@ print()
 print(dedent(inspect.getsource(ResNet.forward)))
 
 # %% [markdown]
-# ResNet-20 has only one, at the very end: `adaptive_avg_pool2d(x, 1)`, which is an AvgPool2d over the whole map.
+# ResNet-20 has only one, at the very end: `avg_pool2d(x, x.shape[2:])`, whose window is the whole map.
 # (ResNets for large pictures have one more, a 3×3 max pooling with stride 2 after the first convolution: Table 1.)
 
 # %% [markdown]

@@ -19,6 +19,7 @@ from tinyres.check.gradcheck import GradientError
 from tinyres.data.shapes import shapes
 from tinyres.look import viz
 from tinyres.nn import functional as F
+from tinyres.nn.fused import batch_norm_relu
 from tinyres.ops.batch_norm import BatchNorm
 from tinyres.ops.batch_norm_relu import BatchNormReLU
 from tinyres.study.course import check
@@ -520,6 +521,7 @@ for mode in (norm.train, norm.eval):
 
 # %%
 print(inspect.getsource(F.batch_norm))
+print(inspect.getsource(F.normalise))
 
 # %% [markdown]
 # Each batch moves them a little: `momentum` is the weight of the new value.
@@ -584,12 +586,12 @@ except ValueError as error:
 print(inspect.getsource(BatchNormReLU))
 
 # %% [markdown]
-# "Where the gate was shut gx is not 0." Is this true? A ReLU by itself would block the gradient there. And does the
+# "Where the gate is shut gx is not 0." Is this true? A ReLU by itself would block the gradient there. And does the
 # fused op give the same result as the two ops?
 
 # %%
 inputs, again = (Tensor(values, requires_grad=True) for _ in range(2))
-fused = F.batch_norm_relu(inputs, None, None, training=True)
+fused = batch_norm_relu(inputs, F.Norm(None, None, training=True))
 apart = F.relu(F.batch_norm(again, None, None, training=True))
 fused.backward(gy)
 apart.backward(gy)
@@ -606,7 +608,7 @@ some = Tensor(pictures[:64].astype("float32"))
 large = F.conv2d(some, kernels, padding=1).numpy()  # as batch norm gets it in a network
 ways = {
     "two ops": lambda x: F.relu(F.batch_norm(x, None, None, training=True)),
-    "one op": lambda x: F.batch_norm_relu(x, None, None, training=True),
+    "one op": lambda x: batch_norm_relu(x, F.Norm(None, None, training=True)),
 }
 times = {name: [] for name in ways}
 for _ in range(7):  # in turns; the first ones compile

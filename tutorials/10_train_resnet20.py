@@ -16,6 +16,7 @@ import numpy as np
 
 import tinyres
 from tinyres import Tensor, data, manual_seed, models, optim
+from tinyres.data.augment import crop, draw_crops, draw_flips, flip
 from tinyres.nn import functional as F
 from tinyres.study.course import check
 from tinyres.study.labs.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, tidy
@@ -279,12 +280,16 @@ plt.show()
 # %%
 rng = np.random.default_rng(0)
 one = everything.images[:1]  # (1, 3, H, W)
-variants = [
-    data.augment.flip(
-        data.augment.crop(one, data.augment.draw_crops(1, rng, padding=4), padding=4), data.augment.draw_flips(1, rng)
-    )
-    for _ in range(7)
-]
+
+
+def variant(images):
+    """images (N, C, H, W) -> each of them cropped and mirrored at random"""
+    N = len(images)
+    cropped = crop(images, draw_crops(N, rng, padding=4), padding=4)
+    return flip(cropped, draw_flips(N, rng))
+
+
+variants = [variant(one) for _ in range(7)]
 figure, panels = plt.subplots(1, 8, figsize=(9, 1.5))
 for k, (axes, image) in enumerate(zip(panels, [one, *variants], strict=True)):
     axes.imshow(image[0].transpose(1, 2, 0))
