@@ -98,7 +98,7 @@ ENGINE = (
     Planted(
         "engine: an inner no_grad() ends the outer one", "no_grad", "mode.recording = before", "mode.recording = True"
     ),
-    Planted("engine: no_grad() in one thread holds in all threads", "Mode", "threading.local", "object"),
+    Planted("engine: no_grad() in one thread holds in all threads", "modes.Mode", "threading.local", "object"),
     Planted("engine: what a hook returns is dropped", "Node.receive", "gy = changed", "pass"),
     Planted("engine: a removed hook is still called", "Removable.remove", "self.hooks.pop(self.key, None)", "pass"),
     Planted(

@@ -14,7 +14,7 @@ from tinyres.models.resnet import BasicBlock
 from tinyres.scale import captured
 
 pytestmark = [emulator.needs_compiler, pytest.mark.usefixtures("tiny_world", "gpu")]
-CHOSEN = {"model": "residual", "precision": "float64", "lr": 0.05}
+CHOSEN = {"model": "residual", "precision": "float64", "lr": 0.05, "label_smoothing": 0.1}
 
 
 def residual(num_classes=10, shortcut="A"):
