@@ -420,8 +420,8 @@ print(f"The roofs meet at {ridge:.0f} operations for each byte. Tiles must be {4
 # faster do you expect the fused op to be?
 
 # %% tags=["varies"]
-maps = Tensor(draws.standard_normal((BATCH, 16, 32, 32), np.float32))
-other = Tensor(draws.standard_normal((BATCH, 16, 32, 32), np.float32))
+# (N, C, H, W), with the channels next to each other in memory, as a convolution leaves them
+maps, other = (Tensor(draws.standard_normal((BATCH, 32, 32, 16), np.float32).transpose(0, 3, 1, 2)) for _ in range(2))
 norm = nn.BatchNorm2d(16)
 
 
