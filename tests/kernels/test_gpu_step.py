@@ -69,7 +69,7 @@ def test_batches_are_the_loaders_to_the_last_bit(dtype, augmented, monkeypatch):
 
 def test_draws_need_no_pictures_of_the_last_batch_that_are_not_there():
     dataset = Dataset(np.zeros((5, 3, 8, 8), np.uint8), np.zeros(5, np.int64), ("a",), "black")
-    drawn = Loader(dataset, 3, shuffle=True, augment=True).draws(0)
+    drawn = table_of_draws(Loader(dataset, 3, shuffle=True, augment=True), 0)
     assert drawn.shape == (2, 3, 4) and drawn.dtype == np.int32
     assert not drawn[1, 2].any() and sorted(drawn.reshape(-1, 4)[:5, 0]) == [0, 1, 2, 3, 4]
 

@@ -48,7 +48,7 @@ def batch_norm(x: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Ar
 def batch_norm_grad_sums(gy: Array, x: Array, mean: Array, r: Array) -> tuple[Array, Array]:
     if not covered(x):
         return array.batch_norm_grad_sums(gy, x, mean, r)
-    return channel_gradients(block_sums(flat(gy), flat(x), wide(mean, x.dtype), x.shape[1]), r)
+    return channel_gradients(block_sums(flat(gy), flat(x), wide(mean, x.dtype), x.shape[1]), r, x)
 
 
 def batch_norm_grad_x(gy: Array, x: Array, mean: Array, r: Array, gamma: Array, gbeta: Array, ggamma: Array) -> Array:

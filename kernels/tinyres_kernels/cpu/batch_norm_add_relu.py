@@ -35,7 +35,7 @@ def batch_norm_add_relu_grad_sums(gy: Array, y: Array, x: Array, mean: Array, r:
         return array.batch_norm_add_relu_grad_sums(gy, y, x, mean, r)
     g = empty_like(x)
     sums = add_relu_block_sums(flat(gy), flat(y), flat(x), wide(mean, x.dtype), x.shape[1], flat(g))
-    return g, *channel_gradients(sums, r)
+    return g, *channel_gradients(sums, r, x)
 
 
 @compiled_parallel

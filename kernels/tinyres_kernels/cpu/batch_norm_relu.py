@@ -35,7 +35,7 @@ def batch_norm_relu_grad_sums(
     if not covered(x):
         return array.batch_norm_relu_grad_sums(gy, x, mean, r, gamma, beta)
     vectors = wide(mean, x.dtype), wide(gamma * r, x.dtype), wide(beta, x.dtype)
-    return channel_gradients(relu_block_sums(flat(gy), flat(x), *vectors, x.shape[1]), r)
+    return channel_gradients(relu_block_sums(flat(gy), flat(x), *vectors, x.shape[1]), r, x)
 
 
 def batch_norm_relu_grad_x(

@@ -59,10 +59,10 @@ def wide(values: Array, dtype: np.dtype) -> Array:
     return np.concatenate([values.astype(dtype)] * -(-WIDTH // values.size))
 
 
-def channel_gradients(sums: Array, r: Array) -> tuple[Array, Array]:
-    """Every block's Σ gy and Σ gy·(x − mean), (2,blocks,C) -> gbeta (C), ggamma (C)"""
+def channel_gradients(sums: Array, r: Array, x: Array) -> tuple[Array, Array]:
+    """Every block's Σ gy and Σ gy·(x − mean), (2,blocks,C) -> gbeta (C), ggamma (C), of x's dtype"""
     gbeta, products = sums.sum(1)
-    return gbeta.astype(r.dtype), (products * r).astype(r.dtype)
+    return gbeta.astype(x.dtype), (products * r).astype(x.dtype)
 
 
 @compiled
