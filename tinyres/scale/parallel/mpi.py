@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 import numpy as np
 
@@ -42,4 +43,5 @@ class MPI:
         return max(1, int((mine / np.maximum(users, 1)).sum() + 1e-9))
 
     def abort(self, code: int) -> None:
+        time.sleep(0.3)  # mpiexec must still pass on what this rank has printed; once ranks end, it may drop the rest
         self.world.Abort(code)
