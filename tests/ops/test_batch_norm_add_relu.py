@@ -1,4 +1,4 @@
-"""tinyres/ops/batch_norm_add_relu.py, through F.batch_norm_add_relu; which in torch are three calls."""
+"""tinyres/ops/batch_norm_add_relu.py, through nn/fused.py; which in torch are three calls."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""tinyres/ops/batch_norm_relu.py, through F.batch_norm_relu; which in torch are two calls."""
+"""tinyres/ops/batch_norm_relu.py, through nn/fused.py; which in torch are two calls."""
 
 import itertools
 

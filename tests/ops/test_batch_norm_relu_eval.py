@@ -1,4 +1,4 @@
-"""tinyres/ops/batch_norm_relu_eval.py, through F.batch_norm_relu with training=False."""
+"""tinyres/ops/batch_norm_relu_eval.py, through nn/fused.py with training=False."""
 
 import numpy as np
 from support import Case, OpTests, floats
