@@ -26,7 +26,7 @@ EVERYTHING = (
     "conformance",
     "optim",
     "nn",
-    "data",
+    *(f"data/test_{name}.py" for name in ("augment", "dataset", "loader", "shapes")),  # others start processes
     "test_train.py",
     "test_training_parity.py",
     "kernels",
