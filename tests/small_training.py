@@ -3,6 +3,7 @@
 import gc
 import os
 import tracemalloc
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -88,17 +89,17 @@ class Hoarding(Identity):
 
 
 def growth(measure, training, steps):
-    """By how many bytes `measure` grows in so many steps, after a warm-up.
+    """By how many bytes `measure` grows in this number of steps, after a warm-up.
 
-    Twice the smaller growth of the two halves: a leak shows in both, but in one alone a table of the interpreter's that
-    is made larger once in a while, such as that of its interned strings (1 MB and more, every few thousand steps).
+    That is twice the smallest growth in four times half as many steps. A leak shows in all four. A table of the
+    interpreter that becomes larger once in a while, such as that of its interned strings, shows in some only.
     """
     training.steps(200)  # compiles kernels, fills the shelf of buffers and what the interpreter keeps for reuse
     marks = [measure()]
-    for _ in range(2):
+    for _ in range(4):
         training.steps(steps // 2)
         marks.append(measure())
-    return 2 * min(marks[1] - marks[0], marks[2] - marks[1])
+    return 2 * min(after - before for before, after in pairwise(marks))
 
 
 def traced():
