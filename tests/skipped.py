@@ -16,6 +16,7 @@ HOW_TO_GET = {  # what a reason names: how to get it
     "mypy": "pip install -e '.[dev]'",
     "g++": "apt-get install g++",
     "nvcc": "the CUDA toolkit",
+    "nbformat": "pip install -e '.[test]'",
     "onnx": "pip install -e '.[test]'",
     "tensorboardX": "pip install -e '.[test]'",
     "mpiexec": "pip install -e '.[test]'",

@@ -13,6 +13,7 @@ import pytest
 import tinyres
 import tinyres_kernels
 
+LACKING = "nbformat", "nbclient", "jupytext", "onnx", "onnxruntime", "tensorboardX", "torch", "mpi4py", "playwright"
 TESTS = Path(__file__).parent
 PAGE = TESTS.parent / "CONTRIBUTING.md"
 STEP = r"`([\w/]+\.py)`[^`]*(?:`__all__`[^`]*)?:\n\n```python\n(.*?)```"
@@ -67,3 +68,12 @@ def test_a_wrong_backward_is_noticed(copy):
     done = outcome_of_its_tests(copy)
     failed = set(re.findall(r"FAILED \S+::(test_\w+)", done.stdout))
     assert done.returncode == 1 and {"test_by_hand", "test_gradcheck"} <= failed, done.stdout
+
+
+@pytest.mark.slow
+def test_gpu_tests_need_few_packages():
+    """`pytest -m gpu` imports every test file, also where what other tests need is not installed."""
+    program = f"import sys, pytest; sys.modules.update(dict.fromkeys({LACKING})); sys.exit(pytest.main(sys.argv[1:]))"
+    result = run(TESTS.parent, "-c", program, "-m", "gpu", "-n", "0", "--collect-only", "-q")
+    assert result.returncode == 0, result.stdout
+    assert "tests/kernels/test_on_a_gpu.py" in result.stdout

@@ -66,8 +66,27 @@ def test_an_empty_batch_goes_to_the_rung_below():
     assert not numba_cuda.conv2d_grad_w(y, x, w.shape, (1, 1), (0, 0)).any()
 
 
-def test_without_row_stack_it_still_loads():
-    """As in NumPy 2.5."""
-    program = "import numpy as np\nif hasattr(np, 'row_stack'): del np.row_stack\nimport tinyres_kernels.numba_cuda"
-    program = f"import sys; sys.path[:0] = {sys.path!r}\n{program}\nassert np.row_stack is np.vstack"
-    subprocess.run([sys.executable, "-c", program], env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}, check=True)
+NEWER_NUMPY = """
+import sys
+import warnings
+import numpy as np
+sys.path[:0] = PATHS
+
+class Warns:
+    def find_spec(name, *_):
+        if name == "numba.cuda":
+            warnings.warn("Using 'generic' unit for NumPy timedelta is deprecated", DeprecationWarning)
+
+sys.meta_path.insert(0, Warns)
+if hasattr(np, "row_stack"):
+    del np.row_stack
+import tinyres_kernels.numba_cuda
+assert np.row_stack is np.vstack
+"""
+
+
+def test_it_loads_where_numpy_is_newer_than_numba_cuda():
+    """NumPy 2.5 has no row_stack, and warns of what numba-cuda 0.30 does; here warnings are errors."""
+    program = NEWER_NUMPY.replace("PATHS", repr(sys.path))
+    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
+    subprocess.run([sys.executable, "-W", "error::DeprecationWarning", "-c", program], env=environment, check=True)

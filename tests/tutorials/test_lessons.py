@@ -2,12 +2,14 @@
 
 import re
 
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
 
 from tinyres.study.course import LESSONS
-from tutorials.build import FOLDER, execute, head, index, kernel, picture, picture_of, read, sources
+
+nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed")
+from nbformat.v4 import new_code_cell, new_notebook  # noqa: E402
+
+from tutorials.build import FOLDER, execute, head, index, kernel, picture, picture_of, read, sources  # noqa: E402
 
 SOURCES = sources()
 LARGEST = 1_500_000  # bytes of a notebook: code hosts show no larger ones

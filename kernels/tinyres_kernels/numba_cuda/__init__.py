@@ -1,9 +1,14 @@
 """Convolution for a GPU in Python, compiled by numba: the readable rung. All else is the rung below, `array/`."""
 
+import warnings
+
 import numpy as np
 
 if not hasattr(np, "row_stack"):  # numba-cuda (0.30) needs it to load, and NumPy 2.5 no longer has it
     np.row_stack = np.vstack
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # and it makes a time without a unit, of which NumPy 2.5 warns
+    import numba.cuda  # noqa: F401
 
 from tinyres_kernels.array.add import add as add
 from tinyres_kernels.array.avg_pool2d import avg_pool2d as avg_pool2d
