@@ -1,16 +1,25 @@
 """The same network and the same step in torch, on the same GPU, in all the ways that are known to make it fast.
 
-float32        products in float32                            eager          plain torch code
-tf32           torch.backends' allow_tf32                     channels_last  images and weights NHWC in memory
-bf16           autocast, as in torch's own examples           graph          channels_last, and the step captured
-                                                              compile        channels_last, and torch.compile
-                                                              reduce-overhead  compile with torch's own graphs
+bf16           autocast, as in torch's own examples
+tf32           torch.backends' allow_tf32
+float32        neither
+
+graph+compile    loss and gradients by torch.compile, and the step captured as one CUDA graph
+graph            the step captured as one CUDA graph
+reduce-overhead  torch.compile with CUDA graphs of its own
+compile          torch.compile
+channels_last    plain torch code
+eager            the same, with images NCHW
+
+In all but the last, images and weights are NHWC in memory. SGD is one fused kernel, cuDNN tries out its kernels first,
+and the batch is on the GPU and always the same; tinyres' captured step makes its own. The likely best come first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -21,8 +30,11 @@ from tinyres import models as ours
 from tinyres.app.bench.step import batch
 from tinyres.app.bench.stopwatch import WARM_UP
 
-KINDS = ("float32", "tf32", "bf16")
-WAYS = ("eager", "channels_last", "graph", "compile", "reduce-overhead")  # those that take long to prepare come last
+KINDS = ("bf16", "tf32", "float32")
+WAYS = ("graph+compile", "graph", "reduce-overhead", "compile", "channels_last", "eager")
+MODES = {"graph+compile": "default", "compile": "default", "reduce-overhead": "reduce-overhead"}  # of torch.compile
+
+Step = Callable[[], torch.Tensor]  # returns the loss
 
 
 class Section:
@@ -33,37 +45,47 @@ class Section:
         self.labels = [f"{model} {kind} {way}" for way in WAYS for model in models for kind in KINDS]
 
     def measure(self, label: str) -> dict[str, object]:
-        """Like training.Section.measure."""
+        """Like training.Section.measure, and "prepared_s", the seconds before the first step that is timed, and "loss",
+        which shows that the steps learn their batch."""
         model, kind, way = label.split()
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = kind != "float32"
-        torch.backends.cudnn.benchmark = True  # the fastest of cuDNN's kernels for these shapes
+        torch.compiler.reset()  # nothing of the item before
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = kind == "tf32"
+        torch.backends.cudnn.benchmark = True
+        begun = perf_counter()
         step = training_step(model, kind, way, self.batch_size, self.device)
+        for _ in range(WARM_UP):
+            step().item()
+        prepared = perf_counter() - begun
         taken = seconds(step, self.steps, self.device)
         figures = {"ms": 1e3 * taken, "images_per_second": self.batch_size / taken}
-        return {"model": model, "kind": kind, "way": way, **figures}
+        return {"model": model, "kind": kind, "way": way, **figures, "prepared_s": prepared, "loss": step().item()}
 
 
-def training_step(model: str, kind: str, way: str, batch_size: int, device: str) -> Callable[[], object]:
+def training_step(model: str, kind: str, way: str, batch_size: int, device: str) -> Step:
     network: Any = twin(ours.build(model)).to(device)
     images, labels = (torch.from_numpy(array).to(device) for array in batch(model, batch_size))
     if way != "eager":
         network, images = (value.to(memory_format=torch.channels_last) for value in (network, images))
-    if way in ("compile", "reduce-overhead"):
-        network = torch.compile(network, mode="default" if way == "compile" else way)
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, fused=True)
     rounding = torch.autocast(device, torch.bfloat16) if kind == "bf16" else nullcontext()
 
-    def step() -> None:
-        optimizer.zero_grad(set_to_none=True)
+    def loss_of(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         with rounding:
-            loss = F.cross_entropy(network(images), labels)
+            return F.cross_entropy(network(images), labels)
+
+    computed = torch.compile(loss_of, mode=MODES[way]) if way in MODES else loss_of
+
+    def step() -> torch.Tensor:
+        optimizer.zero_grad(set_to_none=True)
+        loss = computed(images, labels)
         loss.backward()
         optimizer.step()
+        return loss.detach()
 
-    return captured(step) if way == "graph" else step
+    return captured(step) if way.startswith("graph") else step
 
 
-def captured(step: Callable[[], object]) -> Callable[[], object]:
+def captured(step: Step) -> Step:
     """The step as one CUDA graph, after a warm-up on a side stream, as torch's notes on CUDA graphs ask for."""
     aside = torch.cuda.Stream()
     aside.wait_stream(torch.cuda.current_stream())
@@ -72,30 +94,28 @@ def captured(step: Callable[[], object]) -> Callable[[], object]:
             step()
     torch.cuda.current_stream().wait_stream(aside)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        step()
-    return graph.replay
+    with torch.cuda.graph(graph, stream=aside):
+        loss = step()
+
+    def replay() -> torch.Tensor:
+        graph.replay()
+        return loss
+
+    return replay
 
 
-def seconds(step: Callable[[], object], repeats: int, device: str, rounds: int = 3) -> float:
-    """Like clock.step_seconds, with torch's events."""
-    from time import perf_counter
+def seconds(step: Step, repeats: int, device: str, rounds: int = 3) -> float:
+    """The time of one step: the best of `rounds`, as clock.step_seconds has it. The GPU has done all when it ends."""
 
-    for _ in range(WARM_UP):
-        step()
+    def now() -> float:
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return perf_counter()
+
     best = float("inf")
     for _ in range(rounds):
-        if device == "cpu":
-            started = perf_counter()
-            for _ in range(repeats):
-                step()
-            best = min(best, (perf_counter() - started) / repeats)
-            continue
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        begin.record()
+        begun = now()
         for _ in range(repeats):
             step()
-        end.record()
-        end.synchronize()
-        best = min(best, begin.elapsed_time(end) / 1e3 / repeats)
+        best = min(best, (now() - begun) / repeats)
     return best

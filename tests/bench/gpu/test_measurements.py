@@ -1,6 +1,5 @@
 """The measurements on a GPU, at small sizes, with a processor in its place."""
 
-from importlib.util import find_spec
 from types import SimpleNamespace
 
 import numpy as np
@@ -160,17 +159,3 @@ def test_the_papers_recipe(monkeypatch):
         "tf32",
     )
     assert str(folder) == "run"
-
-
-@pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
-@pytest.mark.parametrize("way", ["eager", "channels_last"])
-@pytest.mark.parametrize("kind", ["float32", "bf16"])
-def test_torchs_step(kind, way):
-    """On the processor, so without a captured graph and TF32, which need a GPU."""
-    from bench.gpu import torch_steps
-
-    section = torch_steps.Section(["resnet8"], batch_size=2, repeats=1, device="cpu")
-    assert len(section.labels) == 15 and section.labels[0] == "resnet8 float32 eager"
-    row = section.measure(f"resnet8 {kind} {way}")
-    assert row["images_per_second"] == pytest.approx(2e3 / row["ms"])
-    assert (row["model"], row["kind"], row["way"]) == ("resnet8", kind, way)
