@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from statistics import median
 
-import numpy as np
-
 from tinyres.app.bench.stopwatch import WARM_UP
-from tinyres.device import to_device
-from tinyres_kernels.gpu import card, peak
+from tinyres_kernels.gpu import card
+from tinyres_kernels.gpu.graph import Recorder
 
-AT_ONCE = 20  # calls are timed together: a single kernel may take less than the clock's tick
-BUSY_THREADS, BUSY_ROUNDS = 2**17, 2**15  # milliseconds of multiply-adds: longer than Python needs to launch the calls
+AT_ONCE = 100  # calls are timed together: a single kernel may take less than the clock's tick
 
 
-def kernel_seconds(call: Callable[[], object], repeats: int) -> float:
-    """The time that the GPU spends on one call: the median of `repeats`, each the mean of AT_ONCE calls.
+def kernel_seconds(calls: Sequence[Callable[[], object]], repeats: int) -> float:
+    """The time that the GPU spends on one call: the median of `repeats`, each the mean of AT_ONCE calls in turns.
 
-    The GPU is first kept busy until all calls wait in its queue, so that it runs them without a pause in between.
+    They are one CUDA graph, because Python takes longer to launch a short kernel than the GPU to run it. The calls do
+    the same on different arrays, and their results are kept for a turn: what a call reads or writes is then no longer
+    in the GPU's cache, if one turn moves more than the cache holds.
     """
-    busy = to_device(np.zeros(BUSY_THREADS, np.float32), "cuda")
-    for _ in range(WARM_UP):
-        call()
-    return median(
-        card.seconds(lambda: several(call, AT_ONCE), before=lambda: peak.multiply_adds(busy, BUSY_ROUNDS)) / AT_ONCE
-        for _ in range(repeats)
-    )
+
+    def in_turns() -> None:
+        kept: deque[object] = deque(maxlen=len(calls))
+        for k in range(AT_ONCE):
+            kept.append(calls[k % len(calls)]())
+
+    recorder = Recorder(0)
+    graph = recorder.record(in_turns)
+    with recorder.here():
+        graph.launch()
+        return median(card.seconds(graph.launch) / AT_ONCE for _ in range(repeats))
 
 
 def step_seconds(steps: Callable[[int], object], repeats: int, rounds: int = 3) -> float:

@@ -1,29 +1,34 @@
 """How long each kernel of a training step takes, how many bytes it moves, and how many operations it does.
 
-The kernels and their arrays are those of one real step. Each distinct call is timed by itself, convolutions in float32,
-TF32 and bf16. Multiplied by how often each call occurs, the times add up to a step in which only kernels take time.
+The kernels and their arrays are those of one captured step, weights in its order too. Each distinct call is timed by
+itself, convolutions in float32, TF32 and bf16, with arrays that are no longer in the GPU's cache. Multiplied by how
+often each call occurs, the times add up to a step in which only kernels take time.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from math import prod
 from typing import Any
 
 import tinyres_kernels.gpu as gpu
-from bench.gpu.clock import kernel_seconds
+from bench.gpu import clock
 from bench.gpu.recording import CONVOLUTIONS, Call, is_array, recorded
-from tinyres.app.bench.step import Training
+from bench.gpu.training import captured_steps, one_by_one
 from tinyres.scale.precision import using_products
 from tinyres_kernels import products
+
+CACHE = 2**28  # bytes: twice as many as any GPU's cache holds
 
 
 class Section:
     def __init__(self, model: str, batch_size: int, repeats: int) -> None:
         self.repeats = repeats
-        training = Training(model, batch_size, "cuda")
+        steps = captured_steps(model, batch_size)
+        steps.begin(0, 0, [0.01])
         with recorded(gpu) as calls:
-            training.step()
+            one_by_one(steps)
         self.counts = Counter(map(label_of, calls))
         self.calls = {label_of(call): call for call in calls}
         self.labels = [
@@ -38,10 +43,18 @@ class Section:
         call, kind = self.calls[name], kind or "float32"
         with using_products(kind):
             results = call.on(gpu)
-            taken = kernel_seconds(lambda: call.on(gpu), self.repeats)
-        moved = sum(a.nbytes for a in (*call.arguments, *results) if is_array(a))
+            moved = sum(a.nbytes for a in (*call.arguments, *results) if is_array(a))
+            taken = clock.kernel_seconds([partial(copy.on, gpu) for copy in copies(call, moved)], self.repeats)
         figures = {"kernel": call.kernel, "kind": kind, "count": self.counts[name], "ms": 1e3 * taken}
         return {**figures, "bytes": moved, "flop": flop(call, results)}
+
+
+def copies(call: Call, moved: int) -> list[Call]:
+    """The same call several times, each on arrays of its own, which together are more bytes than the cache holds."""
+    count = min(-(-CACHE // moved), clock.AT_ONCE)
+    return [
+        Call(call.kernel, tuple(a.copy(order="K") if is_array(a) else a for a in call.arguments)) for _ in range(count)
+    ]
 
 
 def label_of(call: Call) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from bench.gpu.clock import kernel_seconds
+from bench.gpu.clock import several, step_seconds
 from tinyres.device import to_device
 from tinyres_kernels import products
 from tinyres_kernels.gpu import card, peak
@@ -27,8 +29,13 @@ class Section:
         if label == "copy":
             source = to_device(np.ones(self.copied // 4, np.float32), "cuda")
             target = to_device(np.zeros(self.copied // 4, np.float32), "cuda")
-            taken = kernel_seconds(lambda: target.__setitem__(..., source), 5)
+            taken = seconds(lambda: target.__setitem__(..., source))
             return {"gb_per_s": 2 * self.copied / taken / 1e9}
         numbers = to_device(np.full(self.threads, 0.5, np.float32), "cuda")
-        taken = kernel_seconds(lambda: peak.multiply_adds(numbers, self.rounds, label), 5)
+        taken = seconds(lambda: peak.multiply_adds(numbers, self.rounds, label))
         return {"gflops": self.threads * self.rounds * peak.FLOP_PER_ROUND[label] / taken / 1e9}
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """The time of one call, which is far longer than its launch."""
+    return step_seconds(lambda count: several(call, count), 10)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from bench.gpu.clock import several, step_seconds
 from tinyres import models
 from tinyres.app.bench.loop import noise
@@ -27,20 +29,35 @@ def ordinary(model: str, batch_size: int) -> Steps:
 
 def captured(model: str, batch_size: int) -> Steps:
     """The CUDA graph of `tinyres train`, which makes its own batches: cropped, flipped and normalised."""
+    steps = captured_steps(model, batch_size)
+
+    def run(count: int) -> None:
+        for first in range(0, count, len(steps.loader)):
+            now = min(count - first, len(steps.loader))
+            steps.begin(0, 0, [0.01] * now)
+            steps.run(now)
+
+    return run
+
+
+def captured_steps(model: str, batch_size: int) -> CapturedSteps:
+    """The steps of an epoch over IMAGES images of noise, recorded and ready to begin."""
     network = models.build(model).to("cuda")
     optimizer = SGD(network.parameters(), lr=0.01, momentum=0.9)
     dataset = noise(model, IMAGES)
     mean, std = channel_statistics(dataset)
     loader = Loader(dataset, batch_size, shuffle=True, augment=True, mean=mean, std=std)
-    steps = CapturedSteps(network, optimizer, loader, label_smoothing=0.0)
+    return CapturedSteps(network, optimizer, loader, label_smoothing=0.0)
 
-    def run(count: int) -> None:
-        for first in range(0, count, len(loader)):
-            now = min(count - first, len(loader))
-            steps.begin(0, 0, [0.01] * now)
-            steps.run(now)
 
-    return run
+def one_by_one(steps: CapturedSteps) -> None:
+    """One step of those that were begun: the launches of its graph made one by one, in their order."""
+    size = steps.loader.batch_size
+    recorded = steps.recorded[size]
+    for counter in steps.counters():
+        counter.data = np.array(0)  # on the host, as while recording: on the GPU each would take a launch
+    with steps.recorder.here():
+        steps.one_step(size, recorded.shares, *recorded.pages)
 
 
 WAYS: dict[str, Callable[[str, int], Steps]] = {"ordinary": ordinary, "captured": captured}

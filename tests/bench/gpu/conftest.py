@@ -4,11 +4,12 @@ import pytest
 from cuda_on_cpu import cupy_stand_in
 from cuda_on_cpu.cupy_stand_in import gpu  # noqa: F401
 
-from bench.gpu import clock
+from bench.gpu import clock, training
 
 
 @pytest.fixture
 def card(monkeypatch, gpu):  # noqa: F811
-    for name, value in {"WARM_UP": 1, "AT_ONCE": 2, "BUSY_THREADS": 256, "BUSY_ROUNDS": 1}.items():
-        monkeypatch.setattr(clock, name, value)
+    monkeypatch.setattr(clock, "WARM_UP", 1)
+    monkeypatch.setattr(clock, "AT_ONCE", 3)
+    monkeypatch.setattr(training, "IMAGES", 9)
     return cupy_stand_in

@@ -10,6 +10,7 @@ import tinyres_kernels.gpu as gpu
 from bench.gpu import clock, correctness, kernels, paper, recording, roofs, training
 from tinyres.app.bench.layers import layers
 from tinyres.app.bench.step import Training
+from tinyres.device import to_device
 from tinyres.scale.precision import using_products
 from tinyres_kernels import products
 from tinyres_kernels.gpu import peak
@@ -62,13 +63,43 @@ def test_so_is_another_rounding(card, monkeypatch, kind):
 
 
 def test_the_clock_runs_while_the_work_is_done(card, monkeypatch):
+    """A graph is launched to warm up, and once for each time; it calls in turns, and nothing is called between."""
     done = []
-    monkeypatch.setattr(peak, "multiply_adds", lambda *arguments: done.append("busy"))
+    monkeypatch.setattr(card.Graph, "launch", lambda graph: done.append("graph"))
     monkeypatch.setattr(card.cuda.Event, "record", lambda self: done.append("clock"))
     monkeypatch.setattr(card.cuda, "get_elapsed_time", lambda begin, end: 6.0)
-    assert clock.kernel_seconds(lambda: done.append("call"), repeats=1) == pytest.approx(6e-3 / clock.AT_ONCE)
-    assert done == ["call"] * clock.WARM_UP + ["busy", "clock", "call", "call", "clock"]
+    taken = clock.kernel_seconds([lambda: done.append("a"), lambda: done.append("b")], repeats=2)
+    assert taken == pytest.approx(6e-3 / clock.AT_ONCE)
+    assert done == ["a", "b", "a"] * 3 + ["graph"] + ["clock", "graph", "clock"] * 2
     assert clock.step_seconds(lambda count: None, repeats=4) == pytest.approx(6e-3 / 4)
+
+
+def test_results_stay_until_their_turn_comes_again(card):
+    """So that the next call of a turn writes elsewhere."""
+
+    class Result:
+        alive = most = 0
+
+        def __init__(self):
+            Result.alive += 1
+            Result.most = max(Result.most, Result.alive)
+
+        def __del__(self):
+            Result.alive -= 1
+
+    clock.kernel_seconds([Result, Result], repeats=1)
+    assert (Result.most, Result.alive) == (3, 0)  # two, and the next
+
+
+def test_copies_lie_as_the_original_does(card, monkeypatch):
+    w = to_device(np.arange(24, dtype=np.float32).reshape(2, 2, 2, 3), "cuda").transpose(3, 2, 0, 1)
+    call = recording.Call("conv2d", (w, 1))
+    few, many = kernels.copies(call, moved=kernels.CACHE // 2), kernels.copies(call, moved=1)
+    assert (len(few), len(many)) == (2, clock.AT_ONCE)
+    for copy, stride in (made.arguments for made in few):
+        assert copy.strides == w.strides and stride == 1
+        assert copy.ctypes.data != w.ctypes.data
+        np.testing.assert_array_equal(copy, w)
 
 
 @pytest.mark.parametrize("kind", peak.FLOP_PER_ROUND)
@@ -100,6 +131,13 @@ def test_the_kernels_of_a_step(card, monkeypatch):
     assert sorted((row["count"], row["flop"]) for row in rows) == sorted((row["count"], row["flop"]) for row in known)
     assert {row["kind"] for row in rows} == {"bf16"} and min(row["ms"] for row in rows) > 0
     assert len(convolutions) == 3 * len(known)
+
+
+def test_weights_lie_as_in_the_captured_step(card):
+    """Their bytes are in the order KH, KW, C, O, so no launch sets them in order."""
+    section = kernels.Section("resnet8", batch_size=2, repeats=1)
+    weights = [call.arguments[1] for call in section.calls.values() if call.kernel in ("conv2d", "conv2d_grad_x")]
+    assert weights and all(w.transpose(2, 3, 1, 0).flags.c_contiguous for w in weights)
 
 
 def test_bytes_are_those_of_what_goes_in_and_comes_out(card):
@@ -136,13 +174,26 @@ def test_the_step_is_on_the_card(card):
 
 def test_the_captured_step_learns(card, monkeypatch):
     """It makes the requested number of steps, on batches of that size."""
-    monkeypatch.setattr(training, "IMAGES", 9)
     learnt, original = [], training.CapturedSteps.run
     monkeypatch.setattr(training.CapturedSteps, "run", lambda self, count: learnt.extend(original(self, count)))
     with using_products("bf16"):
         training.captured("resnet8", 2)(2)
     assert [step.images for step in learnt] == [2, 2]
     assert all(np.isfinite(step.loss) for step in learnt)
+
+
+def test_one_by_one_the_same_is_launched(card, monkeypatch):
+    launched, carried_out = [], emulator.Module.get_function
+    monkeypatch.setattr(
+        emulator.Module, "get_function", lambda self, name: launched.append(name) or carried_out(self, name)
+    )
+    steps = training.captured_steps("resnet8", 2)
+    recorded = launched[-len(launched) // 3 :]  # a step is made twice before it is recorded
+    steps.begin(0, 0, [0.01])
+    launched.clear()
+    training.one_by_one(steps)
+    assert launched == recorded
+    assert {type(counter.data) for counter in steps.counters()} == {np.ndarray}
 
 
 def test_the_papers_recipe(monkeypatch):
