@@ -40,9 +40,9 @@ SCALARS = {
 recorded: list[tuple[Callable[[], None], list[np.ndarray]]] | None = None
 
 
-def load(source: str, *defines: str) -> Module:
+def load(source: str, kernel: str, *defines: str) -> Callable[..., None]:
     """As tinyres_kernels.gpu.launch.load."""
-    return compiled((FOLDER / source).read_text(encoding="utf-8"), *defines)
+    return compiled((FOLDER / source).read_text(encoding="utf-8"), *defines).get_function(kernel)
 
 
 @cache
@@ -64,6 +64,7 @@ class Module:
         self.library.unconverted_numbers.restype = ctypes.c_long
 
     def get_function(self, name: str) -> Callable[..., None]:
+        """A function with its module as an attribute."""
         launch, types = getattr(self.library, f"launch_{name}"), self.parameters[name]
 
         def run(grid: Sequence[int], block: Sequence[int], arguments: Sequence[Any], shared_mem: int = 0) -> None:
@@ -86,6 +87,7 @@ class Module:
             else:
                 recorded.append((carry_out, [a for a in arguments if isinstance(a, np.ndarray)]))
 
+        run.module = self
         return run
 
     def set_order(self, order: str, seed: int = 0) -> None:

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -89,9 +90,9 @@ def in_order(order, load, seed=3):
     """load, its kernels' threads taking turns in that order."""
 
     def loaded(*key):
-        module = load(*key)
-        module.set_order(order, seed)
-        return module
+        kernel = load(*key)
+        kernel.module.set_order(order, seed)
+        return kernel
 
     return loaded
 
@@ -146,8 +147,10 @@ def test_a_barrier_left_out_would_be_seen(name, source, header, barriers, monkey
         text = before + "__syncthreads();".join([*pieces[:k], pieces[k] + pieces[k + 1], *pieces[k + 2 :]]) + after
         equal = []
 
-        def load(file, *defines, text=text):
-            return emulator.compiled(text, *defines) if file == source else emulator.load(file, *defines)
+        def load(file, kernel, *defines, text=text):
+            if file != source:
+                return emulator.load(file, kernel, *defines)
+            return emulator.compiled(text, *defines).get_function(kernel)
 
         for order in emulator.ORDERS:
             monkeypatch.setattr(launch, "load", in_order(order, load))
@@ -171,25 +174,52 @@ def test_a_network_trains_the_same(block, shortcut, monkeypatch):
         np.testing.assert_allclose(gradients["gpu"][name], gradient, rtol=1e-9, atol=1e-11, err_msg=name)
 
 
-def test_cupy_compiles_the_text_of_the_file(monkeypatch):
-    """The call in whose place the emulator comes."""
-    asked = []
+@pytest.fixture
+def asked(monkeypatch):
+    """What CuPy is asked for, in whose place the emulator comes: each kernel, with its module's arguments."""
+    found = []
 
-    class CuPy:
-        @staticmethod
-        def RawModule(**options):
-            asked.append(options)
-            return "module"
+    def RawModule(**arguments):
+        def get_function(name):
+            found.append((name, arguments))
+            return lambda *launched, **with_memory: None
 
-    monkeypatch.setitem(sys.modules, "cupy", CuPy)
+        return SimpleNamespace(get_function=get_function)
+
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(RawModule=RawModule))
+    monkeypatch.setattr(launch, "load", load_with_cupy)
     load_with_cupy.cache_clear()
-    try:
-        assert load_with_cupy("relu.cu", "real=float") == load_with_cupy("relu.cu", "real=float") == "module"
-    finally:
-        load_with_cupy.cache_clear()
-    (options,) = asked
-    assert options["code"] == (FOLDER / "relu.cu").read_text(encoding="utf-8")
-    assert options["options"] == ("--std=c++17", f"-I{FOLDER}", "-Dreal=float")
+    yield found
+    load_with_cupy.cache_clear()
+
+
+def test_cupy_compiles_the_text_of_the_file(asked):
+    gpu.relu(X)
+    ((kernel, arguments),) = asked
+    assert kernel == "relu"
+    assert arguments["code"] == (FOLDER / "relu.cu").read_text(encoding="utf-8")
+    assert {"--std=c++17", f"-I{FOLDER}", "-Dreal=float"} < set(arguments["options"])
+
+
+def test_cupy_is_asked_once_for_each_kernel_and_dtype(asked):
+    for _ in range(2):
+        gpu.relu(X)
+        gpu.relu_grad_x(X, X)
+        gpu.relu(X.astype(np.float64))
+    assert [kernel for kernel, _ in asked] == ["relu", "relu_grad_x", "relu"]
+
+
+def test_an_edited_header_gives_other_options(tmp_path, monkeypatch):
+    """CuPy would otherwise take what it compiled before the edit from its folder."""
+    for path in FOLDER.glob("*.cuh"):
+        shutil.copy(path, tmp_path)
+    monkeypatch.setattr(launch, "FOLDER", tmp_path)
+    for path in sorted(tmp_path.iterdir()):
+        before, text = launch.options("real=float"), path.read_bytes()
+        path.write_bytes(text + b" ")
+        assert launch.options("real=float") != before, path.name
+        path.write_bytes(text)
+        assert launch.options("real=float") == before
 
 
 def test_an_array_beyond_32_bits_is_refused():
@@ -253,9 +283,9 @@ import numpy as np
 from cuda_on_cpu import emulator
 from tinyres_kernels.gpu import launch
 
-launch.load = lambda source, *defines: emulator.Module(
+launch.load = lambda source, kernel, *defines: emulator.Module(
     (launch.FOLDER / source).read_text(encoding="utf-8").replace(*REPLACED), defines, ("-g", "-fsanitize=address")
-)
+).get_function(kernel)
 from kernels.test_gpu import results
 for name in sys.argv[1:]:
     results(name)

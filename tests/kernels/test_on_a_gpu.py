@@ -15,7 +15,7 @@ from tinyres.scale.captured import CapturedSteps
 from tinyres.scale.tables import table_of_draws, table_of_pixels
 from tinyres.train import train_step
 from tinyres_kernels.gpu.augment import augment
-from tinyres_kernels.gpu.launch import FOLDER
+from tinyres_kernels.gpu.launch import options
 
 
 def has_gpu():
@@ -50,8 +50,7 @@ def test_every_element_of_a_fragment_has_its_place(kind):
     import cupy
 
     def load(text, *defines):
-        options = ("--std=c++17", f"-I{FOLDER}", "-Dreal=float", *(f"-D{define}" for define in defines))
-        return cupy.RawModule(code=text, options=options)
+        return cupy.RawModule(code=text, options=options("real=float", *defines))
 
     fragments.assert_every_element_has_its_place(load, kind, device=cupy.asarray, host=cupy.asnumpy)
 

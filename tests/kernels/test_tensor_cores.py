@@ -161,10 +161,10 @@ def test_nan_and_infinity_are_handed_on(kind):
 def defines_of(monkeypatch, x, w):
     asked = []
 
-    def load(source, *defines):
+    def load(source, kernel, *defines):
         if source == "conv2d.cu":
             asked.append(defines)
-        return emulator.load(source, *defines)
+        return emulator.load(source, kernel, *defines)
 
     monkeypatch.setattr(launch, "load", load)
     gpu.conv2d(x, w, (1, 1), (0, 0))
@@ -231,7 +231,7 @@ def test_an_old_gpu_is_refused(monkeypatch):
     cupy = SimpleNamespace(cuda=SimpleNamespace(Device=lambda: SimpleNamespace(compute_capability="75")))
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     with pytest.raises(RuntimeError, match=r"need a GPU of compute capability 8\.0 or newer, this one has 7\.5"):
-        original_load("conv2d.cu", "real=float", "FACTOR=tf32")
+        original_load("conv2d.cu", "conv2d", "real=float", "FACTOR=tf32")
 
 
 # ---- a whole network -------------------------------------------------------------------------------------------------

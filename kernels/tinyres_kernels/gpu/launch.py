@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from hashlib import sha256
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,15 @@ THREADS = 256  # of a block, unless a kernel says otherwise
 MOST_BLOCKS = 4096  # several for each multiprocessor of a large GPU; beyond that a thread takes several numbers
 MOST_NUMBERS = 2**31 - 1  # of an array: kernels count in 32 bits, which takes half the time of 64
 TENSOR_CORES_SINCE = 80  # compute capability 8.0: the first whose tensor cores take TF32 and bf16
-REALS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
+REALS = {np.dtype(np.float32): "real=float", np.dtype(np.float64): "real=double"}
 
 
 @cache
-def load(source: str, *defines: str) -> Any:
-    """The module compiled from that file, as CuPy's RawModule. RuntimeError if this GPU lacks what it needs."""
+def load(source: str, kernel: str, *defines: str) -> Any:
+    """That file's kernel, as CuPy's RawKernel, which is compiled once for every GPU that it is launched on.
+
+    RuntimeError: this GPU lacks what it needs.
+    """
     import cupy
 
     if any(define.startswith("FACTOR=") for define in defines):
@@ -36,8 +40,18 @@ def load(source: str, *defines: str) -> Any:
                 f"TF32 and bf16 need a GPU of compute capability 8.0 or newer, this one has {found / 10}: "
                 'leave --precision out, or tinyres.set_float32_matmul_precision("highest")'
             )
-    options = ("--std=c++17", f"-I{FOLDER}", *(f"-D{define}" for define in defines))
-    return cupy.RawModule(code=(FOLDER / source).read_text(encoding="utf-8"), options=options)
+    text = (FOLDER / source).read_text(encoding="utf-8")
+    return cupy.RawModule(code=text, options=options(*defines)).get_function(kernel)
+
+
+def options(*defines: str) -> tuple[str, ...]:
+    """The compiler's.
+
+    CuPy keeps what it compiled in files. It finds it again by the source's text and these options alone, whatever the
+    source includes. So one option is made from the text of all headers.
+    """
+    headers = sha256(b"".join(path.read_bytes() for path in sorted(FOLDER.glob("*.cuh")))).hexdigest()
+    return "--std=c++17", f"-I{FOLDER}", f"-DHEADERS={headers[:16]}", *(f"-D{define}" for define in defines)
 
 
 def launch(
@@ -56,7 +70,7 @@ def launch(
     arguments: arrays, ints, which the kernel takes as int, and floats, which it takes as real.
     shared: bytes of shared memory for each block.
     """
-    function = load(source, f"real={REALS[like.dtype]}", *defines).get_function(kernel)
+    function = load(source, kernel, REALS[like.dtype], *defines)
     function(tuple(grid), (threads, 1, 1), tuple(as_passed(a, like) for a in arguments), shared_mem=shared)
 
 
