@@ -15,12 +15,14 @@ from tinyres import models
 from tinyres.app.bench.machine import available_cores
 from tinyres.app.cli.arguments import one_of, positive
 from tinyres.app.training import RunError
+from tinyres.app.training.files import write_json
 
 GPU_TEXT = """\
 Is every kernel right? How long does each take, beside what the GPU can do? How
 fast is training in float32, TF32 and bf16, ours and torch's? A part that breaks
 is reported, and the others still run; the exit code is then 1.
 """
+SECTIONS_TEXT = f"only these, as in {','.join(sections.SECTIONS[:2])}; there are {', '.join(sections.SECTIONS)}"
 STDOUT = Path("-")
 
 
@@ -49,7 +51,9 @@ def parser() -> argparse.ArgumentParser:
         "gpu", help=text, description=GPU_TEXT, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_settings(command, model=None)
-    command.add_argument("--no-torch", dest="torch", action="store_false", help="do not measure torch's step")
+    command.add_argument(
+        "--sections", metavar="LIST", type=list_of_sections, default=sections.SECTIONS, help=SECTIONS_TEXT
+    )
     command.add_argument("--minutes", metavar="N", type=positive, help="begin no new measurement after N minutes")
     command.add_argument("--paper", metavar="DIR", type=Path, help="also train ResNet-20 by the paper's recipe, in DIR")
     command.add_argument("--data-dir", metavar="DIR", help="the folder that holds CIFAR-10, for --paper")
@@ -59,6 +63,10 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("file", metavar="FILE", type=Path, help="JSON, to which these ranks' times are added")
     command.set_defaults(command=over_ranks)
     return main_parser
+
+
+def list_of_sections(text: str) -> list[str]:
+    return [one_of("section", sections.SECTIONS)(name) for name in text.split(",")]
 
 
 def add_settings(command: argparse.ArgumentParser, model: str | None) -> None:
@@ -95,7 +103,7 @@ def on_a_gpu(arguments: argparse.Namespace) -> int:
         (arguments.model,) if arguments.model else sections.MODELS,
         arguments.batch_size,
         arguments.repeats,
-        arguments.torch,
+        arguments.sections,
         arguments.paper,
         arguments.data_dir,
         arguments.minutes,
@@ -116,7 +124,7 @@ def over_ranks(arguments: argparse.Namespace) -> int:
 
 def keep(result: dict[str, Any], file: Path | None) -> None:
     if file:
-        file.write_text(json.dumps(result), encoding="utf-8")
+        write_json(file, result)
 
 
 if __name__ == "__main__":

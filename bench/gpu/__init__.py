@@ -7,6 +7,7 @@ correctness  every kernel against float64 on the CPU
 roofs        the GPU's limits: bytes copied, and multiply-adds of each kind, per second
 kernels      how long each kernel of a training step takes
 training     how long the whole training step takes
+epochs       how long an epoch takes, its host's work included
 torch_steps  the same step in torch, made fast in several ways
 paper        a run of the paper's own recipe
 report       the tables, and the summary at the end

@@ -25,7 +25,7 @@ CACHE = 2**28  # bytes: twice as many as any GPU's cache holds
 class Section:
     def __init__(self, model: str, batch_size: int, repeats: int) -> None:
         self.repeats = repeats
-        steps = captured_steps(model, batch_size)
+        steps = captured_steps(model, batch_size, images=batch_size)
         steps.begin(0, 0, [0.01])
         with recorded(gpu) as calls:
             one_by_one(steps)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.gpu import report
-from bench.gpu.worker import LEFT_OUT, PATIENCE, rows
+from bench.gpu import report, worker
 from tinyres.app.training import RunError
 from tinyres.device import to_device
 
 MODELS = ("resnet20", "resnet56", "resnet18_cifar")
-PAPER_PATIENCE = 3600  # seconds
+SECTIONS = ("correctness", "roofs", "kernels", "training", "epochs", "torch_steps", "paper")
+PATIENCE = {"epochs": 120, "torch_steps": 120, "paper": 3600}  # seconds for an item, where it may take so long
 
 Result = dict[str, Any]
 
@@ -25,7 +25,7 @@ def bench(
     models: tuple[str, ...],
     batch_size: int,
     repeats: int,
-    with_torch: bool = True,
+    chosen: Collection[str] = SECTIONS,
     paper: Path | None = None,
     data_dir: str | None = None,
     minutes: float | None = None,
@@ -36,10 +36,11 @@ def bench(
 
     models:  trained one after the other; the kernels of the first are timed one by one
     repeats: timed calls of each kernel; a step's time is the mean of ten times as many
+    chosen:  which of SECTIONS; torch's is left out where torch is not installed
     paper:   a new folder for a run of the paper's recipe on the CIFAR-10 in data_dir; None: no such run
     minutes: after this time no new measurement begins
     say:     called with each row and each table as soon as it is there
-    keep:    called after every section with the result so far
+    keep:    called after every row with the result so far
 
     RunError: there is no GPU, or no CuPy.
     """
@@ -54,19 +55,22 @@ def bench(
         "roofs": {},
         "kernels": {"model": models[0], "batch_size": batch_size, "repeats": repeats},
         "training": training,
+        "epochs": {"models": list(models), "batch_size": batch_size},
+        "torch_steps": training,
+        "paper": {"out": str(paper), "data_dir": data_dir},
     }
-    if with_torch and find_spec("torch"):
-        jobs["torch_steps"] = training
-    if paper is not None:
-        jobs["paper"] = {"out": str(paper), "data_dir": data_dir}
+    missing = {"torch_steps": not find_spec("torch"), "paper": paper is None}
     result: Result = {"settings": {**training, "minutes": minutes}, "sections": {}}
-    for section, job in jobs.items():
-        result["sections"][section] = []
-        for row in rows(f"bench.gpu.{section}", job, until, PAPER_PATIENCE if section == "paper" else PATIENCE):
-            result["sections"][section].append(row)
+    for section in SECTIONS:
+        if section not in chosen or missing.get(section):
+            continue
+        found = result["sections"][section] = []
+        patience = PATIENCE.get(section, worker.PATIENCE)
+        for row in worker.rows(f"bench.gpu.{section}", jobs[section], until, patience):
+            found.append(row)
             say(report.row_line(section, row))
+            keep(result)
         say(report.section_text(section, result))
-        keep(result)
     return result
 
 
@@ -76,5 +80,5 @@ def failures(result: Result) -> list[str]:
         f"{section}, {row['item']}: {row['error']}"
         for section, found in result["sections"].items()
         for row in found
-        if "error" in row and row["error"] != LEFT_OUT
+        if "error" in row and row["error"] != worker.LEFT_OUT
     ]

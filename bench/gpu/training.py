@@ -29,7 +29,7 @@ def ordinary(model: str, batch_size: int) -> Steps:
 
 def captured(model: str, batch_size: int) -> Steps:
     """The CUDA graph of `tinyres train`, which makes its own batches: cropped, flipped and normalised."""
-    steps = captured_steps(model, batch_size)
+    steps = captured_steps(model, batch_size, IMAGES)
 
     def run(count: int) -> None:
         for first in range(0, count, len(steps.loader)):
@@ -40,11 +40,11 @@ def captured(model: str, batch_size: int) -> Steps:
     return run
 
 
-def captured_steps(model: str, batch_size: int) -> CapturedSteps:
-    """The steps of an epoch over IMAGES images of noise, recorded and ready to begin."""
+def captured_steps(model: str, batch_size: int, images: int) -> CapturedSteps:
+    """The steps of an epoch over so many images of noise, recorded and ready to begin."""
     network = models.build(model).to("cuda")
     optimizer = SGD(network.parameters(), lr=0.01, momentum=0.9)
-    dataset = noise(model, IMAGES)
+    dataset = noise(model, images)
     mean, std = channel_statistics(dataset)
     loader = Loader(dataset, batch_size, shuffle=True, augment=True, mean=mean, std=std)
     return CapturedSteps(network, optimizer, loader, label_smoothing=0.0)

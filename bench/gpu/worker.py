@@ -26,7 +26,7 @@ from typing import IO, Any
 from tinyres.app.bench.processes import reason
 
 Row = dict[str, Any]
-PATIENCE = 300  # seconds without a row after which a process is killed
+PATIENCE = 60  # seconds without a row after which a process is killed
 LEFT_OUT = "left out: no time was left"
 
 

@@ -7,7 +7,7 @@ import pytest
 from cuda_on_cpu import emulator
 
 import tinyres_kernels.gpu as gpu
-from bench.gpu import clock, correctness, kernels, paper, recording, roofs, training
+from bench.gpu import clock, correctness, epochs, kernels, paper, recording, roofs, training
 from tinyres.app.bench.layers import layers
 from tinyres.app.bench.step import Training
 from tinyres.device import to_device
@@ -182,12 +182,23 @@ def test_the_captured_step_learns(card, monkeypatch):
     assert all(np.isfinite(step.loss) for step in learnt)
 
 
+def test_an_epoch_is_all_its_batches(card, monkeypatch):
+    """The smaller last one too."""
+    learnt, original = [], training.CapturedSteps.run
+    monkeypatch.setattr(training.CapturedSteps, "run", lambda self, count: learnt.append(original(self, count)))
+    section = epochs.Section(["resnet8"], batch_size=2, images=3)
+    assert section.labels == ["resnet8 bf16", "resnet8 tf32", "resnet8 float32"]
+    row = section.measure("resnet8 bf16")
+    assert len(row["epoch_s"]) == epochs.EPOCHS and min(row["epoch_s"]) > 0
+    assert [[step.images for step in epoch] for epoch in learnt] == [[2, 1]] * (1 + epochs.EPOCHS)
+
+
 def test_one_by_one_the_same_is_launched(card, monkeypatch):
     launched, carried_out = [], emulator.Module.get_function
     monkeypatch.setattr(
         emulator.Module, "get_function", lambda self, name: launched.append(name) or carried_out(self, name)
     )
-    steps = training.captured_steps("resnet8", 2)
+    steps = training.captured_steps("resnet8", 2, images=2)
     recorded = launched[-len(launched) // 3 :]  # a step is made twice before it is recorded
     steps.begin(0, 0, [0.01])
     launched.clear()

@@ -34,6 +34,7 @@ ROWS = {
         {"item": "relu", "kernel": "relu", "kind": "float32", "count": 3, "ms": 0.2, "bytes": 10**8, "flop": 0},
     ],
     "training": [step("float32", "ordinary", 2.0), step("tf32", "ordinary", 1.0)],
+    "epochs": [{"item": "n bf16", "prepared_s": 7.0, "epoch_s": [1.5, 1.25]}],
     "torch_steps": [
         step("float32", "eager", 4.0),
         step("float32", "graph", 2.5),
@@ -53,7 +54,7 @@ def faked(monkeypatch):
         asked[section] = job, until, patience
         yield from ROWS[section]
 
-    monkeypatch.setattr(sections, "rows", rows)
+    monkeypatch.setattr(sections.worker, "rows", rows)
     monkeypatch.setattr(sections, "to_device", lambda array, device: array)
     monkeypatch.setattr(sections, "find_spec", lambda name: True)
     return asked
@@ -63,16 +64,16 @@ def run(**chosen):
     return sections.bench(("n",), 100, 10, **chosen)
 
 
-def test_every_section_in_order_and_kept_as_soon_as_it_is_done(faked):
+def test_every_section_in_order_and_each_row_kept_as_soon_as_it_is_there(faked):
     kept = []
-    run(paper="run", data_dir="here", keep=lambda result: kept.append(list(result["sections"])))
-    names = ["correctness", "roofs", "kernels", "training", "torch_steps", "paper"]
-    assert list(faked) == names
-    assert kept == [names[: k + 1] for k in range(6)]
+    run(paper="run", data_dir="here", keep=lambda result: kept.append(sum(map(len, result["sections"].values()))))
+    assert list(faked) == list(ROWS) == list(sections.SECTIONS)
+    assert kept == list(range(1, 1 + sum(map(len, ROWS.values()))))
     assert faked["kernels"][0] == {"model": "n", "batch_size": 100, "repeats": 10}
     assert faked["training"][0] == faked["torch_steps"][0] == {"models": ["n"], "batch_size": 100, "repeats": 10}
     assert faked["paper"][0] == {"out": "run", "data_dir": "here"}
-    assert faked["paper"][2] == 3600 > faked["kernels"][2]
+    assert faked["epochs"][0] == {"models": ["n"], "batch_size": 100}
+    assert [faked[name][2] for name in ("kernels", "torch_steps", "paper")] == [60, 120, 3600]
 
 
 def test_the_time_is_handed_on(faked, monkeypatch):
@@ -89,7 +90,8 @@ def test_rows_are_told_at_once_and_a_table_after_each_section(faked):
         "correctness  conv2d: error Wrong: conv2d",
         "── correctness\n1 of 2 done\n",
     ]
-    assert "\n".join(said).count("── ") == 5
+    assert "\n".join(said).count("── ") == 6
+    assert "epochs  n bf16: prepared_s 7, epoch_s 1.5 1.25" in said
 
 
 def test_without_torch(faked, monkeypatch):
@@ -97,8 +99,18 @@ def test_without_torch(faked, monkeypatch):
     result = run()
     assert "torch_steps" not in faked
     assert "torch: not measured" in report.last_words(result, [])
-    run(with_torch=False)
-    assert "torch_steps" not in faked
+
+
+def test_chosen_sections(faked, capsys):
+    assert main(["gpu", "--sections", "training,correctness", "--model", "resnet20"]) == 1
+    assert list(faked) == ["correctness", "training"]
+    out = capsys.readouterr().out
+    assert "an unknown card" in out and "correct: 1 of 2" in out and "of the roofline" not in out
+    assert main(["gpu", "--sections", "roofs", "--model", "resnet20"]) == 0
+    assert "correct: " not in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["gpu", "--sections", "roofs,kernel"])
+    assert "kernels" in capsys.readouterr().err
 
 
 def test_the_short_table(faked):
@@ -137,15 +149,15 @@ def test_last_words(faked):
 
 def test_nothing_at_all_was_measured(monkeypatch, faked):
     """Every section ends with an error: the tables are empty, and nothing breaks."""
-    monkeypatch.setattr(sections, "rows", lambda *given: iter([{"item": "all", "error": "no such card"}]))
+    monkeypatch.setattr(sections.worker, "rows", lambda *given: iter([{"item": "all", "error": "no such card"}]))
     said = []
     result = run(paper="run", say=said.append)
-    assert len(sections.failures(result)) == 6
+    assert len(sections.failures(result)) == 7
     assert "an unknown card" in report.last_words(result, [])
 
 
 def test_what_there_was_no_time_for_has_not_failed(monkeypatch, faked):
-    monkeypatch.setattr(sections, "rows", lambda *given: iter([{"item": "all", "error": LEFT_OUT}]))
+    monkeypatch.setattr(sections.worker, "rows", lambda *given: iter([{"item": "all", "error": LEFT_OUT}]))
     assert sections.failures(run()) == []
 
 
@@ -164,7 +176,7 @@ def test_the_command(faked, capsys, tmp_path):
 
 def test_all_is_well(faked, capsys, monkeypatch):
     sound = {section: [row for row in rows if "error" not in row] for section, rows in ROWS.items()}
-    monkeypatch.setattr(sections, "rows", lambda module, *given: iter(sound[module.rpartition(".")[2]]))
+    monkeypatch.setattr(sections.worker, "rows", lambda module, *given: iter(sound[module.rpartition(".")[2]]))
     assert main(["gpu", "--model", "resnet20", "--json"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["settings"]["models"] == ["resnet20"]

@@ -28,7 +28,7 @@ def test_what_breaks_keeps_nothing_else_from_being_measured():
     assert errors == {
         "raises": "ValueError: what raises is not right",
         "ends": "exit code 3",
-        "is killed": "ended by signal 9: no result within 300 seconds, or out of memory",
+        "is killed": "ended by signal 9: no result within 60 seconds, or out of memory",
         "raises again": "ValueError: what raises again is not right",
     }
     assert len({row["process"] for row in found if "process" in row}) == 2
