@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cuda_on_cpu import emulator
-from cuda_on_cpu.cupy_stand_in import Array, gpu  # noqa: F401
+from cuda_on_cpu.cupy_stand_in import Array, Stream, gpu  # noqa: F401
 from tinyres import device
 from tinyres_kernels import gpu as kernels
 from tinyres_kernels.gpu.graph import Recorder
@@ -45,6 +45,33 @@ def test_a_launch_happens_when_the_graph_is_launched():
     with recorder.here():
         graph.launch()
     assert y.tolist() == [5, 5, 5]
+
+
+def test_an_error_while_recording_is_told_even_if_the_recording_cannot_be_ended(monkeypatch):
+    """As in CUDA, where a launch that no graph can hold breaks the recording."""
+    end = Stream.end_capture
+
+    def end_capture(stream):
+        end(stream)
+        raise RuntimeError("cudaErrorStreamCaptureInvalidated")
+
+    def work(x, y):
+        if emulator.recorded is not None:
+            raise ZeroDivisionError("the first error")
+
+    monkeypatch.setattr(Stream, "end_capture", end_capture)
+    with pytest.raises(ZeroDivisionError, match="the first error"):
+        recorded(work)
+
+
+def test_leaving_waits_even_on_an_error(monkeypatch):
+    """Whoever catches it finds the work before it done."""
+    waited = []
+    recorder = Recorder(0)
+    monkeypatch.setattr(Stream, "synchronize", lambda stream: waited.append(stream))
+    with pytest.raises(KeyboardInterrupt), recorder.here():
+        raise KeyboardInterrupt
+    assert waited == [recorder.stream]
 
 
 def test_memory_in_between_is_kept():

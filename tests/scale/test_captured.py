@@ -1,12 +1,13 @@
 """tinyres/scale/captured.py: recorded steps, launched on the emulated GPU (tests/cuda_on_cpu)."""
 
 import sys
+import weakref
 from functools import partial
 
 import numpy as np
 import pytest
 from cuda_on_cpu import emulator
-from cuda_on_cpu.cupy_stand_in import gpu  # noqa: F401
+from cuda_on_cpu.cupy_stand_in import Graph, Stream, gpu  # noqa: F401
 
 import tinyres_kernels.gpu
 from tinyres import Tensor, manual_seed, nn, optim
@@ -14,9 +15,10 @@ from tinyres.data import Dataset, Loader
 from tinyres.device import to_device
 from tinyres.models.resnet import BasicBlock, ResNet
 from tinyres.models.resnet_imagenet import Bottleneck
+from tinyres.scale import captured
 from tinyres.scale.captured import CapturedSteps
 from tinyres.scale.recordable import NotRecordable
-from tinyres.train import train_step
+from tinyres.train import NotFinite, train_step
 
 pytestmark = [emulator.needs_compiler, pytest.mark.usefixtures("gpu")]
 MEAN, STD = np.array([0.4, 0.5, 0.6]), np.array([0.2, 0.3, 0.25])
@@ -109,6 +111,37 @@ def test_what_is_recorded_before_it_is_wanted_changes_nothing():
     assert not steps.loss_of.any() and steps.state.tolist() == [0, 0]
 
 
+def test_the_next_epochs_draws_are_made_while_the_gpu_works(monkeypatch):
+    happened = []
+    note = happened.append
+    launch, wait, make = Graph.launch, Stream.synchronize, captured.table_of_draws
+    monkeypatch.setattr(Graph, "launch", lambda graph: (note("launch"), launch(graph)))
+    monkeypatch.setattr(Stream, "synchronize", lambda stream: (note("wait"), wait(stream)))
+    monkeypatch.setattr(
+        captured, "table_of_draws", lambda loader, epoch: (note(f"draw {epoch}"), make(loader, epoch))[1]
+    )
+    steps = Training("cuda").captured()
+    steps.begin(0, 0, RATES)
+    assert "draw 0" in happened
+    happened.clear()
+    steps.run(2)
+    assert happened == ["launch", "launch", "draw 1", "wait"]
+    steps.run(1)
+    steps.begin(1, 0, RATES)
+    assert happened.count("draw 1") == 1
+
+
+def test_steps_are_counted_on_the_host():
+    """num_batches_tracked needs no work on the GPU."""
+    there = Training("cuda")
+    steps = there.captured()
+    steps.begin(0, 0, RATES)
+    steps.run(3)
+    counters = list(steps.counters())
+    assert {type(counter.data) for counter in counters} == {np.ndarray}
+    assert {counter.item() for counter in counters} == {3}
+
+
 @pytest.mark.parametrize("what", ["a weight", "a rate"])
 def test_a_broken_step_is_noticed_and_not_learnt_from(what):
     """Step 1 of 3 is broken. The host learns it after step 3: all is as it was then, with the gradients of step 1."""
@@ -132,6 +165,49 @@ def test_a_broken_step_is_noticed_and_not_learnt_from(what):
         if "running" not in name:
             np.testing.assert_array_equal(array, before[name], err_msg=name)
     assert np.isfinite(kept)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_an_epoch_ends_at_the_broken_step(at_once, monkeypatch):
+    """The rate of step 0 makes the weights infinite, so that step 1 is broken, wherever the host reads results."""
+    monkeypatch.setattr(captured, "REPORT_EVERY", at_once)
+    there, seen = Training("cuda", lr=np.inf), []
+    schedule = optim.lr_scheduler.LRScheduler(there.optimizer)
+    with pytest.raises(NotFinite) as error:
+        for scores in there.captured().train_epoch(schedule, 0, 0, 3):
+            seen.append([score.images for score in scores])
+    assert seen == [[4]] and np.isnan(error.value.loss)
+
+
+@pytest.mark.usefixtures("no_gc")
+def test_what_was_recorded_is_freed_with_it():
+    """The model and its optimiser stay, and hold nothing of the graphs' memory."""
+    there = Training("cuda")
+    steps = there.captured()
+    steps.begin(0, 0, RATES)
+    assert len(steps.run(3)) == 3 and len(steps.recorded) == 2
+    mine = [steps, steps.images, steps.loss_of]
+    for recorded in steps.recorded.values():
+        mine += [recorded.graph.recorded, recorded.graph.pool, recorded.shares, *recorded.gradients, *recorded.pages]
+        mine += recorded.graph.recorded.pool
+    alive = [weakref.ref(one) for one in mine]
+    del steps, mine, recorded
+    assert not any(one() is not None for one in alive)
+
+
+def test_a_parameter_is_an_ordinary_leaf_after_the_recording():
+    """Its gradients add up, and it keeps its hooks."""
+    model = small_resnet().to("cuda")
+    hooked = []
+    model.fc.bias.register_hook(lambda gy: hooked.append(gy))
+    Training("cuda", model).captured()
+    images = Tensor(np.ones((2, 3, 8, 8))).to("cuda")
+    gradients = []
+    for _ in range(2):
+        model.eval()(images).sum().backward()
+        gradients.append(to_device(model.fc.bias.grad, "cpu"))
+    np.testing.assert_array_equal(gradients[1], 2 * gradients[0])
+    assert len(hooked) == 2
 
 
 def test_a_gradient_alone_may_be_broken(monkeypatch):

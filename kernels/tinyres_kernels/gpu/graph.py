@@ -8,7 +8,7 @@ every time. The memory of everything in between must therefore stay reserved: ea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 
@@ -38,9 +38,11 @@ class Recorder:
         """Inside, work goes to this recorder's stream, after all earlier work. Leaving waits until it is done."""
         with self.device:
             self.device.synchronize()
-            with self.stream:
-                yield
-            self.stream.synchronize()
+            try:
+                with self.stream:
+                    yield
+            finally:
+                self.stream.synchronize()
 
     def record(self, work: Callable[[], None]) -> Graph:
         """The launches of `work`. Before the recording, work is called twice, and these calls take effect.
@@ -55,6 +57,9 @@ class Recorder:
             self.stream.begin_capture()
             try:
                 work()
-            finally:
-                recorded = self.stream.end_capture()
+            except BaseException:
+                with suppress(RuntimeError):  # CuPy's, if the launches so far make no graph
+                    self.stream.end_capture()
+                raise
+            recorded = self.stream.end_capture()
         return Graph(recorded, pool)

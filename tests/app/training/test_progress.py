@@ -42,7 +42,8 @@ def bar(monkeypatch, **console):
     with Progress(Console(file=file, force_terminal=True, width=80, **console)) as progress:
         progress.run_begins(epochs=10, steps=710)
         progress.epoch_begins(3, steps=71, done=0)
-        progress.batch_done(Score(loss_sum=1.25 * 128, correct=64, images=128), seconds=0.1)
+        progress.batches_done(2, Score(loss_sum=1.25 * 128, correct=64, images=128), seconds=0.1)
+        assert progress.bar.tasks[progress.task].completed == progress.steps_done == 2
         progress.bar.refresh()
     text = file.getvalue()
     return re.findall(r"epoch 4/10[^\r\n]*", re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", text))[-1], text

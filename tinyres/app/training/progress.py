@@ -58,13 +58,13 @@ class Progress:
         name = f"epoch {epoch + 1}/{self.epochs}"
         self.bar.reset(self.task, total=steps, completed=done, description=name, figures="", visible=True)
 
-    def batch_done(self, score: Score, seconds: float) -> None:
-        """score, seconds: of this epoch so far"""
-        self.steps_done += 1
+    def batches_done(self, count: int, score: Score, seconds: float) -> None:
+        """count: of the batches since the last call    score, seconds: of this epoch so far"""
+        self.steps_done += count
         left = (perf_counter() - self.began) / self.steps_done * (self.steps_to_come - self.steps_done)
         speed = score.images / seconds
         figures = f"loss {score.loss:6.3f}  {score.accuracy:6.1%}  {speed:6,.0f} img/s  {clock(left)} left"
-        self.bar.update(self.task, advance=1, figures=figures)
+        self.bar.update(self.task, advance=count, figures=figures)
 
     def validating(self) -> None:
         self.bar.update(self.task, description="validating")

@@ -125,7 +125,7 @@ class Trainer:
                 position.batch += 1
                 position.score += score
                 self.losses.append(score.loss)
-                self.progress.batch_done(position.score, position.seconds)
+            self.progress.batches_done(len(scores), position.score, position.seconds)
             if perf_counter() - self.saved >= SAVE_EVERY:
                 self.save_last()
 
