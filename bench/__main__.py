@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ Is every kernel right? How long does each take, beside what the GPU can do? How
 fast is training in float32, TF32 and bf16, ours and torch's? A part that breaks
 is reported, and the others still run; the exit code is then 1.
 """
-SECTIONS_TEXT = f"only these, as in {','.join(sections.SECTIONS[:2])}; there are {', '.join(sections.SECTIONS)}"
+SECTIONS_TEXT = f"default: {','.join(sections.SECTIONS)}"
 STDOUT = Path("-")
 
 
@@ -41,7 +41,9 @@ def parser() -> argparse.ArgumentParser:
     commands = main_parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     command = commands.add_parser("torch", help="the training step, ours and torch's in turns")
-    add_settings(command, model="resnet20")
+    names = one_of("model", models.names())
+    command.add_argument("--model", metavar="NAME", type=names, default="resnet20", help="default: resnet20")
+    add_settings(command)
     command.add_argument("--threads", metavar="N", type=positive, help="default: one for each processor")
     command.add_argument("--forward", action="store_true", help="only the forward pass, no training step")
     command.set_defaults(command=beside_torch)
@@ -50,9 +52,16 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser(
         "gpu", help=text, description=GPU_TEXT, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    add_settings(command, model=None)
+    several = list_of("model", models.names())
+    default = ",".join(sections.MODELS)
+    command.add_argument("--model", metavar="NAMES", type=several, default=sections.MODELS, help=f"default: {default}")
+    add_settings(command)
     command.add_argument(
-        "--sections", metavar="LIST", type=list_of_sections, default=sections.SECTIONS, help=SECTIONS_TEXT
+        "--sections",
+        metavar="LIST",
+        type=list_of("section", sections.SECTIONS),
+        default=sections.SECTIONS,
+        help=SECTIONS_TEXT,
     )
     command.add_argument("--minutes", metavar="N", type=positive, help="begin no new measurement after N minutes")
     command.add_argument("--paper", metavar="DIR", type=Path, help="also train ResNet-20 by the paper's recipe, in DIR")
@@ -65,14 +74,13 @@ def parser() -> argparse.ArgumentParser:
     return main_parser
 
 
-def list_of_sections(text: str) -> list[str]:
-    return [one_of("section", sections.SECTIONS)(name) for name in text.split(",")]
+def list_of(kind: str, names: Iterable[str]) -> Callable[[str], list[str]]:
+    """An argument type that accepts these names only, with commas between them."""
+    check = one_of(kind, names)
+    return lambda text: [check(name) for name in text.split(",")]
 
 
-def add_settings(command: argparse.ArgumentParser, model: str | None) -> None:
-    default = model or ", ".join(sections.MODELS)
-    names = one_of("model", models.names())
-    command.add_argument("--model", metavar="NAME", type=names, default=model, help=f"default: {default}")
+def add_settings(command: argparse.ArgumentParser) -> None:
     command.add_argument("--batch-size", metavar="N", type=positive, default=128, help="default: 128")
     command.add_argument("--repeats", metavar="N", type=positive, default=10, help="timed calls of each (default: 10)")
     text = "write all results as JSON to FILE, or print them"
@@ -100,7 +108,7 @@ def on_a_gpu(arguments: argparse.Namespace) -> int:
     file = None if arguments.json == STDOUT else arguments.json
     where = sys.stderr if arguments.json == STDOUT else sys.stdout
     result = sections.bench(
-        (arguments.model,) if arguments.model else sections.MODELS,
+        arguments.model,
         arguments.batch_size,
         arguments.repeats,
         arguments.sections,

@@ -11,4 +11,6 @@ epochs       how long an epoch takes, its host's work included
 torch_steps  the same step in torch, made fast in several ways
 paper        a run of the paper's own recipe
 report       the tables, and the summary at the end
+
+card.sh      all of it on a lent GPU, besides tests and profiles: one_step and launches are for ncu
 """

@@ -16,7 +16,7 @@ class Section:
 
     def __init__(self, models: list[str], batch_size: int, images: int = IMAGES) -> None:
         self.batch_size, self.images = batch_size, images
-        self.labels = [f"{model} {kind}" for model in models for kind in ("bf16", "tf32", "float32")]
+        self.labels = [f"{model} {kind}" for kind in ("bf16", "tf32", "float32") for model in models]
 
     def measure(self, label: str) -> dict[str, object]:
         """{"prepared_s": of compiling and recording, and of an epoch to warm up, "epoch_s": of each of EPOCHS}"""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ Result = dict[str, Any]
 
 
 def bench(
-    models: tuple[str, ...],
+    models: Sequence[str],
     batch_size: int,
     repeats: int,
     chosen: Collection[str] = SECTIONS,
