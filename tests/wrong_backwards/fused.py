@@ -129,7 +129,7 @@ FUSED = (
         np.matmul,
         lambda gy, x, w: (None, gy.T @ x / 6),
         ((6, 4), (4, 4)),
-        "two_mistakes transposed batch_of_6",
+        "two_mistakes transposed averaged 6_is_the_batch_size",
         1,
     ),
     Wrong(

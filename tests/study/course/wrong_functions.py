@@ -202,8 +202,8 @@ WRONG_FUNCTIONS = (
     (
         "cross_entropy_backward",
         lambda gy, x, labels: gy * (linear._softmax(x) - linear._onehot(x, labels)) / x.size,
-        "The gradient is 1/3 times the true one, everywhere: it is divided by 12 in place of 4: 12 is the number of "
-        "all elements of x, 4 is the batch size.",
+        "The gradient is 1/3 times the true one, everywhere: it is divided by 12 in place of 4; 4 is the batch size, "
+        "12 is the number of elements of x.",
     ),
     (
         "batch_norm_forward",

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinyres.check.diagnosis.evidence import Facts, constant, distinct, number, same
-from tinyres.check.diagnosis.formulas import Known, candidates, monomial, ratio, simple, spelled, times, written
+from tinyres.check.diagnosis.formulas import Known, candidates, ratio, simple, spelled, times
 
 BORDERS = (0, 1, -1, 0.5, -0.5, 2, -2, 3, -3, 6, -6, 1.5, -1.5, 2.5, -2.5, 0.1, -0.1)  # as one would write them
 
@@ -60,16 +60,17 @@ def wrong_formula(facts: Facts) -> str | None:
     if p is None or same(p.claimed, p.true):
         return None
     complete = len(p.true) == max(facts.x.size, facts.y.size)  # else some are 0 in both, and not among the pairs
-    mask, steps = is_mask(p.true), distinct(p.true) == 2
-    return (
-        (masked(p, complete) if mask else None)
-        or (beyond_a_border(p) if mask else by_sign(p, one_right=True))
-        or (by_sign(p, one_right=True) or another_mask(p) if mask else beyond_a_border(p))
-        or (by_sign(p) if steps and distinct(p.claimed) == 2 else None)
-        or passed_on(p)
-        or described(p)
-        or by_sign(p)
+    few = distinct(p.true) == distinct(p.claimed) == 2
+    answers = (
+        wrong_mask(p, complete),
+        on_one_side(p),
+        another_mask(p),
+        on_both_sides(p) if few else None,
+        passed_on(p),
+        described(p),
+        on_both_sides(p),
     )
+    return next(filter(None, answers), None)
 
 
 # ---- on or off: ReLU, dropout, clamp, max ----------------------------------------------------------------------------
@@ -81,15 +82,14 @@ def is_mask(t: np.ndarray) -> bool:
     return not on.all() and bool(on.any()) and constant(np.abs(t[on])) is not None
 
 
-def masked(p: Pairs, complete: bool) -> str | None:
+def wrong_mask(p: Pairs, complete: bool) -> str | None:
+    if not is_mask(p.true):
+        return None
     on, passed = p.true != 0, constant(p.claimed)
     kind = "the mask (x > 0, as in ReLU)" if np.array_equal(on, p.values["x"] > 0) else "the mask"
     if passed is not None:
-        scaled = abs(passed - 1) < 1e-6 and abs(float(np.mean(np.abs(p.true[on]))) - 1) > 1e-6
-        return (
-            f"gy is passed on everywhere, also where the derivative is 0: {kind} is missing in backward"
-            f"{', and so is its scale' if scaled else ''}. Multiply gy by it."
-        )
+        scale = "" if np.isclose(passed, np.abs(p.true[on][0])) else ", and its scale,"
+        return f"gy is passed on everywhere, also where the derivative is 0: {kind}{scale} is missing in backward."
     if complete and not np.any(p.claimed[on]) and constant(np.abs(p.claimed[~on])) is not None:
         return f"{kind} is inverted: the gradient passes exactly where it must be 0, and not where it must pass."
     return None
@@ -98,7 +98,7 @@ def masked(p: Pairs, complete: bool) -> str | None:
 def another_mask(p: Pairs) -> str | None:
     """Two conditions, that of forward and that of backward. (If not aligned, the places may be wrong instead.)"""
     on, passes = p.true != 0, p.claimed != 0
-    if not p.aligned or distinct(p.claimed) != 2 or p.claimed.all() or np.array_equal(passes, on):
+    if not p.aligned or not is_mask(p.true) or not is_mask(p.claimed) or np.array_equal(passes, on):
         return None
     return (
         "Backward uses another mask than forward did: gy passes where the derivative is 0 "
@@ -110,66 +110,44 @@ def another_mask(p: Pairs) -> str | None:
 # ---- right on one side of a border -----------------------------------------------------------------------------------
 
 
-def by_sign(p: Pairs, one_right: bool = False) -> str | None:
-    """Told apart for x > 0 and x < 0: leaky ReLU, ELU, abs. one_right: only if the gradient is right on one side."""
-    x, sides, slopes = p.values["x"], [], []
-    for name, side in (("x > 0", x > 0), ("x < 0", x < 0)):
-        part = p.where(side)
-        if len(part.true) < 3 or distinct(x[side]) < 3:
-            return None
-        slopes.append([float(np.mean(v)) for v in (part.true, part.claimed)])
-        due, came = spelled(part.true, part.values), spelled(part.claimed, part.values)
-        if same(part.claimed, part.true):
-            sides.append(f"right where {name}")
-        elif due and came:
-            sides.append(f"wrong where {name} (there the local derivative must be {due}, but backward uses {came})")
-        elif (c := ratio(part.claimed, part.true)) is not None:
-            sides.append(f"wrong where {name} (there it is {number(c)} times the true one)")
-        else:
-            return None
-    if one_right and not any(s.startswith("right") for s in sides):
-        return None
-    hint = ""
-    if distinct(p.true) == 2 and constant(np.abs(p.true)) is not None:
-        hint = " The sign of x is missing, or wrong."
-    elif distinct(p.true) == 2 and np.allclose(slopes[0], slopes[1][::-1], rtol=1e-6):
-        hint = " The two slopes are exchanged."
-    elif distinct(p.true) == 2 and distinct(p.claimed) <= 2:
-        hint = " A slope (the leak) was forgotten, inverted, or put on the wrong side."
-    return f"The gradient is {' and '.join(sides)}.{hint}"
-
-
-def beyond_a_border(p: Pairs) -> str | None:
+def on_one_side(p: Pairs) -> str | None:
     """Some pairs are right, and the wrong ones are those beyond some value of x, y, another input, or a difference."""
     wrong = np.abs(p.claimed - p.true) > 1e-6 * np.max(np.abs(p.true))
-    if not wrong.any() or wrong.all():
-        return None
-    for name, q in quantities(p.values):
+    for name, q in quantities(p.values) if wrong.any() and not wrong.all() else ():
         where = condition(name, q, wrong) or (one_of_two(name, q, wrong) if name.startswith("input") else None)
         if where and (what := explained(p.where(wrong))):
             return f"The gradient is right except where {where}: there {what}."
     return None
 
 
+def on_both_sides(p: Pairs) -> str | None:
+    """Wrong for x > 0 and for x < 0, in two ways: leaky ReLU, abs."""
+    sides = [p.where(p.values["x"] > 0), p.where(p.values["x"] < 0)]
+    if any(distinct(side.values["x"]) < 3 for side in sides):
+        return None
+    above, below = map(explained, sides)
+    exchanged = all(same(a.true[:1], b.claimed[:1]) for a, b in (sides, sides[::-1]))
+    hint = " The two slopes are exchanged." if exchanged and distinct(p.true) == 2 else ""
+    return f"The gradient is wrong: where x > 0, {above}; where x < 0, {below}.{hint}" if above and below else None
+
+
 def quantities(values: Known) -> Iterator[tuple[str, np.ndarray]]:
     """What a condition may ask for."""
-    inputs = {n: v for n, v in values.items() if n != "y"}
-    for n, v in inputs.items():
-        yield n, v
-        yield f"|{n}|", np.abs(v)
-    for n, v in inputs.items():
-        if n != "x":
-            yield f"x − {n}", values["x"] - v
-            yield f"|x − {n}|", np.abs(values["x"] - v)
-            yield f"x·{n}", values["x"] * v
-    yield "y", values["y"]
-    yield "|y|", np.abs(values["y"])
+    x, y = values["x"], values["y"]
+    others = [(n, v) for n, v in values.items() if n not in ("x", "y")]
+    for n, v in (("x", x), *others):
+        yield from ((n, v), (f"|{n}|", np.abs(v)))
+    for n, v in others:
+        yield from ((f"x − {n}", x - v), (f"|x − {n}|", np.abs(x - v)), (f"x·{n}", x * v))
+    yield from (("y", y), ("|y|", np.abs(y)))
 
 
 def condition(name: str, q: np.ndarray, wrong: np.ndarray) -> str | None:
     """x < −1, if a border divides the wrong ones from the right ones, and hardly by chance."""
     right_values, wrong_values = distinct(q[~wrong]), distinct(q[wrong])
-    if min(right_values, wrong_values) < 3 or comb(right_values + wrong_values, wrong_values) < 1000:
+    chance = comb(right_values + wrong_values, wrong_values)
+    at_zero = name == "x" and (np.array_equal(wrong, q > 0) or np.array_equal(wrong, q < 0))
+    if min(right_values, wrong_values) < 3 or (chance < 1000 and not at_zero):
         return None
     first, last = np.min(q[wrong]), np.max(q[wrong])
     for sign, inner, outer in ((">", np.max(q[~wrong]), first), ("<", last, np.min(q[~wrong]))):
@@ -197,16 +175,14 @@ def one_of_two(name: str, q: np.ndarray, wrong: np.ndarray) -> str | None:
 
 
 def explained(p: Pairs) -> str | None:
+    """What is wrong with these, in one clause."""
     due, came = spelled(p.true, p.values), spelled(p.claimed, p.values)
-    if not np.any(p.claimed):
-        return f"it is 0, but must be {due}" if due else "it is 0, though the derivative is not"
     if not np.any(p.true):
         how = {"1": "", None: " all the same"}.get(came, f", times {came}")
         return f"the derivative is 0, but gy is passed on{how}"
-    if due is None and (size := constant(np.abs(p.true))) is not None:
-        due = f"±{number(size)}"
     if due and came:
-        return f"the local derivative must be {due}, but backward uses {came}"
+        sign = ": the sign is wrong" if same(p.claimed, -p.true) else ""
+        return f"the local derivative (the slope) must be {due}, but backward uses {came}{sign}"
     factor = constant(p.claimed / p.true) if np.all(p.true) else None
     return None if factor is None else f"it is {number(factor)} times the true one"
 
@@ -217,83 +193,36 @@ def explained(p: Pairs) -> str | None:
 def passed_on(p: Pairs) -> str | None:
     if not same(p.claimed, np.ones_like(p.claimed)):
         return None
-    start = "gy is passed on unchanged: the local derivative is forgotten"
     if np.array_equal(np.round(p.true, 6), np.round(p.true)) and np.min(p.true) > 0:
         return (
             "gy arrives once at each element, but forward uses some of them several times (up to "
             f"{np.max(p.true):.0f}): what comes back from each use must be added up (np.add.at for index arrays, += in "
             "a loop)."
         )
-    if due := spelled(p.true, p.values):
-        return f"{start}. Multiply gy by {due} (chain rule)."
-    residual = (
-        " For a residual x + f(x) this means: only the path of x is counted, and what comes back through the branch f "
-        "is not accumulated."
-    )
-    return f"{start} (chain rule).{residual if p.aligned else ''}"
+    due = spelled(p.true, p.values) or "the derivative of forward"
+    return f"gy is passed on unchanged: the local derivative is forgotten. Multiply gy by {due} (chain rule)."
 
 
 def described(p: Pairs) -> str | None:
     """What is there and what should be; else by what they differ."""
-    t, a = p.true, p.claimed
-    due, came = spelled(t, p.values), spelled(a, p.values)
-    remark = inverted_or_squared(p) or by_powers(p, 1 if due and came else 3)
-    if due is None and distinct(t) == 2:
-        due = " or ".join(number(v) for v in np.unique(np.round(t, 9))[::-1]) + " (a condition, a mask)"
+    due, came = spelled(p.true, p.values), spelled(p.claimed, p.values)
+    if due is None and distinct(p.true) == 2:
+        due = " or ".join(number(v) for v in np.unique(np.round(p.true, 9))[::-1]) + " (a condition, a mask)"
     if due and came:
-        exchanged = came.translate(str.maketrans("xy", "yx"))
-        swap = " (x is used in place of y)" if exchanged == due and "x" in came else ""
-        return f"The local derivative must be {due}, but backward uses {came}{swap}.{remark}"
-    term = by_one_expression(p)
-    if came and constant(t) is None and constant(a) is None:
-        return (
-            f"Backward uses {came} as local derivative, which is not the derivative of "
-            f"forward.{' ' + term if term else remark}"
-        )
-    return f"The local derivative is wrong.{remark}" if remark else term
-
-
-def inverted_or_squared(p: Pairs) -> str:
-    t, a = p.true, p.claimed
-    if constant(np.abs(t)) is not None or np.any(t == 0):
-        return ""
-    for power, what in ((-1.0, "inverted: 1/derivative"), (2.0, "applied twice (squared)")):
-        if same(a, t**power, 1e-6):
-            return f" That is the local derivative {what}."
-    return ""
-
-
-def by_powers(p: Pairs, most: int) -> str:
-    """claimed / true as a product of powers of x, y and the other inputs, at most `most` of them."""
+        return f"The local derivative must be {due}, but backward uses {came}."
     with np.errstate(all="ignore"):
-        quotient = p.claimed / p.true
-    found = monomial(quotient, {n: v for n, v in p.values.items() if n != "y"}) or monomial(quotient, p.values)
-    if not found or not 1 <= len(found[1]) <= most:
-        return ""
-    factor, powers = found
-    notes = [f"{n} is missing as a factor" for n, e in powers.items() if e < 0]
-    notes += [f"{n} is a factor too many, or missing as a divisor" for n, e in powers.items() if e > 0]
-    notes += ["the sign is wrong"] if factor < 0 else []
-    return f" That is {written(factor, powers)} times the true one: {', '.join(notes)}."
+        differences = (
+            (p.true - p.claimed, "The term {} of the local derivative is missing. The rest is right."),
+            (p.true / p.claimed, "The factor {} is missing in the local derivative."),
+            (p.claimed / p.true, "The local derivative is the true one times {}: that factor does not belong there."),
+        )
+    found = ((words, spelled(values, p.values)) for values, words in differences if np.all(np.isfinite(values)))
+    return next((words.format(text) for words, text in found if text), None) or one_for_another(p)
 
 
-def by_one_expression(p: Pairs) -> str | None:
-    """One term or one factor too many, or too few; or one factor for another: claimed·due = true·came."""
-    terms = [(name, e) for name, e in candidates(p.values) if np.all(np.isfinite(e))]
-    for name, e in terms:
-        c = ratio(p.claimed - p.true, e) if distinct(e) > 3 or "sign(" in name or " > " in name else None
-        if c is not None and simple(c):
-            if c < 0:
-                return f"A term of the local derivative is missing: {times(-c, name)}. The rest is right."
-            much, opposite = times(c, name), times(-c, name)
-            return f"The local derivative is too large by {much} ({opposite} is missing, or {much} is too many)."
-    terms = [(name, e) for name, e in terms if constant(np.abs(e)) is None and distinct(e) > 2]
-    for name, e in terms:
-        if (c := ratio(p.claimed, e * p.true)) is not None and simple(c):
-            return f"The local derivative is the true one times {times(c, name)}: that factor does not belong there."
-        if (c := ratio(p.claimed * e, p.true)) is not None and simple(c):
-            return f"The factor {times(1 / c, name)} is missing in the local derivative (forgotten)."
-    terms = [(name, e) for name, e in terms if np.all(e) and distinct(e) > 5]
+def one_for_another(p: Pairs) -> str | None:
+    """One factor in place of another: claimed·due = true·came."""
+    terms = [(name, e) for name, e in candidates(p.values) if np.all(np.isfinite(e)) and np.all(e) and distinct(e) > 5]
     due = {fingerprint(p.claimed * e): (name, e) for name, e in reversed(terms)}
     for came, e in terms:
         name, b = due.get(fingerprint(p.true * e), ("", e))

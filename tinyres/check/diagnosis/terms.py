@@ -22,36 +22,40 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinyres.check.diagnosis.evidence import Facts, fit, jacobian, number, same, subsets
+from tinyres.check.diagnosis.factor import by_counts, is_
 from tinyres.check.diagnosis.mutants import FILE, Swaps, mutants, replaced
 
 EPSILONS = (1e-5, 0.0, 1e-3, 1e-6, 1e-8, 1e-12, 1e-4, 1e-2, 1e-1, 1.0)
+PASSED = ": {} is treated as a constant, but it depends on x"
 GYS = 3  # of the random gys: enough to tell formulas apart
 
 
 class Formula(NamedTuple):
     """terms: their source, by what they are called. known: the values of the names in it, but for gy.
 
-    first: lines that come before the terms, name -> source. swaps: what people write in place of a name. sizes: numbers
-    of elements that a term may be divided by, and what they are. weight: what gy is multiplied by beforehand.
+    first: lines that come before the terms, name -> source. swaps: what people write in place of a name. weight: what
+    gy is multiplied by beforehand. counts: numbers of elements that a term may be divided by, and what they are.
     """
 
     start: str
     terms: dict[str, str]
     known: dict[str, Any]
     swaps: Swaps
-    sizes: dict[int, str]
+    counts: dict[int, str]
     first: dict[str, str] = {}  # noqa: RUF012  # never changed
     weight: np.ndarray | float = 1.0
-    lost: dict[str, str] = {}  # noqa: RUF012
     as_it_came: bool = False  # gy in y's shape; else in x's, each x having that of the output that it reaches
 
-    def values(self, facts: Facts, lines: dict[str, str]) -> list[np.ndarray]:
-        """Each term for some gys, (GYS, *x.shape); lines: some of the sources, changed."""
-        sources = self.first | {name: source.removeprefix("-") for name, source in self.terms.items()} | lines
-        codes = {name: compile(source, FILE, "eval") for name, source in sources.items()}
+    @property
+    def lines(self) -> dict[str, str]:
+        """All sources, those of the terms without their signs."""
+        return self.first | {name: source.removeprefix("-") for name, source in self.terms.items()}
+
+    def values(self, facts: Facts, changed: dict[str, str]) -> list[np.ndarray]:
+        """Each term for some gys, (GYS, *x.shape); changed: what some of the lines have become."""
+        codes = {name: compile(source, FILE, "eval") for name, source in (self.lines | changed).items()}
         found = []
-        gys = facts.gys if self.as_it_came else facts.gys_of_x()
-        for gy in gys[:GYS] * self.weight:
+        for gy in (facts.gys if self.as_it_came else facts.gys_of_x())[:GYS] * self.weight:
             space: dict[str, Any] = FUNCTIONS | self.known | {"gy": gy}
             for name, line in codes.items():
                 space[name] = eval(line, space)
@@ -100,124 +104,69 @@ def wrong_term(facts: Facts) -> str | None:
 
 
 def explained(facts: Facts, formula: Formula) -> str | None:
-    """Which mistake in the formula gives the claimed gradient; one is better than two, an exact one than a factor."""
+    """Which mistake in the formula gives the claimed gradient: factors of its terms, one change, or a change in two."""
     claimed, right = facts.gradients(facts.claimed)[:GYS], formula.values(facts, {})
-    start = f"{formula.start} `{' + '.join(formula.terms.values()).replace('+ -', '- ')}`"
+    start = f"{formula.start} `{' + '.join(formula.terms.values()).replace('+ -', '- ')}`, but "
     factors = fit(claimed, right)
-    if factors is not None and all(map(simple, factors)):
-        return f"{start}, but {words}." if (words := coefficients(formula, factors)) else None
-    alone = [list(of_one_term(facts, formula, k)) for k in range(len(right))]
-    candidates = [
-        ([v if j == k else r for j, r in enumerate(right)], w, k) for k in range(len(right)) for v, w in alone[k]
-    ]
-    candidates += [(values, words, -1) for values, words in of_all_terms(facts, formula)]
-    for values, words, _ in candidates:
-        if same(claimed, np.sum(values, axis=0)):
-            return f"{start}, but {words}."
-    for values, words, k in candidates:
-        c = fit(claimed, values)
-        if c is not None and c[k] and all(map(simple, c)):
-            return f"{start}, but {words}; and {coefficients(formula, c)}."
-    for i, j in combinations(range(len(right)), 2):
-        rest = claimed - np.sum([r for k, r in enumerate(right) if k not in (i, j)] or [np.zeros_like(claimed)], axis=0)
-        for (v, one), (w, other) in ((a, b) for a in alone[i] for b in alone[j]):
-            if abs(v.flat[0] + w.flat[0] - rest.flat[0]) < 1e-6 and same(rest, v + w):
-                return f"{start}, but {one}, and {other}."
-    return None if factors is None else f"{start}, but {coefficients(formula, factors)}."
-
-
-def simple(c: float) -> bool:
-    """A factor that somebody may have written."""
-    return "." not in number(c)
-
-
-def of_one_term(facts: Facts, formula: Formula, k: int) -> Iterator[tuple[np.ndarray, str]]:
-    """(the k-th term with a mistake in it, the mistake)"""
-    name, source = list(formula.terms.items())[k]
-    source = source.removeprefix("-")
-    known = [(replaced(source, *change), words) for *change, words in exchanged(formula)]
-    powers = [(replaced(source, *change), words) for *change, words in forgotten(formula)]
-    for changed, words in (*known, *mutants(source, formula.swaps), *powers):
-        if changed == source:
-            continue
+    if factors is not None and all("." not in number(c) for c in factors):  # as somebody may have written them
+        return f"{start}{words}." if (words := coefficients(formula, factors)) else None
+    wrong = []
+    for lines, words in mistakes(formula):
         try:
-            yield formula.values(facts, {name: changed})[k], f"{words}{called(name)}"
+            values = formula.values(facts, lines)
         except Exception:  # shapes that do not fit: then it is not what happened
             continue
+        if same(claimed, np.sum(values, axis=0)):
+            return f"{start}{words}."
+        if len(lines) == 1:
+            wrong.append((list(lines), np.sum(values, axis=0) - np.sum(right, axis=0), words))
+    rest = claimed - np.sum(right, axis=0)
+    for (line, v, one), (another, w, other) in combinations(wrong, 2):
+        if line != another and abs(v.flat[0] + w.flat[0] - rest.flat[0]) < 1e-6 and same(rest, v + w):
+            return f"{start}{one}, and {other}."
+    return None if factors is None else f"{start}{coefficients(formula, factors)}."
 
 
-def of_all_terms(facts: Facts, formula: Formula) -> Iterator[tuple[list[np.ndarray], str]]:
-    """The same mistake in each of the terms, or a mistake in what comes before them."""
-    terms = {name: source.removeprefix("-") for name, source in formula.terms.items()}
-    changes = [
-        ({n: replaced(source, name, new) for n, source in terms.items()}, words)
-        for name, new, words in (*exchanged(formula), *forgotten(formula))
-    ]
-    for name, source in formula.first.items():
-        changes += [({name: new}, f"in {name}, {words}") for new, words in mutants(source, formula.swaps)]
-        changes += [({name: new}, words) for new, words in formula.swaps.get(name, ())]
-    for lines, words in changes:
-        try:
-            yield formula.values(facts, lines), words
-        except Exception:  # the same
-            continue
-
-
-def exchanged(formula: Formula) -> Iterator[tuple[str, str, str]]:
-    """(a name, what people write for it, what is wrong then)"""
+def mistakes(formula: Formula) -> Iterator[tuple[dict[str, str], str]]:
+    """(what some lines become by one mistake, the mistake): a name exchanged in all terms, or a change in one line."""
     for name, news in formula.swaps.items():
         for new, words in news:
-            yield name, new, words or f"`{new}` is used in place of `{name}`"
-
-
-def forgotten(formula: Formula) -> Iterator[tuple[str, str, str]]:
-    """The same for a factor that is left out, that enters twice, or upside down."""
+            for lines in ({name: new},) * (name in formula.first) + (everywhere(formula, name, new),):
+                yield lines, words or f"`{new}` is used in place of `{name}`"
+    for line, source in formula.lines.items():
+        for changed, words in mutants(source, formula.swaps):
+            yield {line: changed}, words if line.startswith("_") else f"in {line}, {words}"
     for name in (*formula.first, *(name for name, value in formula.known.items() if isinstance(value, np.ndarray))):
-        yield name, "1", f"{name} is forgotten"
-        yield name, f"{name}**2", f"{name} enters twice"
-        yield name, f"1 / {name}", f"it is multiplied where it must be divided by {name}, or the other way round"
+        for new, words in (("1", "is forgotten"), (f"{name}**2", "enters twice"), (f"1 / {name}", "is upside down")):
+            yield everywhere(formula, name, new), f"{name} {words}"
 
 
-def called(name: str) -> str:
-    return f", in {name}" if name.startswith("the ") else ""
+def everywhere(formula: Formula, name: str, new: str) -> dict[str, str]:
+    return {line: replaced(formula.lines[line], name, new) for line in formula.terms}
 
 
 def coefficients(formula: Formula, c: np.ndarray) -> str:
     """What is wrong if the terms are multiplied by c; empty if nothing is."""
-    if same(np.abs(c), np.full(len(c), abs(c[0])), 1e-6) and abs(abs(c[0]) - 1) > 1e-6:
+    if same(np.abs(c), np.full(len(c), abs(c[0])), 1e-6) and not is_(abs(c[0]), 1):
         much = f"all of it is {number(abs(c[0]))} times too large: a constant that forward multiplies by is forgotten"
         signs = [f"the sign of `{s}` is wrong" for s, v in zip(formula.terms.values(), c, strict=True) if v < 0]
         return "; ".join([f"{much} (1/temperature, or 1/N)", *signs])
     wrong = []
     for (name, source), v in zip(formula.terms.items(), c, strict=True):
-        what = f"{name}, `{source}`," if called(name) else f"the term `{source}`"
+        what = f"the term `{source}`" if name.startswith("_") else f"{name}, `{source}`,"
         if v == 0:
-            wrong.append(f"{what} is missing{formula.lost.get(name, '')}")
-        elif odd := oddity(float(v), formula.sizes):
-            wrong.append(f"{what} {odd}")
+            wrong.append(f"{what} is missing{PASSED.format(way) if (way := name.partition('via ')[2]) else ''}")
+        elif not is_(v, 1):
+            sign = " has the wrong sign (flipped)" if v < 0 else ""
+            wrong.append(f"{what}{sign}{'' if is_(v, -1) else of_size(abs(float(v)), formula.counts)}")
     return "; ".join(wrong)
 
 
-def oddity(c: float, sizes: dict[int, str]) -> str:
-    """What is wrong with a term whose factor is c in place of 1; empty if nothing is."""
-    size, words = abs(c), ["has the wrong sign (flipped)"] if c < 0 else []
-    if abs(size - 1) < 1e-6:
-        return "".join(words)
-    for n, what in sizes.items():
-        for value, mistake in (
-            (float(n), f"is not divided by {n}, {what} (a sum in place of a mean)"),
-            (1 / n, f"is divided by {n}, {what}, once too often (a mean in place of a sum)"),
-            (n / (n - 1), f"is divided by {n - 1} in place of {n}, {what} (n − 1 for n)"),
-            ((n - 1) / n, f"is divided by {n} in place of {n - 1} (n for n − 1)"),
-        ):
-            if abs(size - value) < 1e-6 * value:
-                return " and ".join([*words, mistake])
-    for n, what in sizes.items():
-        if size > 1 and abs(n / size - round(n / size)) < 1e-6:
-            words.append(f"is as if divided by {round(n / size)} in place of {n}, {what}")
-            return " and ".join(words)
-    words.append(f"lacks a factor {number(1 / size)}" if size < 1 else f"has a factor {number(size)} too many")
-    return " and ".join(words)
+def of_size(factor: float, counts: dict[int, str]) -> str:
+    """Where the factor of one term comes from."""
+    instead = dict.fromkeys(range(2, max(counts, default=2)), "")
+    lacking = f"lacks a factor {number(1 / factor)}" if factor < 1 else f"has a factor {number(factor)} too many"
+    return f" {next((words for words in by_counts(factor, counts, instead) if '√' not in words), lacking)}"
 
 
 # ---- the formulas ----------------------------------------------------------------------------------------------------
@@ -251,7 +200,7 @@ def formulas(facts: Facts) -> Iterator[Formula]:
         for name, products in PRODUCTS.items():
             for gate, weight in gates.items():
                 start = f"By the product rule the gradient of {name.removesuffix(',')}{gate} is"
-                factors = {product: f"{product} * gy" for product in products}
+                factors = named(tuple(f"{product} * gy" for product in products))
                 yield Formula(start, factors, known, {}, {}, first, weight=weight)
 
 
@@ -315,33 +264,26 @@ def normalisation(facts: Facts) -> Iterator[Formula]:
     astray = "is spread along other axes: keepdims=True is missing"
     for centred in (True, False):
         rest = "(x - mean(x))" if centred else "x"
-        xhats = [(f"({rest})", ""), ("x", ""), ("y", "")]
         swaps = {
             "mean": [*other_means, ("spread", f"a mean {astray}"), ("outside", outside)],
             "std": [
-                ("sqrt(var)", "eps is forgotten in backward's std"),
                 ("(sqrt(var) + eps)", "eps is added to std, but forward adds it to the variance, inside the root"),
-                (
-                    "sqrt(var * M / (M - 1) + eps)",
-                    "std is the unbiased one (divided by n − 1), forward's is divided by n",
-                ),
+                ("sqrt(var * M / (M - 1) + eps)", "std is the unbiased one (divided by n − 1), forward's by n"),
                 ("sqrt(var * (M - 1) / M + eps)", "std is divided by n, forward's by n − 1"),
                 ("std**2", "the variance, std², is used in place of std"),
-                ("(1 / spread(1 / std))", f"std {astray}"),
             ],
-            "xhat": xhats,
+            "xhat": [(f"({rest})", ""), ("x", ""), ("y", "")],
         }
         first = {"var": f"mean({rest}**2)", "std": "sqrt(var + eps)", "xhat": f"{rest} / std"}
         terms = {"the direct term": "gy * gamma / std", "the term via the mean": "-mean(gy * gamma) / std"}
         terms["the term via the variance"] = "-xhat * mean(gy * gamma * xhat) / std"
         if not centred:
             del terms["the term via the mean"]
-        lost = {t: f": {t[13:]} is treated as a constant, but it depends on x" for t in terms if "via" in t}
         for eps in EPSILONS:
             for gamma in gammas(facts, known["mean"], centred, eps):
                 now = known | {"eps": eps, "gamma": gamma, "y": facts.y}
                 now["outside"] = lambda a, gamma=gamma: gamma * known["mean"](a / gamma)
-                yield Formula("The gradient must be", terms, now, swaps, sizes, first, lost=lost)
+                yield Formula("The gradient must be", terms, now, swaps, sizes, first)
 
 
 def variance(facts: Facts) -> Iterator[Formula]:
