@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
 from typing import Any
 
-from tinyres.study.course.exercise import Exercise, Text
-from tinyres.study.course.learner import Complaint, call, expect_function
-from tinyres.study.course.source import source_of, stub_of, with_library
+from tinyres.study.course.learner import Complaint
+from tinyres.study.course.written import Written
 
 Graph = dict[str, list[str]]
 DEPTH = 3000  # of the last graph; Python ends a recursion at about 1000
@@ -24,23 +21,18 @@ GRAPHS: tuple[tuple[str, Graph, str], ...] = (
 )
 
 
-class WriteOrder(Exercise):
+class WriteOrder(Written):
     """function: (inputs, root) -> the nodes, outputs first."""
 
-    def __init__(self, function: Callable[..., Any], lesson: int, hints: tuple[str, str], library: Sequence[Any] = ()):
-        super().__init__(function.__name__, lesson, f"Write {function.__name__}.", stub_of(function), hints)
-        self.function, self.library = function, library
-        self.parameters = list(inspect.signature(function).parameters)
-
     def examine(self, answer: Any) -> str | None:
-        expect_function(answer, self.name, self.parameters)
-        for what, graph, root in GRAPHS:
-            found = wrong_order(call(answer, (graph, root), self.parameters), graph, root)
+        orders = self.answered(answer, [(graph, root) for _, graph, root in GRAPHS])
+        for order, (what, graph, root) in zip(orders, GRAPHS, strict=True):
+            found = wrong_order(order, graph, root)
             if found:
                 return f"for {what}, inputs = {graph}, root = {root!r}:\n{found}"
         deep = f"n{DEPTH - 1}"
         try:
-            found = wrong_order(call(answer, (CHAIN, deep), self.parameters), CHAIN, deep)
+            [order] = self.answered(answer, [(CHAIN, deep)])
         except Complaint as complaint:
             if "RecursionError" in str(complaint):
                 return (
@@ -49,10 +41,8 @@ class WriteOrder(Exercise):
                     "stack of your own, a list, and loop."
                 )
             raise
+        found = wrong_order(order, CHAIN, deep)
         return found and f"for a chain of {DEPTH} nodes:\n{found.splitlines()[-1]}"
-
-    def solution(self) -> Text:
-        return Text(with_library(source_of(self.function), self.library))
 
 
 def wrong_order(order: Any, graph: Graph, root: str) -> str | None:
