@@ -5,8 +5,9 @@
 // counted. In what order fibers take their turns is chosen by `order`, since a barrier that was left out shows only in
 // some of them. Shared memory is filled with NaN before each block, so what was not written cannot be read unnoticed.
 //
-// Covered: threads, blocks, shared memory, __syncthreads, __syncwarp, __shfl_*_sync, atomicAdd, and in mma_on_cpu.h tensor
-// cores. Not covered: the memory model between barriers, clocks, how many blocks fit on a multiprocessor.
+// Covered: threads, blocks, shared memory, __syncthreads, __syncthreads_or, __syncwarp, __shfl_*_sync, atomicAdd,
+// atomicInc, and in mma_on_cpu.h tensor cores. Not covered: the memory model between barriers and between blocks (so
+// __threadfence does nothing, and nobody misses it), clocks, how many blocks fit on a multiprocessor.
 #pragma once
 #include <setjmp.h>
 #include <ucontext.h>
@@ -124,15 +125,21 @@ inline void shuffle(std::vector<int>& turns, uint64_t& state) {
     }
 }
 
+// 0 … count − 1, as `order` says
+inline std::vector<int> in_order(int count) {
+    std::vector<int> turns(count);
+    for (int t = 0; t < count; t++) turns[t] = order == BACKWARD ? count - 1 - t : t;
+    return turns;
+}
+
 inline void run_block() {
     const int threads = blockDim.x * blockDim.y * blockDim.z;
     if ((int)fibers.size() < threads) make_fibers(threads);
     std::fill(shared.begin(), shared.end(), 0xff);  // NaN, as float and as double
     begin_mma(threads);
     for (int t = 0; t < threads; t++) fibers[t].state = READY;
-    std::vector<int> turns(threads);
-    for (int t = 0; t < threads; t++) turns[t] = order == BACKWARD ? threads - 1 - t : t;
     uint64_t draws = seed;
+    std::vector<int> turns = in_order(threads);
     for (;;) {
         if (order == SHUFFLED) shuffle(turns, draws);
         for (int t : turns)
@@ -158,9 +165,13 @@ inline void launch(const int* grid, const int* block, size_t shared_bytes, void 
     kernel = f;
     arguments = given;
     shared.resize(shared_bytes);
-    for (blockIdx.z = 0; blockIdx.z < gridDim.z; blockIdx.z++)
-        for (blockIdx.y = 0; blockIdx.y < gridDim.y; blockIdx.y++)
-            for (blockIdx.x = 0; blockIdx.x < gridDim.x; blockIdx.x++) run_block();
+    std::vector<int> turns = in_order(gridDim.x * gridDim.y * gridDim.z);
+    uint64_t draws = seed;
+    if (order == SHUFFLED) shuffle(turns, draws);
+    for (int b : turns) {
+        blockIdx = {b % gridDim.x, b / gridDim.x % gridDim.y, b / (gridDim.x * gridDim.y)};
+        run_block();
+    }
 }
 
 // value, as the thread `lane` of this warp has it.
@@ -184,6 +195,19 @@ __attribute__((noinline)) inline void barrier(int line) { cuda_on_cpu::wait(cuda
 #define __syncthreads() barrier(__LINE__)
 #define __syncwarp(...) cuda_on_cpu::wait(cuda_on_cpu::AT_WARP_BARRIER, __LINE__)
 
+// True in all threads of the block if it is in one of them.
+inline int any_in_block(bool mine, int line) {
+    const int threads = blockDim.x * blockDim.y * blockDim.z;
+    cuda_on_cpu::exchanged[cuda_on_cpu::current] = mine;
+    barrier(line);  // all have shown theirs
+    bool any = false;
+    for (int t = 0; t < threads; t++) any |= cuda_on_cpu::exchanged[t] != 0;
+    barrier(line);  // all have looked
+    return any;
+}
+#define __syncthreads_or(mine) any_in_block(mine, __LINE__)
+inline void __threadfence() {}
+
 template <class T>
 T __shfl_sync(unsigned, T value, int lane) {
     return cuda_on_cpu::from_lane(value, lane % cuda_on_cpu::WARP, __LINE__);
@@ -201,6 +225,11 @@ template <class T>
 T atomicAdd(T* place, T value) {
     const T before = *place;
     *place = before + value;
+    return before;
+}
+inline unsigned atomicInc(unsigned* place, unsigned most) {  // counts 0 … most, and again from 0
+    const unsigned before = *place;
+    *place = before >= most ? 0 : before + 1;
     return before;
 }
 inline float rsqrt(float x) { return 1 / std::sqrt(x); }

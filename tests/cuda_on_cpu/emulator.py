@@ -97,7 +97,7 @@ class Module:
 
 def type_of(parameter: str, real: str) -> str:
     """Of `const real* x`: float*."""
-    kind = " ".join(word for word in parameter.replace("*", " ").split()[:-1] if word != "const")
+    kind = " ".join(word for word in parameter.replace("*", " ").split()[:-1] if word not in ("const", "__restrict__"))
     return (real if kind == "real" else kind) + ("*" if "*" in parameter else "")
 
 

@@ -69,6 +69,30 @@ def test_warps_exchange(order):
     np.testing.assert_array_equal(run(text, order, name="sums"), np.repeat([np.arange(32).sum(), 1520], 32))
 
 
+LAST = """
+#include "common.cuh"
+__device__ unsigned arrived;
+extern "C" __global__ void last(const real* x, real* y) {
+    bool mine = false;
+    if (threadIdx.x == 0) {
+        y[blockIdx.x] = x[blockIdx.x];
+        mine = atomicInc(&arrived, gridDim.x - 1) == gridDim.x - 1;
+    }
+    if (__syncthreads_or(mine)) y[gridDim.x + threadIdx.x] = blockIdx.x;
+}
+"""
+
+
+@pytest.mark.parametrize(("order", "last"), [("forward", 4), ("backward", 0), ("shuffled", 2)])
+def test_blocks_run_in_that_order_and_the_last_knows_that_it_is(order, last):
+    kernels = module(LAST)
+    kernels.set_order(order, seed=0)
+    for _ in range(2):  # the counter has gone back to 0
+        x, y = np.arange(5, dtype=np.float32), np.full(5 + 64, np.nan, np.float32)
+        kernels.get_function("last")((5, 1, 1), (64, 1, 1), (x, y))
+        np.testing.assert_array_equal(y, [*range(5), *[last] * 64])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,5 +1,6 @@
 """The GPU's kernels, run here on the processor (tests/cuda_on_cpu). That they equal the reference: test_rungs.py."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -30,7 +31,6 @@ def draw(*shape):
 
 
 X, Y, W = draw(3, 18, 11, 9), draw(3, 20, 6, 5), draw(20, 18, 3, 3)
-MEAN, R, GAMMA, BETA = (np.abs(draw(18 + k))[:18] for k in range(4))
 ARGMAX = np.full(Y.shape, 4, np.int32)
 WINDOWS = (3, 3), (2, 2), (1, 1)
 ROWS, SCORES, WEIGHTS = draw(37, 70), draw(37, 45), draw(45, 70)
@@ -45,15 +45,6 @@ CALLS = {
     "max_pool2d_grad_x": (Y, ARGMAX, (3, 20, 11, 9), *WINDOWS),
     "avg_pool2d": (X, *WINDOWS, False, True),
     "avg_pool2d_grad_x": (Y, (3, 20, 11, 9), *WINDOWS, True),
-    "batch_norm_statistics": (X, 1e-5),
-    "batch_norm": (X, MEAN, R, GAMMA, BETA),
-    "batch_norm_grad_sums": (-X, X, MEAN, R),
-    "batch_norm_grad_x": (-X, X, MEAN, R, GAMMA, BETA, MEAN),
-    "batch_norm_relu": (X, MEAN, R, GAMMA, BETA),
-    "batch_norm_relu_grad_sums": (-X, X, MEAN, R, GAMMA, BETA),
-    "batch_norm_relu_grad_x": (-X, X, MEAN, R, GAMMA, BETA, BETA, MEAN),
-    "batch_norm_add_relu": (X, -X, MEAN, R, GAMMA, BETA),
-    "batch_norm_add_relu_grad_sums": (-X, X, X, MEAN, R),
     "linear": (ROWS, WEIGHTS, SCORES[0]),
     "linear_grad_x": (SCORES, WEIGHTS),
     "linear_grad_w": (SCORES, ROWS),
@@ -61,10 +52,30 @@ CALLS = {
     "cross_entropy": (SCORES, LABELS, 0.1),
     "cross_entropy_grad_x": (SCORES[:, 0], np.abs(SCORES), LABELS, 0.1),
     "spread": (X, *PLACES, 0.5),
-    "add": (X, X),
-    "relu": (X,),
-    "relu_grad_x": (X, X),
 }
+
+
+def calls_on(x):
+    """The kernels that take vectors of four numbers if they can (vector.cuh)."""
+    C = x.shape[1]
+    mean, r, gamma, beta = (np.abs(draw(C + k))[:C] for k in range(4))
+    return {
+        "batch_norm_statistics": (x, 1e-5),
+        "batch_norm": (x, mean, r, gamma, beta),
+        "batch_norm_grad_sums": (-x, x, mean, r),
+        "batch_norm_grad_x": (-x, x, mean, r, gamma, beta, mean),
+        "batch_norm_relu": (x, mean, r, gamma, beta),
+        "batch_norm_relu_grad_sums": (-x, x, mean, r, gamma, beta),
+        "batch_norm_relu_grad_x": (-x, x, mean, r, gamma, beta, beta, mean),
+        "batch_norm_add_relu": (x, -x, mean, r, gamma, beta),
+        "batch_norm_add_relu_grad_sums": (-x, x, x, mean, r),
+        "add": (x, x),
+        "relu": (x,),
+        "relu_grad_x": (x, x),
+    }
+
+
+CALLS |= calls_on(X) | {f"{name} of vectors": arguments for name, arguments in calls_on(Y).items()}
 for kind in ("tf32", "bf16"):  # and once on tensor cores
     CALLS |= {f"{name} in {kind}": CALLS[name] for name in ("conv2d", "conv2d_grad_x", "conv2d_grad_w")}
 every_call = pytest.mark.parametrize("name", CALLS)
@@ -80,9 +91,9 @@ def results(name):
 
 def call(rung, name, arguments):
     """name: as in CALLS; -> all that its kernel gives"""
-    kernel, _, kind = name.partition(" in ")
+    kind = name.partition(" in ")[2]
     with using_products(kind or "float32"):
-        found = getattr(rung, kernel)(*arguments)
+        found = getattr(rung, name.split()[0])(*arguments)
     return found if isinstance(found, tuple) else (found,)
 
 
@@ -128,23 +139,34 @@ def test_every_number_is_written(name, monkeypatch):
     assert filled
 
 
+def in_one_text(file, instead, included):
+    """The file with all that it includes. instead: other texts for some of these files"""
+    if file in included:
+        return ""
+    included.add(file)
+    text = instead.get(file) or (FOLDER / file).read_text(encoding="utf-8")
+    text = re.sub(r'#include "(.*)"', lambda found: in_one_text(found[1], instead, included), text)
+    return text.replace("#pragma once", "")
+
+
 @emulator.needs_compiler
 @pytest.mark.parametrize(
     ("name", "source", "header", "barriers"),
     [
         ("conv2d", "conv2d.cu", "tile.cuh", 2),
         ("conv2d in bf16", "conv2d.cu", "conv2d_tile_mma.cuh", 3),
-        pytest.param("batch_norm_statistics", "batch_norm.cu", "channels.cuh", 3, marks=pytest.mark.slow),
+        ("batch_norm_statistics of vectors", "batch_norm.cu", "channels.cuh", 2),
+        ("linear", "linear.cu", "linear.cu", 2),
     ],
 )
 def test_a_barrier_left_out_would_be_seen(name, source, header, barriers, monkeypatch):
-    """Planted: each barrier of a shared header in turn is taken out."""
+    """Planted: each barrier of a file in turn is taken out."""
     wanted = results(name)
-    before, after = (FOLDER / source).read_text(encoding="utf-8").split(f'#include "{header}"')
-    pieces = (FOLDER / header).read_text(encoding="utf-8").replace("#pragma once", "").split("__syncthreads();")
+    pieces = (FOLDER / header).read_text(encoding="utf-8").split("__syncthreads();")
     assert len(pieces) == barriers + 1
     for k in range(barriers):
-        text = before + "__syncthreads();".join([*pieces[:k], pieces[k] + pieces[k + 1], *pieces[k + 2 :]]) + after
+        less = "__syncthreads();".join([*pieces[:k], pieces[k] + pieces[k + 1], *pieces[k + 2 :]])
+        text = in_one_text(source, {header: less}, set())
         equal = []
 
         def load(file, kernel, *defines, text=text):
@@ -235,15 +257,15 @@ def compiled(source, architecture, *defines):
 
 def variants_of(source):
     """What its launches ask for, the smallest and the largest of each kind; the last is what large layers take."""
-    if source.stem not in ("conv2d", "linear"):
-        return [(f"real={real}", f"WIDTH={width}") for real in ("double", "float") for width in (16, 32)]
+    if source.stem != "conv2d":
+        sizes = (8, 1), (16, 1), (16, 4), (32, 1), (32, 4)
+        return [(f"real={real}", f"WIDTH={w}", f"VECTOR={v}") for real in ("double", "float") for w, v in sizes]
     plain = [(f"real={real}", f"COLUMNS={columns}") for real in ("double", "float") for columns in (16, 64)]
     return plain + [
         ("real=float", f"COLUMNS={columns}", f"FACTOR={kind}", f"VECTOR={vector}")
         for columns in (16, 64)
         for kind in ("tf32", "bf16")
         for vector in (1, 4)
-        if source.stem == "conv2d"
     ]
 
 
@@ -317,5 +339,5 @@ def test_no_address_is_wrong():
 @pytest.mark.slow
 @emulator.needs_compiler
 def test_a_wrong_address_would_be_seen():
-    report = with_address_sanitizer(["relu"], ("y[i] =", "y[i + 1] ="))
+    report = with_address_sanitizer(["relu"], ("store(y, i", "store(y, 1 + i"))
     assert "AddressSanitizer: heap-buffer-overflow" in report and " in relu " in report

@@ -1,55 +1,50 @@
 // Batch norm over rows of channels (channels.cuh). The formulas are those of reference/batch_norm.py.
 //
 //                                 reads        writes
-//     batch_norm_moments          x
-//     batch_norm_join_moments
+//     batch_norm_statistics       x
 //     batch_norm_track
 //     batch_norm                  x            y
-//     batch_norm_sums             gy, x
-//     batch_norm_join_sums
+//     batch_norm_grad_sums        gy, x
 //     batch_norm_grad_x           gy, x        gx
 //
-// The kernels that read no activation handle a few numbers for each channel. Array code would need some ten kernels for
-// that, and on a GPU each takes a microsecond or more, however little it does.
-#include "channels.cuh"
+// The kernel that reads no activation handles a few numbers for each channel. Array code would need some ten kernels for
+// that, and on a GPU each takes two microseconds or more, however little it does.
+#include "batch_norm.cuh"
 
-// x (M,C) -> for every block: sums = Σ x and squares = Σ (x − their mean)², to be joined. The second pass over the
-// block's rows finds them in a cache. (As mean(x²) − mean(x)², the variance would be lost where the mean is large.)
-extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_moments(
-    const real* x, double* sums, double* squares, int part, int M, int C
+// x (M,C) -> mean, var, r = 1/√(var + eps) (C). As mean(x²) − mean(x)², the variance would be lost where the mean is
+// large. So x is measured from the first row of the block. That is one of the numbers, so it is as near to their mean as
+// they are. The parts are joined exactly (Chan, Golub & LeVeque 1983, eq. 2.1): the distance between their means is a
+// deviation too; it is measured from the mean of the first part.
+extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_statistics(
+    const real* __restrict__ x, real* parts, real* mean, real* var, real* r, real eps, int rows, int M, int C
 ) {
-    SHARED(real, shared);
-    const int first = blockIdx.x * part, count = first + part < M ? part : M - first;
-    real mine = 0;
-    down_the_channel(part, M, C, [&](int i) { mine += x[i]; });
-    const real sum = sum_in_channel(mine, shared), mean = sum / count;
-    mine = 0;
-    down_the_channel(part, M, C, [&](int i) { mine += (x[i] - mean) * (x[i] - mean); });
-    write_sum(sums, C, sum);
-    write_sum(squares, C, sum_in_channel(mine, shared));
-}
-
-// Every part's sums and squares -> mean, var, r = 1/√(var + eps). They are joined exactly (Chan, Golub & LeVeque 1983,
-// eq. 2.1): the distance between the parts' means is a deviation too. In float64, for these are only C numbers a part.
-extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_join_moments(
-    const double* sums, const double* squares, real* mean, real* var, real* r, real eps, int parts, int part, int M,
-    int C
-) {
-    SHARED(double, shared);
-    double mine = 0;
-    down_the_channel(parts, parts, C, [&](int i) { mine += sums[i]; });
-    const double mean_c = sum_in_channel(mine, shared) / M;
-    mine = 0;
-    down_the_channel(parts, parts, C, [&](int i) {
-        const int count = i / C < parts - 1 ? part : M - part * (parts - 1);
-        const double apart = sums[i] / count - mean_c;
-        mine += squares[i] + count * apart * apart;
+    SHARED(Sums, shared);
+    const int first = blockIdx.x * rows, count = first + rows < M ? rows : M - first;
+    const Numbers start = of_my_channels(x + first * C, C);
+    Sums mine = {};
+    down_my_rows(rows, M, C, [&](int i) {
+        const Numbers apart = load(x, i) - start;
+        mine = mine + Sums{apart, apart * apart};
     });
-    const real var_c = sum_in_channel(mine, shared) / M;
-    if (threadIdx.x >= WIDTH || my_channel() >= C) return;
-    mean[my_channel()] = mean_c;
-    var[my_channel()] = var_c;
-    r[my_channel()] = 1 / sqrt(var_c + eps);
+    add_up_channels(mine, shared);
+    const auto mean_and_squares = [&](int channel, const Sums& sums) {  // Σ (x − the block's mean)²
+        const Numbers apart = real(1) / count * sums.first;
+        return Sums{load(x, first * C + channel) + apart, sums.second - apart * sums.first};
+    };
+    if (!hand_in(mean_and_squares, shared, parts, C)) return;
+
+    const Numbers first_mean = of_my_channels(parts, C);
+    const auto deviation = [&](int i, const Numbers& part_mean, const Numbers& squares) {
+        const double values = i < (gridDim.x - 1) * C ? rows : M - rows * (gridDim.x - 1);
+        const auto apart = as_doubles(part_mean) - as_doubles(first_mean);
+        return Joined{values * apart, as_doubles(squares) + values * apart * apart};
+    };
+    const Joined sums = join_parts(deviation, parts, C);
+    if (threadIdx.x >= ACROSS || my_channel() >= C) return;
+    const auto apart = 1.0 / M * sums.first, variance = 1.0 / M * (sums.second - apart * sums.first);
+    store(mean, my_channel(), each([&](int k) { return real(first_mean.of[k] + apart.of[k]); }));
+    store(var, my_channel(), each([&](int k) { return real(variance.of[k]); }));
+    store(r, my_channel(), each([&](int k) { return real(1 / sqrt(real(variance.of[k]) + eps)); }));
 }
 
 // unbiased = M / (M − 1)
@@ -62,38 +57,24 @@ extern "C" __global__ void batch_norm_track(
     }
 }
 
-// y = (x − mean)·gamma·r + beta
 extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm(
-    const real* x, const real* mean, const real* r, const real* gamma, const real* beta, real* y, int part, int M, int C
+    const real* __restrict__ x, const real* mean, const real* r, const real* gamma, const real* beta,
+    real* __restrict__ y, int rows, int M, int C
 ) {
-    if (my_channel() >= C) return;
-    const real mean_c = mean[my_channel()], scale_c = gamma[my_channel()] * r[my_channel()], beta_c = beta[my_channel()];
-    down_the_channel(part, M, C, [&](int i) { y[i] = (x[i] - mean_c) * scale_c + beta_c; });
+    const Normalise normalised = normalise(mean, r, gamma, beta, C);
+    down_my_rows(rows, M, C, [&](int i) { store(y, i, normalised(load(x, i))); });
 }
 
-extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_sums(
-    const real* gy, const real* x, const real* mean, double* sums, double* products, int part, int M, int C
+extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_grad_sums(
+    const real* __restrict__ gy, const real* __restrict__ x, const real* mean, const real* r, real* parts, real* gbeta,
+    real* ggamma, int rows, int M, int C
 ) {
-    write_gradient_sums([&](int i) { return gy[i]; }, x, mean, sums, products, part, M, C);
-}
-
-// Every part's Σ gy and Σ gy·(x − mean) -> gbeta, ggamma
-extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_join_sums(
-    const double* sums, const double* products, const real* r, real* gbeta, real* ggamma, int parts, int C
-) {
-    SHARED(double, shared);
-    double sum = 0, product = 0;
-    down_the_channel(parts, parts, C, [&](int i) { sum += sums[i], product += products[i]; });
-    sum = sum_in_channel(sum, shared);
-    product = sum_in_channel(product, shared);
-    if (threadIdx.x >= WIDTH || my_channel() >= C) return;
-    gbeta[my_channel()] = sum;
-    ggamma[my_channel()] = product * r[my_channel()];
+    write_grad_sums([&](int i) { return load(gy, i); }, x, mean, r, parts, gbeta, ggamma, rows, M, C);
 }
 
 extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_grad_x(
-    const real* gy, const real* x, const real* mean, const real* r, const real* gamma, const real* gbeta,
-    const real* ggamma, real* gx, int part, int M, int C
+    const real* __restrict__ gy, const real* __restrict__ x, const real* mean, const real* r, const real* gamma,
+    const real* gbeta, const real* ggamma, real* __restrict__ gx, int rows, int M, int C
 ) {
-    write_grad_x([&](int i) { return gy[i]; }, x, mean, r, gamma, gbeta, ggamma, gx, part, M, C);
+    write_grad_x([&](int i) { return load(gy, i); }, x, mean, r, gamma, gbeta, ggamma, gx, rows, M, C);
 }

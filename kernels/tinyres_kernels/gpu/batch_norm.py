@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinyres_kernels import array
 from tinyres_kernels.contract import Array
-from tinyres_kernels.gpu.channels import by_channel, over_parts, parts_of, sizes
+from tinyres_kernels.gpu.channels import by_channel, sums_by_channel
 from tinyres_kernels.gpu.launch import blocks_for, channels_first, channels_last, covered, empty, in_order, launch
 
 SOURCE = "batch_norm.cu"
@@ -13,12 +13,8 @@ SOURCE = "batch_norm.cu"
 def batch_norm_statistics(x: Array, eps: float) -> tuple[Array, Array, Array]:
     if not covered(x):
         return array.batch_norm_statistics(x, eps)
-    C, M, part = sizes(x)
-    sums, squares = parts_of(x), parts_of(x)
-    by_channel(SOURCE, "batch_norm_moments", x, channels_last(x), sums, squares)
-    mean, var, r = (empty(x, (C,)) for _ in range(3))
-    arguments = squares, mean, var, r, float(eps), len(sums), part, M, C
-    over_parts(SOURCE, "batch_norm_join_moments", x, sums, *arguments)
+    mean, var, r = (empty(x, x.shape[1:2]) for _ in range(3))
+    sums_by_channel(SOURCE, "batch_norm_statistics", x, [channels_last(x)], mean, var, r, float(eps))
     return mean, var, r
 
 
@@ -44,9 +40,10 @@ def batch_norm(x: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Ar
 def batch_norm_grad_sums(gy: Array, x: Array, mean: Array, r: Array) -> tuple[Array, Array]:
     if not covered(x, gy):
         return array.batch_norm_grad_sums(gy, x, mean, r)
-    sums, products = parts_of(x), parts_of(x)
-    by_channel(SOURCE, "batch_norm_sums", x, channels_last(gy), channels_last(x), mean, sums, products)
-    return joined(sums, products, r)
+    gbeta, ggamma = empty(r, r.shape), empty(r, r.shape)
+    inputs = channels_last(gy), channels_last(x), mean, r
+    sums_by_channel(SOURCE, "batch_norm_grad_sums", x, inputs, gbeta, ggamma)
+    return gbeta, ggamma
 
 
 def batch_norm_grad_x(gy: Array, x: Array, mean: Array, r: Array, gamma: Array, gbeta: Array, ggamma: Array) -> Array:
@@ -57,11 +54,3 @@ def batch_norm_grad_x(gy: Array, x: Array, mean: Array, r: Array, gamma: Array, 
     arguments = channels_last(gy), x_rows, mean, r, gamma, gbeta, ggamma, gx
     by_channel(SOURCE, "batch_norm_grad_x", x, *arguments)
     return channels_first(gx)
-
-
-def joined(sums: Array, products: Array, r: Array) -> tuple[Array, Array]:
-    """Every part's Σ gy and Σ gy·(x − mean) -> gbeta (C), ggamma (C)"""
-    parts, C = sums.shape
-    gbeta, ggamma = empty(r, (C,)), empty(r, (C,))
-    over_parts(SOURCE, "batch_norm_join_sums", r, sums, products, in_order(r), gbeta, ggamma, parts, C)
-    return gbeta, ggamma

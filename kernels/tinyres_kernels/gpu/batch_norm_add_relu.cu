@@ -1,24 +1,23 @@
 // y = max(batch_norm(x) + residual, 0) in one pass: the end of a residual block.
-#include "channels.cuh"
+#include "batch_norm.cuh"
 
 extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_add_relu(
-    const real* x, const real* residual, const real* mean, const real* r, const real* gamma, const real* beta, real* y,
-    int part, int M, int C
+    const real* __restrict__ x, const real* __restrict__ residual, const real* mean, const real* r, const real* gamma,
+    const real* beta, real* __restrict__ y, int rows, int M, int C
 ) {
-    if (my_channel() >= C) return;
-    const real mean_c = mean[my_channel()], scale_c = gamma[my_channel()] * r[my_channel()], beta_c = beta[my_channel()];
-    down_the_channel(part, M, C, [&](int i) { y[i] = relu((x[i] - mean_c) * scale_c + beta_c + residual[i]); });
+    const Normalise normalised = normalise(mean, r, gamma, beta, C);
+    down_my_rows(rows, M, C, [&](int i) { store(y, i, relu(normalised(load(x, i)) + load(residual, i))); });
 }
 
 // g = gy where y > 0, else 0. It is the gradient of the residual, so it is written, and summed on the way.
-extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_add_relu_sums(
-    const real* gy, const real* y, const real* x, const real* mean, real* g, double* sums, double* products, int part,
-    int M, int C
+extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_add_relu_grad_sums(
+    const real* __restrict__ gy, const real* __restrict__ y, const real* __restrict__ x, const real* mean,
+    const real* r, real* parts, real* __restrict__ g, real* gbeta, real* ggamma, int rows, int M, int C
 ) {
-    const auto gated = [&](int i) {
-        const real one = y[i] > 0 ? gy[i] : real(0);
-        g[i] = one;
-        return one;
+    const auto gate = [&](int i) {
+        const Numbers open = gated(load(gy, i), load(y, i));
+        store(g, i, open);
+        return open;
     };
-    write_gradient_sums(gated, x, mean, sums, products, part, M, C);
+    write_grad_sums(gate, x, mean, r, parts, gbeta, ggamma, rows, M, C);
 }

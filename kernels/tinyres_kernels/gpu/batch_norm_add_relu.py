@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from tinyres_kernels import array
 from tinyres_kernels.contract import Array
-from tinyres_kernels.gpu.batch_norm import joined
-from tinyres_kernels.gpu.channels import by_channel, parts_of
+from tinyres_kernels.gpu.channels import by_channel, sums_by_channel
 from tinyres_kernels.gpu.launch import channels_first, channels_last, covered, empty
 
 SOURCE = "batch_norm_add_relu.cu"
@@ -24,7 +23,7 @@ def batch_norm_add_relu_grad_sums(gy: Array, y: Array, x: Array, mean: Array, r:
     if not covered(x, gy, y):
         return array.batch_norm_add_relu_grad_sums(gy, y, x, mean, r)
     x_rows = channels_last(x)
-    g, sums, products = empty(x_rows, x_rows.shape), parts_of(x), parts_of(x)
-    arguments = channels_last(gy), channels_last(y), x_rows, mean, g, sums, products
-    by_channel(SOURCE, "batch_norm_add_relu_sums", x, *arguments)
-    return channels_first(g), *joined(sums, products, r)
+    g, gbeta, ggamma = empty(x_rows, x_rows.shape), empty(r, r.shape), empty(r, r.shape)
+    inputs = channels_last(gy), channels_last(y), x_rows, mean, r
+    sums_by_channel(SOURCE, "batch_norm_add_relu_grad_sums", x, inputs, g, gbeta, ggamma)
+    return channels_first(g), gbeta, ggamma

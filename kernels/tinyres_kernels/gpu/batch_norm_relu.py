@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from tinyres_kernels import array
 from tinyres_kernels.contract import Array
-from tinyres_kernels.gpu.batch_norm import joined
-from tinyres_kernels.gpu.channels import by_channel, parts_of
+from tinyres_kernels.gpu.channels import by_channel, sums_by_channel
 from tinyres_kernels.gpu.launch import channels_first, channels_last, covered, empty
 
 SOURCE = "batch_norm_relu.cu"
@@ -25,10 +24,10 @@ def batch_norm_relu_grad_sums(
 ) -> tuple[Array, Array]:
     if not covered(x, gy):
         return array.batch_norm_relu_grad_sums(gy, x, mean, r, gamma, beta)
-    sums, products = parts_of(x), parts_of(x)
-    arguments = channels_last(gy), channels_last(x), mean, r, gamma, beta, sums, products
-    by_channel(SOURCE, "batch_norm_relu_sums", x, *arguments)
-    return joined(sums, products, r)
+    gbeta, ggamma = empty(r, r.shape), empty(r, r.shape)
+    inputs = channels_last(gy), channels_last(x), mean, r, gamma, beta
+    sums_by_channel(SOURCE, "batch_norm_relu_grad_sums", x, inputs, gbeta, ggamma)
+    return gbeta, ggamma
 
 
 def batch_norm_relu_grad_x(

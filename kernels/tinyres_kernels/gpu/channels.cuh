@@ -1,77 +1,51 @@
-// What kernels share that treat each channel separately: x as M rows of C channels (NHWC bytes), one thread for a
-// column.
+// What kernels share that treat each channel separately: x as M rows of C channels (NHWC bytes).
 //
 //              channels
-//           c0 c1 c2 c3 …         A block has WIDTH × 256/WIDTH threads and takes `part` rows of WIDTH channels.
-//     rows  ▒▒ ▒▒ ▒▒ ▒▒           Neighbouring threads read neighbouring numbers. A thread stays in its channel, so it
-//           ▒▒ ▒▒ ▒▒ ▒▒           can keep what belongs to the channel (its mean, say) in a register.
+//           c0…3 c4…7 …           A block has WIDTH channels and takes `rows` rows, a thread VECTOR channels of every
+//     rows  ▒▒▒▒ ▒▒▒▒             DEEP-th of them. Neighbouring threads read neighbouring numbers. A thread stays in its
+//           ▒▒▒▒ ▒▒▒▒             channels, so it can keep what belongs to them (their means, say) in registers.
 //
-// These kernels hardly compute; what counts is that each reads and writes every number once. The least time they can
-// take is bytes over the card's copy bandwidth, 4.3 TB/s on an H200. Not yet measured on a GPU.
+// These kernels hardly compute; what counts is that each reads and writes every number once, and that many reads are
+// under way at a time. Where the numbers come from memory, the least time is bytes over 3.35 TB/s on an H100.
 #pragma once
-#include "common.cuh"
+#include "vector.cuh"
 
 #ifndef WIDTH
 #define WIDTH 32
 #endif
-constexpr int CHANNEL_THREADS = 256, DEEP = CHANNEL_THREADS / WIDTH;
+constexpr int CHANNEL_THREADS = 256, ACROSS = WIDTH / VECTOR, DEEP = CHANNEL_THREADS / ACROSS;
 
-__device__ inline int my_channel() { return blockIdx.y * WIDTH + threadIdx.x % WIDTH; }
+// The first of this thread's channels. C is a multiple of VECTOR, so it has all of them or none.
+__device__ inline int my_channel() { return blockIdx.y * WIDTH + threadIdx.x % ACROSS * VECTOR; }
 
-// Calls f(i) for every number of this thread's channel in this block's rows.
-template <class F>
-__device__ void down_the_channel(int part, int M, int C, const F& f) {
-    if (my_channel() >= C) return;
-    const int first = blockIdx.x * part, last = first + part < M ? first + part : M;
-    for (int m = first + threadIdx.x / WIDTH; m < last; m += DEEP) f(m * C + my_channel());
+// A number for each of this thread's channels; `values` need not be aligned.
+__device__ inline Numbers of_my_channels(const real* values, int C) {
+    return each([&](int k) { return my_channel() < C ? values[my_channel() + k] : real(0); });
 }
 
-// The sum of `mine` over the block's threads of one channel. All threads of the block must come here.
-template <class Number>
-__device__ Number sum_in_channel(Number mine, Number* shared) {
+// Calls f(i) for this thread's numbers x[i] … x[i + VECTOR − 1] in the rows first, …, last − 1.
+template <class F>
+__device__ void down_the_channels(int first, int last, int C, const F& f) {
+    if (my_channel() >= C) return;
+#pragma unroll 4
+    for (int m = first + threadIdx.x / ACROSS; m < last; m += DEEP) f(m * C + my_channel());
+}
+
+// The same for the rows of this block.
+template <class F>
+__device__ void down_my_rows(int rows, int M, int C, const F& f) {
+    const int first = blockIdx.x * rows;
+    down_the_channels(first, first + rows < M ? first + rows : M, C, f);
+}
+
+// Leaves in shared[a] the sum of `mine` over the threads a, a + ACROSS, a + 2·ACROSS, …, which have the same channels.
+// All threads of the block must come here, and may read it afterwards.
+template <class T>
+__device__ void add_up_channels(const T& mine, T* shared) {
     shared[threadIdx.x] = mine;
     __syncthreads();
     for (int half = DEEP / 2; half > 0; half /= 2) {
-        if (threadIdx.x < half * WIDTH) shared[threadIdx.x] += shared[threadIdx.x + half * WIDTH];
+        if (threadIdx.x < half * ACROSS) shared[threadIdx.x] = shared[threadIdx.x] + shared[threadIdx.x + half * ACROSS];
         __syncthreads();
     }
-    const Number sum = shared[threadIdx.x % WIDTH];
-    __syncthreads();  // before any thread writes there again
-    return sum;
 }
-
-// sums[blockIdx.x, channel] = sum, written once
-__device__ inline void write_sum(double* sums, int C, real sum) {
-    if (threadIdx.x < WIDTH && my_channel() < C) sums[blockIdx.x * C + my_channel()] = sum;
-}
-
-// For each block and channel Σ g and Σ g·(x − mean), the two sums that every batch norm's backward needs. g(i) is gy.
-template <class G>
-__device__ void write_gradient_sums(
-    const G& g, const real* x, const real* mean, double* sums, double* products, int part, int M, int C
-) {
-    SHARED(real, shared);
-    const real mine = my_channel() < C ? mean[my_channel()] : real(0);
-    real sum = 0, product = 0;
-    down_the_channel(part, M, C, [&](int i) {
-        const real one = g(i);
-        sum += one;
-        product += one * (x[i] - mine);
-    });
-    write_sum(sums, C, sum_in_channel(sum, shared));
-    write_sum(products, C, sum_in_channel(product, shared));
-}
-
-// gx = gamma·r·(gy − gbeta/M − x̂·ggamma/M) = a·gy − b − c·(x − mean). g(i) is gy.
-template <class G>
-__device__ void write_grad_x(
-    const G& g, const real* x, const real* mean, const real* r, const real* gamma, const real* gbeta,
-    const real* ggamma, real* gx, int part, int M, int C
-) {
-    if (my_channel() >= C) return;
-    const int k = my_channel();
-    const real a = gamma[k] * r[k], b = a * gbeta[k] / M, c = a * r[k] * ggamma[k] / M, mean_k = mean[k];
-    down_the_channel(part, M, C, [&](int i) { gx[i] = a * g(i) - b - c * (x[i] - mean_k); });
-}
-
-__device__ inline real relu(real x) { return x < 0 ? real(0) : x; }  // a NaN stays NaN

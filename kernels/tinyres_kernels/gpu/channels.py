@@ -5,46 +5,59 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from tinyres_kernels.contract import Array
-from tinyres_kernels.gpu.launch import empty, in_order, launch
+from tinyres_kernels.gpu.launch import empty, in_order, launch, vector_of
 
 THREADS = 256  # of channels.cuh
-MOST_PARTS = 512  # of the rows: enough blocks for every multiprocessor of a large GPU
-LEAST_ROWS = 64  # of a part
-
-
-def sizes(x: Array) -> tuple[int, int, int]:
-    """C, M, and how many of the M rows make a part."""
-    C = x.shape[1]
-    M = x.size // C
-    return C, M, max(LEAST_ROWS, -(-M // MOST_PARTS))
-
-
-def parts_of(x: Array) -> Array:
-    """Room for a sum of every part and channel, (parts, C) in float64."""
-    C, M, part = sizes(x)
-    return empty(x, (-(-M // part), C), np.float64)
+MOST_BLOCKS = 528  # four for each of an H100's 132 multiprocessors
+MOST_PARTS = 264  # blocks of a kernel that sums: fewer, because the last one adds up what all have handed in
+LEAST_ROWS = 32  # of a block
 
 
 def by_channel(source: str, kernel: str, x: Array, *arrays: Array) -> None:
-    """kernel(arrays…, part, M, C), for x (N,C,…)."""
-    C, M, part = sizes(x)
-    width = 16 if C <= 16 else 32
-    arguments = *map(in_order, arrays), part, M, C  # vectors of the channels may come in any order of bytes
-    launch_by_channel(source, kernel, x, arguments, C, width, -(-M // part))
+    """kernel(arrays…, rows, M, C), for x (N,C,…)."""
+    C, M, width = sizes(x)
+    rows = rows_of_a_block(x, MOST_BLOCKS)
+    arguments = *map(in_order, arrays), rows, M, C  # vectors of the channels may come in any order of bytes
+    launch_by_channel(source, kernel, x, arguments, C, width, -(-M // rows))
 
 
-def over_parts(source: str, kernel: str, like: Array, parts: Array, *arguments: Any) -> None:
-    """kernel(parts, arguments…), for parts (P,C) of float64; a block has few channels, so that more threads share P."""
-    launch_by_channel(source, kernel, like, (parts, *arguments), parts.shape[1], 8, 1)
+def sums_by_channel(source: str, kernel: str, x: Array, inputs: Sequence[Array], *outputs: Any) -> None:
+    """kernel(inputs…, parts, outputs…, rows, M, C), which adds up all rows of x (N,C,…) by channel_sums.cuh."""
+    C, M, width = sizes(x)
+    rows = rows_of_a_block(x, MOST_PARTS)
+    blocks = -(-M // rows)
+    arguments = *map(in_order, inputs), empty(x, (2, blocks, C)), *outputs, rows, M, C
+    launch_by_channel(source, kernel, x, arguments, C, width, blocks, sums=2)
+
+
+def sizes(x: Array) -> tuple[int, int, int]:
+    """C, M, and how many channels a block has."""
+    C = x.shape[1]
+    return C, x.size // C, 16 if C <= 16 else 32
+
+
+def rows_of_a_block(x: Array, most_blocks: int) -> int:
+    """How many of the M rows a block takes."""
+    C, M, width = sizes(x)
+    return max(LEAST_ROWS, -(-M * -(-C // width) // most_blocks))
 
 
 def launch_by_channel(
-    source: str, kernel: str, like: Array, arguments: Sequence[Any], C: int, width: int, blocks: int
+    source: str,
+    kernel: str,
+    like: Array,
+    arguments: Sequence[Any],
+    C: int,
+    width: int,
+    blocks: int,
+    sums: int = 0,
 ) -> None:
-    """Launch kernel(arguments…) with `width` channels in a block, and `blocks` of them along the rows."""
+    """Launch kernel(arguments…) with `width` channels in a block, and `blocks` of them along the rows.
+
+    sums: how many a thread keeps in shared memory for each of its channels, of 8 bytes at most
+    """
+    vector = vector_of(C, *(argument for argument in arguments if hasattr(argument, "shape")))
     launch(
         source,
         kernel,
@@ -52,6 +65,6 @@ def launch_by_channel(
         arguments,
         grid=(blocks, -(-C // width), 1),
         threads=THREADS,
-        shared=THREADS * 8,  # the largest numbers that are summed have 8 bytes
-        defines=(f"WIDTH={width}",),
+        shared=THREADS * vector * sums * 8,
+        defines=(f"WIDTH={width}", f"VECTOR={vector}"),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinyres_kernels.contract import Array
-from tinyres_kernels.gpu.launch import blocks_for, channels_first, channels_last, covered, empty, launch
+from tinyres_kernels.gpu.launch import blocks_for, channels_first, channels_last, covered, empty, launch, vector_of
 
 
 def in_one_order(*arrays: Array) -> bool:
@@ -21,9 +21,11 @@ def is_nhwc(x: Array) -> bool:
 
 
 def each_number(source: str, kernel: str, *arrays: Array) -> Array:
-    """kernel(arrays…, y, count), for arrays that are in_one_order; y is in that order too."""
+    """kernel(arrays…, y, vectors), for arrays that are in_one_order; y is in that order too."""
     plain = all(x.flags.c_contiguous for x in arrays)
     rows = arrays if plain else tuple(map(channels_last, arrays))
     y = empty(rows[0], rows[0].shape)
-    launch(source, kernel, y, (*rows, y, y.size), grid=blocks_for(y.size))
+    vector = vector_of(y.size, *rows, y)
+    count = y.size // vector
+    launch(source, kernel, y, (*rows, y, count), grid=blocks_for(count), defines=(f"VECTOR={vector}",))
     return y if plain else channels_first(y)

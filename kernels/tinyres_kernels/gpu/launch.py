@@ -104,6 +104,11 @@ def address(x: Array) -> int:
     return x.ctypes.data if isinstance(x, np.ndarray) else x.data.ptr
 
 
+def vector_of(length: int, *arrays: Array) -> int:
+    """VECTOR for vector.cuh: 4 if rows of that length in these arrays consist of vectors at multiples of 16 bytes."""
+    return 4 if length % 4 == 0 and all(address(a) % 16 == 0 for a in arrays) else 1
+
+
 def in_order(x: Array) -> Array:
     """x with its bytes in the order of its axes: x itself, or a copy, made by spread.cu where possible."""
     if x.flags.c_contiguous:

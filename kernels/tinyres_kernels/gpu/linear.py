@@ -7,11 +7,10 @@ from typing import Any
 from tinyres_kernels import array
 from tinyres_kernels.contract import Array, Pair
 from tinyres_kernels.gpu.channels import launch_by_channel
-from tinyres_kernels.gpu.launch import covered, empty, in_order
-from tinyres_kernels.gpu.tile import product
+from tinyres_kernels.gpu.launch import covered, empty, in_order, launch
 
 SOURCE = "linear.cu"
-INDEX = 4  # bytes: for a row, or for a place in the depth, the tile keeps only its number
+TILE, DEPTH = 16, 64  # of linear.cu
 
 
 def linear(x: Array, w: Array, b: Array | None) -> Array:
@@ -40,7 +39,9 @@ def linear_grad_w(gy: Array, x: Array) -> Array:
 def matrix_product(kernel: str, a: Array, b: Array, shape: Pair, *arguments: Any) -> Array:
     """kernel(a, b, y, arguments…) -> y, of that shape"""
     y = empty(a, shape)
-    product(SOURCE, kernel, (in_order(a), in_order(b), y, *arguments), *shape, place=INDEX)
+    grid = -(-shape[0] // TILE), -(-shape[1] // TILE), 1
+    shared = 2 * TILE * (DEPTH + 1) * y.dtype.itemsize
+    launch(SOURCE, kernel, y, (in_order(a), in_order(b), y, *arguments), grid=grid, threads=TILE**2, shared=shared)
     return y
 
 
@@ -49,5 +50,5 @@ def linear_grad_b(gy: Array) -> Array:
         return array.linear_grad_b(gy)
     N, O = gy.shape
     gb = empty(gy, (O,))
-    launch_by_channel(SOURCE, "linear_grad_b", gy, (in_order(gy), gb, N, O), O, 8, 1)
+    launch_by_channel(SOURCE, "linear_grad_b", gy, (in_order(gy), gb, N, O), O, 8, 1, sums=1)
     return gb

@@ -1,10 +1,12 @@
-// y = max(x, 0), number by number.
-#include "common.cuh"
+// y = max(x, 0), number by number; count = how many vectors (vector.cuh).
+#include "vector.cuh"
 
-extern "C" __global__ void relu(const real* x, real* y, int count) {
-    FOR_EACH(i, count) y[i] = x[i] < 0 ? real(0) : x[i];  // a NaN stays NaN
+extern "C" __global__ void relu(const real* __restrict__ x, real* __restrict__ y, int count) {
+    FOR_EACH(i, count) store(y, i * VECTOR, relu(load(x, i * VECTOR)));
 }
 
-extern "C" __global__ void relu_grad_x(const real* gy, const real* y, real* gx, int count) {
-    FOR_EACH(i, count) gx[i] = y[i] > 0 ? gy[i] : real(0);
+extern "C" __global__ void relu_grad_x(
+    const real* __restrict__ gy, const real* __restrict__ y, real* __restrict__ gx, int count
+) {
+    FOR_EACH(i, count) store(gx, i * VECTOR, gated(load(gy, i * VECTOR), load(y, i * VECTOR)));
 }
