@@ -63,6 +63,8 @@ class Array(np.ndarray):
         made = on_gpu(super().__array_function__(function, types, arguments, settings))
         if function is np.empty_like and emulator.recorded is not None:
             pool.append(owner(made))
+        if function is np.empty_like and allocating is not None:
+            allocating.arrays.append(weakref.ref(owner(made)))
         return made
 
 
@@ -152,13 +154,31 @@ class Device:
 
 
 class MemoryPool:
+    """It knows what was made while it was in use, to see that nobody uses that any more when it is freed."""
+
+    def __init__(self) -> None:
+        self.arrays: list[weakref.ref[np.ndarray]] = []
+
     def malloc(self, size: int) -> None:
         raise AssertionError("NumPy's arrays do not come from a pool")
+
+    def free_all_blocks(self) -> None:
+        assert all(array() is None for array in self.arrays), "memory of the pool that is to be freed is in use"
+        freed.append(len(self.arrays))
+
+
+allocating: MemoryPool | None = None
+freed: list[int] = []  # of each pool that was freed: how many arrays had been made in it
 
 
 @contextmanager
 def using_allocator(malloc: Callable[[int], None]) -> Iterator[None]:
-    yield
+    global allocating
+    allocating = malloc.__self__
+    try:
+        yield
+    finally:
+        allocating = None
 
 
 def RawModule(code: str, options: Sequence[str]) -> emulator.Module:

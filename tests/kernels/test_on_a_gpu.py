@@ -15,6 +15,7 @@ from tinyres.scale.captured import CapturedSteps
 from tinyres.scale.tables import table_of_draws, table_of_pixels
 from tinyres.train import train_step
 from tinyres_kernels.gpu.augment import augment
+from tinyres_kernels.gpu.graph import Recorder
 from tinyres_kernels.gpu.launch import options
 
 
@@ -114,6 +115,24 @@ def test_recorded_batches_are_the_loaders_to_the_last_bit():
         there = augment(*map(on_gpu, arrays), on_gpu(np.array([step, 0], np.int32)), len(y))
         np.testing.assert_array_equal(there[0].get(), x)
         np.testing.assert_array_equal(there[1].get(), y)
+
+
+@pytest.mark.usefixtures("no_gc")
+def test_a_dropped_recording_gives_its_memory_back():
+    import cupy
+
+    def in_use():
+        free, total = cupy.cuda.runtime.memGetInfo()
+        return total - free
+
+    x = on_gpu(np.zeros(2**25, np.float32))
+    recorder = Recorder(0)
+    recorder.record(lambda: gpu.relu(gpu.relu(x)))  # so that the kernel is loaded
+    before = in_use()
+    graph = recorder.record(lambda: gpu.relu(gpu.relu(x)))
+    assert in_use() - before >= 2 * x.nbytes
+    del graph
+    assert in_use() - before < x.nbytes
 
 
 def test_a_gradient_that_is_nan_is_noticed():

@@ -1,5 +1,6 @@
 """tinyres/scale/captured.py: recorded steps, launched on the emulated GPU (tests/cuda_on_cpu)."""
 
+import contextlib
 import sys
 import weakref
 from functools import partial
@@ -7,7 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 from cuda_on_cpu import emulator
-from cuda_on_cpu.cupy_stand_in import Graph, Stream, gpu  # noqa: F401
+from cuda_on_cpu.cupy_stand_in import Graph, Stream, freed, gpu  # noqa: F401
 
 import tinyres_kernels.gpu
 from tinyres import Tensor, manual_seed, nn, optim
@@ -93,7 +94,7 @@ def test_replayed_steps_are_the_ordinary_ones(block, shortcut, settings):
 def test_array_work_in_a_step_is_refused(monkeypatch):
     """The planted bug: array code adds up the parts of a convolution's gradient, as it once did."""
     module = sys.modules["tinyres_kernels.gpu.conv2d"]  # the package has a function of that name
-    monkeypatch.setattr(module, "added_up", lambda parts: parts.sum(0))
+    monkeypatch.setattr(module, "added_up", lambda parts: sum(parts))
     with pytest.raises(AssertionError, match="array work that a graph would not repeat here: add"):
         Training("cuda").captured()
 
@@ -188,11 +189,22 @@ def test_what_was_recorded_is_freed_with_it():
     assert len(steps.run(3)) == 3 and len(steps.recorded) == 2
     mine = [steps, steps.images, steps.loss_of]
     for recorded in steps.recorded.values():
-        mine += [recorded.graph.recorded, recorded.graph.pool, recorded.shares, *recorded.gradients, *recorded.pages]
-        mine += recorded.graph.recorded.pool
+        mine += [recorded.graph, recorded.graph.pool, recorded.shares, *recorded.graph.kept, *recorded.pages]
     alive = [weakref.ref(one) for one in mine]
+    freed.clear()
     del steps, mine, recorded
     assert not any(one() is not None for one in alive)
+    assert len(freed) == 2 and all(freed)
+
+
+@pytest.mark.usefixtures("no_gc")
+def test_a_recording_that_is_refused_frees_its_memory():
+    there = Training("cuda")
+    there.model.fc = nn.Sequential(there.model.fc, nn.Dropout(0.5))
+    freed.clear()
+    with contextlib.suppress(NotRecordable):
+        there.captured()
+    assert len(freed) == 1 and all(freed)
 
 
 def test_a_parameter_is_an_ordinary_leaf_after_the_recording():

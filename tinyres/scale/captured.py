@@ -42,10 +42,9 @@ REPORT_EVERY = 50  # steps; then the host waits for them and reads their results
 
 
 class Recorded(NamedTuple):
-    """The step for one batch size, and the arrays that it reads and writes, which must live as long as the graph."""
+    """The step for one batch size, whose graph keeps the gradients, and the arrays that it reads."""
 
     graph: Graph
-    gradients: list[Array]
     shares: Array
     pages: tuple[Array, ...]
 
@@ -148,8 +147,8 @@ class CapturedSteps:
         self.broken_loss = None
         if done < count:
             self.broken_loss = float(losses[done])
-            for parameter, gradient in zip(self.parameters, self.recorded[sizes[done]].gradients, strict=True):
-                parameter.grad = gradient
+            for parameter, gradient in zip(self.parameters, self.recorded[sizes[done]].graph.kept, strict=True):
+                parameter.grad = gradient.copy()
         self.step += done
         for counter in self.counters():
             counter.data += done
@@ -171,10 +170,9 @@ class CapturedSteps:
             shares = np.full_like(self.w, 1 / size, shape=(size,))  # the weight of each image's loss in their mean
             with observe(RefuseOthers()):
                 graph = self.recorder.record(lambda: self.one_step(size, shares, *pages))
-            gradients = [gradient_of(parameter) for parameter in self.parameters]
-            for table, values in zip(pages, sgd.page_table(gradients), strict=True):
+            for table, values in zip(pages, sgd.page_table(graph.kept), strict=True):
                 table[...] = self.on_device(values)
-        self.recorded[size] = Recorded(graph, gradients, shares, pages)
+        self.recorded[size] = Recorded(graph, shares, pages)
 
     @contextmanager
     def undone(self) -> Iterator[None]:
@@ -195,7 +193,8 @@ class CapturedSteps:
                 parameter.node = node
             self.state[...] = state
 
-    def one_step(self, size: int, shares: Array, pages: Array, counts: Array) -> None:
+    def one_step(self, size: int, shares: Array, pages: Array, counts: Array) -> list[Array]:
+        """Returns the gradients."""
         for parameter in self.parameters:
             parameter.node = Leaf()
         images, labels = augment(self.images, self.labels, self.draws, self.pixels, self.state, size)
@@ -204,6 +203,7 @@ class CapturedSteps:
         tally(scores.data, labels, losses.data, self.state, self.loss_of, self.correct_of)
         losses.backward(shares)
         sgd.step(pages, counts, self.rates, self.state, self.w, self.v, **self.settings)
+        return [gradient_of(parameter) for parameter in self.parameters]
 
     def counters(self) -> Iterator[Tensor]:
         """num_batches_tracked of every batch norm."""

@@ -9,14 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
+from traceback import clear_frames
+from typing import Any
 
 
-class Graph(NamedTuple):
-    """What was recorded, and the memory pool that it uses."""
+class Graph:
+    """What was recorded, and the memory pool that it uses.
 
-    recorded: Any
-    pool: Any
+    kept: what the recorded work returned, such as arrays in the pool that it writes
+    """
+
+    def __init__(self, pool: Any, device: Any):
+        self.pool, self.device = pool, device
+        self.recorded: Any = None
+        self.kept: Any = None
+
+    def __del__(self) -> None:
+        """CuPy's pool would keep its memory for good, and it cannot free a block of which any part is in use."""
+        self.recorded = self.kept = None
+        with self.device:
+            self.pool.free_all_blocks()
 
     def launch(self) -> None:
         """Run it again on the current stream. This returns once it has begun, not when it is done."""
@@ -44,22 +56,30 @@ class Recorder:
             finally:
                 self.stream.synchronize()
 
-    def record(self, work: Callable[[], None]) -> Graph:
+    def record(self, work: Callable[[], Any]) -> Graph:
         """The launches of `work`. Before the recording, work is called twice, and these calls take effect.
 
         The first call compiles the kernels. After the second the pool has enough memory, so recording asks for none.
         """
-        pool = self.cupy.cuda.MemoryPool()
-        with self.here(), self.cupy.cuda.using_allocator(pool.malloc):
-            work()
-            work()
-            self.stream.synchronize()
-            self.stream.begin_capture()
+        graph = Graph(self.cupy.cuda.MemoryPool(), self.device)
+        with self.here(), self.cupy.cuda.using_allocator(graph.pool.malloc):
             try:
                 work()
-            except BaseException:
-                with suppress(RuntimeError):  # CuPy's, if the launches so far make no graph
-                    self.stream.end_capture()
+                work()
+                self.stream.synchronize()
+                graph.recorded, graph.kept = self.captured(work)
+            except BaseException as error:
+                clear_frames(error.__traceback__)  # they hold arrays of the pool, which is freed before the error is
                 raise
-            recorded = self.stream.end_capture()
-        return Graph(recorded, pool)
+        return graph
+
+    def captured(self, work: Callable[[], Any]) -> tuple[Any, Any]:
+        """The launches of `work`, which are not carried out, and what it returns."""
+        self.stream.begin_capture()
+        try:
+            returned = work()
+        except BaseException:
+            with suppress(RuntimeError):  # CuPy's, if the launches so far make no graph
+                self.stream.end_capture()
+            raise
+        return self.stream.end_capture(), returned
