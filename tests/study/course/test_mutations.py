@@ -151,15 +151,15 @@ def test_what_does_not_change_along_an_axis():
 @pytest.mark.parametrize(
     ("mine", "words"),
     [
-        (RIGHT[:, :2], "it is right, but ends too early, along axis 1."),
-        (RIGHT[:, 1:], "what is there is right, but 1 of the 3 along axis 1 are missing: 0."),
-        (np.concatenate([RIGHT, RIGHT], 1), "it is too long, along axis 1."),
-        (np.concatenate([RIGHT[:, :1] + 1, RIGHT], 1), "the right values are in it, but axis 1 is too long by 1."),
+        (RIGHT[:, :2], "right, but only a part of what is due, from (0, 0, 0) on"),
+        (RIGHT[:, 1:], "right, but only a part of what is due, from (0, 1, 0) on"),
+        (np.concatenate([RIGHT, RIGHT], 1), "it is too long. What is due is 0:3 of axis 1"),
+        (np.concatenate([RIGHT[:, :1] + 1, RIGHT], 1), "it is too long. What is due is 1:4 of axis 1"),
         (np.float64(3.0), "one number, where an array is due."),
     ],
 )
 def test_a_wrong_length(mine, words):
-    assert compare.difference("it", mine, RIGHT).endswith(words)
+    assert words in compare.difference("it", mine, RIGHT)
 
 
 def test_whole_numbers():

@@ -13,7 +13,7 @@ from itertools import permutations, product
 
 import numpy as np
 
-from tinyres.check.diagnosis.evidence import Facts, same, slope, subsets
+from tinyres.check.diagnosis.evidence import Facts, joined, same, slope, subsets
 
 Shape = tuple[int, ...]
 Change = tuple[Callable[[np.ndarray], np.ndarray], str]  # what is done to an array, in words: "transposed", …
@@ -100,13 +100,13 @@ def places(shape: Shape) -> Iterator[Change]:
         )
     for flipped in subsets(len(shape)):
         hint = ", as with a kernel rotated by 180°" if flipped == (2, 3) else ""
-        yield partial(np.flip, axis=flipped), f"flipped along axis {listed(flipped)}{hint}"
+        yield partial(np.flip, axis=flipped), f"flipped along axis {joined(flipped)}{hint}"
     shifts = [
         dict(zip(axes, by, strict=True)) for axes in subsets(len(shape)) for by in product((1, -1), repeat=len(axes))
     ]
     shifts += [{axis: by} for axis, n in enumerate(shape) for by in (2, -2, 3, -3) if 2 * abs(by) <= n]
     for by in shifts:
-        what = f"shifted by {listed(tuple(by.values()))} along axis {listed(tuple(by))}"
+        what = f"shifted by {joined(tuple(by.values()))} along axis {joined(tuple(by))}"
         yield partial(slid, by=by), f"{what} (the padding, or the start of a slice, is off)"
     for axis, length in enumerate(shape):
         for n in range(1, length):
@@ -132,15 +132,11 @@ def means(shape: Shape) -> Iterator[Change]:
     """A mean or a sum, spread over the axes that it was taken over."""
     for axes in subsets(len(shape)):
         for verb, total in (("averaged", np.mean), ("summed", np.sum)):
-            yield partial(spread, total=total, axes=axes), f"{verb} over axis {listed(axes)}"
+            yield partial(spread, total=total, axes=axes), f"{verb} over axis {joined(axes)}"
 
 
 def spread(a: np.ndarray, total: Callable[..., np.ndarray], axes: Shape) -> np.ndarray:
     return np.broadcast_to(total(a, axis=axes, keepdims=True), a.shape)
-
-
-def listed(numbers: Shape) -> str:
-    return ", ".join(map(str, numbers))
 
 
 # ---- another value of an input ---------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple
@@ -174,6 +174,10 @@ def subsets(ndim: int) -> Iterator[tuple[int, ...]]:
     """Every choice of axes but the empty one, small ones first."""
     choices = [tuple(a for a in range(ndim) if bits >> a & 1) for bits in range(1, 2**ndim)]
     return iter(sorted(choices, key=len))
+
+
+def joined(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def named(answer: str, evidence: Evidence) -> str:

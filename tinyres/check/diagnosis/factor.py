@@ -8,7 +8,7 @@ from math import isclose, prod
 
 import numpy as np
 
-from tinyres.check.diagnosis.evidence import Facts, constant, number, same, subsets
+from tinyres.check.diagnosis.evidence import Facts, constant, joined, number, same, subsets
 
 Sizes = Mapping[int, str]  # a number of elements -> what it is
 WINDOW = "the number of elements of x behind each output (the window, or the group)"
@@ -113,7 +113,7 @@ def sizes(facts: Facts) -> dict[int, str]:
         (x.size, "the number of elements of x"),
         (y.size, "the number of elements of y"),
         *(
-            (prod(a.shape[k] for k in axes), f"the size of axis {', '.join(map(str, axes))} of {name}")
+            (prod(a.shape[k] for k in axes), f"the size of axis {joined(axes)} of {name}")
             for name, a in (("x", x), ("y", y), *facts.others)
             for axes in subsets(a.ndim)
         ),

@@ -14,7 +14,7 @@ Known = dict[str, np.ndarray]  # name -> values; all arrays of one length
 MOST_NAMES = 3  # in one product: more could explain anything
 POLYNOMIALS = (
     "a; a*(1 - a); a*(1 + a); (1 - a**2); (1 - a); (1 + a); (1 + a**2); 1/(1 + a**2); a**2; 1/(1 + a); 1/(1 + abs(a)); "
-    "1/(1 + abs(a))**2; 1/a; 1/a**2; sqrt(a); 1/sqrt(a); abs(a); sign(a); (a > 0); a*(a > 0)"
+    "1/(1 + abs(a))**2; 1/a; 1/a**2; sqrt(a); 1/sqrt(a); abs(a); (a > 0); sign(a); a*(a > 0)"
 )
 FUNCTIONS = (
     "exp(a); log(1 - a); 1/(1 - a); a*log(a); (1 - a)*log(a); exp(-a); log(a); sigmoid(a); (1 - sigmoid(a)); "

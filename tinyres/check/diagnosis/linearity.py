@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tinyres.check.diagnosis.evidence import Facts, fit, number, same, subsets
+from tinyres.check.diagnosis.evidence import Facts, fit, joined, number, same, subsets
 from tinyres.check.diagnosis.formulas import times
 
 Backward = Callable[[np.ndarray], np.ndarray]  # gy -> the gradient of the input in question
@@ -86,7 +86,7 @@ def added_constant(facts: Facts, backward: Backward, claimed: np.ndarray) -> str
         if s[0].ndim > rest.ndim or np.broadcast_shapes(s[0].shape, rest.shape) != rest.shape:
             continue
         if same(due, s.reshape(6, *(1,) * (rest.ndim - gys[0].ndim), *s.shape[1:]) * rest, 1e-6):
-            by = f"Σ gy (over axis {', '.join(map(str, axes))})" if axes else "gy"
+            by = f"Σ gy (over axis {joined(axes)})" if axes else "gy"
             return f"{start}: that term must be multiplied by {by}, which is forgotten there."
     return f"{start} (a gy forgotten in one term?)."
 

@@ -8,10 +8,6 @@ import numpy as np
 
 from tinyres.check.diagnosis.evidence import Facts, constant, same
 
-OVERWRITTEN = (
-    "where windows overlap, the gradient is assigned (overwritten) instead of added, so that only the last window "
-    "counts: use += for each window."
-)
 Shares = Iterator[tuple[np.ndarray, str]]  # (the Jacobian with a mistake in it, the mistake)
 
 
@@ -25,14 +21,7 @@ def wrong_pooling(facts: Facts) -> str | None:
         if not np.any(used.sum(1) > 1) or any(v is None or v <= 0 for v in values):
             return None
         windows, shares = used, wrong_mean(facts, used)
-    rows = np.arange(len(windows))[:, None]
-    last = rows == np.where(windows, rows, -1).max(0)  # each window in turn written over what was there
-    for matrix, mistake in ((facts.true, ""), *shares):
-        if mistake and same(facts.claimed, matrix) and not same(matrix, facts.true):
-            return mistake
-        if windows.sum(0).max() > 1 and same(facts.claimed, matrix * last) and not same(matrix * last, matrix):
-            return f"{mistake} Moreover, {OVERWRITTEN}" if mistake else f"Each window alone is right, but {OVERWRITTEN}"
-    return None
+    return next((mistake for matrix, mistake in shares if same(facts.claimed, matrix)), None)
 
 
 def maximum_windows(facts: Facts) -> np.ndarray | None:
@@ -68,18 +57,18 @@ def wrong_maximum(facts: Facts, windows: np.ndarray) -> Shares:
     yield chosen(windows, -order), f"gy goes to the first element of each window {argmax}"
     yield chosen(windows, order), f"gy goes to the last element of each window {argmax}"
     yield chosen(windows, -x), f"gy goes to the smallest element of each window (argmin) {argmax}"
-    yield chosen(windows, np.abs(x)), "gy goes to the element of the largest absolute value, not to the maximum."
-    yield (
-        facts.true / count,
-        "gy arrives at the maximum, but divided by the number of elements of the window: the maximum gets all of it.",
-    )
     yield windows - facts.true, "the mask is inverted: gy goes to all elements of the window but the maximum."
-    yield facts.true * x, "gy is multiplied by the maximum's value: its derivative is 1."
     yield whole, "gy goes to the maximum of all of x instead of to that of each window (argmax without its axis)."
     yield (
         whole * windows,
         "gy arrives only at the maximum of all of x, but each window has a maximum of its own (x.max() without its "
         "axis, and its keepdims=True).",
+    )
+    rows = np.arange(len(windows))[:, None]
+    yield (
+        facts.true * (rows == np.where(windows, rows, -1).max(0)),
+        "where windows overlap, the gradient is assigned (overwritten) instead of added, so that only the last window "
+        "counts: use += for each window.",
     )
     if facts.x.ndim > 1:
         yield from misplaced(facts, windows)
@@ -95,70 +84,47 @@ def misplaced(facts: Facts, windows: np.ndarray) -> Shares:
     flat = row * width + column
     for other, what in ((height, "its height"), (shape[-1], "the image's width"), (shape[-2], "the image's height")):
         if other != width:
+            place = np.minimum(first[:, -2:] + np.stack([flat // other, flat % other], 1), [n - 1 for n in shape[-2:]])
+            goes = np.ravel_multi_index((*first[:, :-2].T, *place.T), shape)
             yield (
-                at_places(facts, first, flat // other, flat % other),
+                (np.arange(facts.x.size) == goes[:, None]) * 1.0,
                 f"the argmax of a flattened window is divided by {other}, {what}, where the window's width {width} is "
                 f"due: row = index // {width}, column = index % {width}.",
             )
     steps = {int(step) for axis in (-2, -1) for step in np.diff(np.unique(first[:, axis]))}
-    sizes = ((int(height), "the window's size"), (1, "one")) if len(steps) == 1 and len(shape) == facts.y.ndim else ()
-    for step, what in () if np.any(first[0, -2:]) else sizes:  # padded: where windows begin is another matter
-        if steps != {step}:
-            start = np.argwhere(np.ones(facts.y.shape, bool))
-            start[:, -2:] *= step
-            wide = np.pad(
-                facts.x, [(0, 0)] * (facts.x.ndim - 2) + [(0, step * n) for n in shape[-2:]], constant_values=-np.inf
-            )
-            views = [wide[(*at[:-2], slice(at[-2], at[-2] + height), slice(at[-1], at[-1] + width))] for at in start]
-            there = [int(np.argmax(v)) if np.isfinite(v).any() else -1 for v in views]
-            lost = np.array([n < 0 for n in there])
-            matrix = at_places(facts, start, np.array(there) // width, np.array(there) % width)
+    padded = np.any(first[0, -2:])  # then where windows begin is another matter
+    for wrong, what in ((int(height), "the window's size"), (1, "one")):
+        if len(steps) == 1 and steps != {wrong} and len(shape) == facts.y.ndim and not padded:
+            apart = windows_apart(facts, wrong, height, width)
             yield (
-                np.where(lost[:, None], 0, matrix),
-                f"backward takes its windows {step} apart ({what}), forward {steps.copy().pop()} apart (the stride): "
+                chosen(apart, facts.x.ravel()) * apart.any(1, keepdims=True),
+                f"backward takes its windows {wrong} apart ({what}), forward {min(steps)} apart (the stride): "
                 "window (p, q) begins at row p·stride, column q·stride.",
             )
-    corner = first.copy()
-    corner[:, -2:] = 0
-    yield (
-        at_places(facts, corner, row, column),
-        "gy goes to the maximum's place within its window, counted from the image's corner: where each window begins "
-        "is lost.",
-    )
-    yield (
-        at_places(facts, corner, flat // shape[-1], flat % shape[-1]),
-        "the argmax within a window is used as an index into the whole image: where each window begins is lost.",
-    )
 
 
-def at_places(facts: Facts, start: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """The Jacobian that sends each output to start + (row, column), or to the border if that lies outside."""
-    place = start.copy()
-    place[:, -2:] += np.stack([row, column], 1)
-    place = np.minimum(place, np.array(facts.x.shape) - 1)
-    matrix = np.zeros(facts.true.shape)
-    matrix[np.arange(len(place)), np.ravel_multi_index(tuple(place.T), facts.x.shape, mode="clip")] = 1
-    return matrix
+def windows_apart(facts: Facts, step: int, height: int, width: int) -> np.ndarray:
+    """Which x are in the window of which output, if these begin so many rows and columns apart."""
+    outputs, places = (np.argwhere(np.ones(a.shape, bool)) for a in (facts.y, facts.x))
+    outputs[:, -2:] *= step
+    offset = places - outputs[:, None]
+    size = [*[1] * (facts.x.ndim - 2), height, width]
+    return np.asarray(np.all((offset >= 0) & (offset < size), axis=2))
 
 
 def wrong_mean(facts: Facts, windows: np.ndarray) -> Shares:
-    count, order = windows.sum(1, keepdims=True), np.arange(facts.x.size)
-    full, first = count.max(), chosen(windows, -order)
-    yield (
-        windows * 1.0,
-        f"gy is not divided by the window's size: each of its elements gets gy/{full}, in a mean, not gy itself.",
-    )
-    yield (
-        windows / full,
-        f"gy is divided by {full} at the edges too, where forward's window holds fewer elements (count_include_pad).",
-    )
+    count = windows.sum(1, keepdims=True)
+    full = count.max()
+    yield windows / full, f"gy is divided by {full} at the edges too, where the window is smaller (count_include_pad)."
     yield (
         windows / np.maximum(count, 1),
         "gy is divided by the number of elements inside the image at the edges, but forward divides by the whole "
         f"window ({full}), padding included (count_include_pad).",
     )
-    for matrix in (first, first * facts.true):
-        yield matrix, "gy goes to one element of each window only (the first), where every element must get its share."
+    yield (
+        chosen(windows, -np.arange(facts.x.size)) * facts.true,
+        "gy goes to the first element of each window only, where every element must get its share.",
+    )
     yield (
         chosen(windows, facts.x.ravel()) * facts.true.sum(1, keepdims=True),
         "gy goes to the maximum of each window, as for max pooling: in a mean every element gets a share.",

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import permutations
+from itertools import permutations, product
 from math import prod
 
 import numpy as np
 
-from tinyres.check.diagnosis.evidence import Evidence, affordable, jacobian, same, subsets
+from tinyres.check.diagnosis.evidence import Evidence, affordable, jacobian, joined, same, subsets
 
 Shape = tuple[int, ...]
-Claims = Iterator[tuple[np.ndarray, np.ndarray, str]]  # (two arrays that agree, if this is the mistake; the mistake)
 
 
 def wrong_shape(evidence: Evidence, came: Shape, gradient: Callable[[np.ndarray], np.ndarray] | None = None) -> str:
@@ -24,72 +23,65 @@ def wrong_shape(evidence: Evidence, came: Shape, gradient: Callable[[np.ndarray]
     if gradient is not None and affordable(evidence):
         gy = np.asarray(np.random.default_rng(5).standard_normal(y_shape))
         true = (gy.ravel() @ jacobian(evidence.forward, evidence.inputs, evidence.index)).reshape(x.shape)
-        for family in (rearranged, too_large, too_small):
-            for a, b, mistake in family(gradient(gy), true):
-                if same(a, b, 1e-6):
-                    return f"{start}: {mistake}"
+        if mistake := misshapen(gradient(gy), true):
+            return f"{start}: {mistake}"
     return f"{start}. {by_shape_alone(came, x.shape, y_shape)}"
 
 
-def rearranged(claimed: np.ndarray, true: np.ndarray) -> Claims:
-    if claimed.size != true.size:
+def misshapen(mine: np.ndarray, right: np.ndarray) -> str | None:
+    """What must be done to an array, a gradient or another result, that has the wrong shape, to make it right."""
+    if right.ndim and not mine.ndim:
+        return "one number, where an array is due."
+    pairs = (*rearranged(mine, right), *too_large(mine, right), *too_small(mine, right))
+    return next((mistake for a, b, mistake in pairs if same(a, b, 1e-6)), None)
+
+
+Pairs = Iterator[tuple[np.ndarray, np.ndarray, str]]  # (two arrays that agree, if this is the mistake; the mistake)
+
+
+def rearranged(mine: np.ndarray, right: np.ndarray) -> Pairs:
+    if mine.size != right.size:
         return
-    for order in permutations(range(claimed.ndim)):
-        if tuple(claimed.shape[a] for a in order) == true.shape and order != tuple(range(claimed.ndim)):
-            yield claimed.transpose(order), true, f"it is transposed. Its axes must be put in the order {order}."
+    for order in permutations(range(mine.ndim)):
+        if order != tuple(range(mine.ndim)):
+            yield mine.transpose(order), right, f"it is transposed. Its axes must be put in the order {order}."
     yield (
-        claimed.reshape(true.shape),
-        true,
+        mine.reshape(right.shape),
+        right,
         "the values are right, but the shape is not: an axis of length 1 was kept or squeezed (keepdims), or a reshape "
-        "was not undone. Return it as .reshape(x.shape).",
+        "was not undone.",
     )
 
 
-def too_large(claimed: np.ndarray, true: np.ndarray) -> Claims:
-    for axes in subsets(claimed.ndim):
-        for keepdims in (True, False):
-            if (summed := claimed.sum(axes, keepdims=keepdims)).shape == true.shape:
-                yield (
-                    summed,
-                    true,
-                    f"it is not summed over axis {', '.join(map(str, axes))}. Forward broadcasts the input along it "
-                    f"(uses each of its elements many times), so backward must add up: .sum(axis={axes}"
-                    f"{', keepdims=True' if keepdims else ''}).",
-                )
-    for first, inner in insides(true.shape, claimed.shape):
-        longer = [a for a in range(true.ndim) if claimed.shape[a] > true.shape[a]]
-        if all(2 * first[a] == claimed.shape[a] - true.shape[a] for a in longer):
-            mistake = (
-                "it still has the border that the padding added: the padding is not cropped off. The gradient of x "
-                f"itself lies inside it, from {first} on."
-            )
-        else:
-            parts = ", ".join(f"{first[a]}:{first[a] + true.shape[a]} of axis {a}" for a in longer)
-            mistake = f"it is too long. What belongs to x is {parts}; the rest does not."
-        yield claimed[inner], true, mistake
-
-
-def too_small(claimed: np.ndarray, true: np.ndarray) -> Claims:
-    shape = true.shape
-    for axes in subsets(true.ndim):
-        wide = np.expand_dims(claimed, axes) if claimed.ndim + len(axes) == true.ndim else claimed
-        kept = tuple(1 if a in axes else n for a, n in enumerate(shape))
-        if wide.shape == kept != shape:
-            n = prod(shape[a] for a in axes)
-            expanded = f"expanded over axis {axes}, which forward"
-            yield np.broadcast_to(wide, shape), true, f"gy is not {expanded} reduced: every element of x must get it."
-            yield np.broadcast_to(wide, shape) / n, true, f"gy is neither {expanded} averaged, nor divided by {n}."
-        for keepdims in (True, False):
-            for name, total in (("summed", np.sum), ("averaged", np.mean)):
-                reduced = total(true, axes, keepdims=keepdims)
-                yield claimed, reduced, f"it was {name} over axis {axes} of the input, which must stay."
-    for first, inner in insides(claimed.shape, shape):
-        yield (
-            claimed,
-            true[inner],
-            f"it is the right gradient, but only for a part of the input, from {first} on. What is missing must be "
-            "there too, with zeros where no output reads x (a slice's other elements, a stride's border).",
+def too_large(mine: np.ndarray, right: np.ndarray) -> Pairs:
+    for axes, keepdims in product(subsets(mine.ndim), (True, False)):
+        how = f".sum(axis={axes}{', keepdims=True' if keepdims else ''})"
+        words = f"it is not summed over axis {joined(axes)}, along which forward broadcasts: {how} is missing."
+        yield mine.sum(axes, keepdims=keepdims), right, words
+    for first, inner in insides(right.shape, mine.shape):
+        margins = [(f, n - m) for f, n, m in zip(first, mine.shape, right.shape, strict=True) if n > m]
+        parts = ", ".join(
+            f"{f}:{f + n} of axis {a}"
+            for a, (f, n) in enumerate(zip(first, right.shape, strict=True))
+            if n < mine.shape[a]
         )
+        border = " The border that the padding added is not cropped off." if all(2 * f == n for f, n in margins) else ""
+        yield mine[inner], right, f"it is too long. What is due is {parts}; the rest is not.{border}"
+
+
+def too_small(mine: np.ndarray, right: np.ndarray) -> Pairs:
+    for axes in subsets(right.ndim):
+        wide = np.expand_dims(mine, axes) if mine.ndim + len(axes) == right.ndim else mine
+        if wide.shape == tuple(1 if a in axes else n for a, n in enumerate(right.shape)):
+            n = prod(right.shape[a] for a in axes)
+            whole = np.broadcast_to(wide, right.shape)
+            yield whole, right, f"it is not expanded over axis {axes}: all elements along it must get the same."
+            yield whole / n, right, f"it is neither expanded over axis {axes}, nor divided by its {n} elements."
+        for keepdims, (name, total) in product((True, False), (("summed", np.sum), ("averaged", np.mean))):
+            yield mine, total(right, axes, keepdims=keepdims), f"it was {name} over axis {axes}, which must stay."
+    for first, inner in insides(mine.shape, right.shape):
+        part = f"it is right, but only a part of what is due, from {first} on."
+        yield mine, right[inner], f"{part} The rest must be there too (with zeros, if it is the gradient of a slice)."
 
 
 def insides(small: Shape, large: Shape) -> Iterator[tuple[Shape, tuple[slice, ...]]]:
@@ -126,8 +118,8 @@ def by_shape_alone(came: Shape, shape: Shape, y_shape: Shape) -> str:
         )
         if long and short:
             return (
-                f"It is too long along axis {', '.join(map(str, long))} and too short along axis "
-                f"{', '.join(map(str, short))}: cut or summed along the wrong axis."
+                f"It is too long along axis {joined(long)} and too short along axis {joined(short)}: cut or summed "
+                "along the wrong axis."
             )
         if long:
             return "It is larger: a padding that was not cropped off, or an axis that was not summed."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyres.check.diagnosis.evidence import Facts, constant, same, subsets
+from tinyres.check.diagnosis.evidence import Facts, constant, joined, same, subsets
 from tinyres.check.diagnosis.formulas import spelled
 
 
@@ -13,46 +13,34 @@ def paths(facts: Facts) -> str | None:
     if facts.x.shape != facts.y.shape:
         return None
     rest, skip = facts.true - facts.claimed, np.eye(facts.x.size)
-    off, scale = skip == 0, 1e-7 * np.max(np.abs(facts.true))
+    off = skip == 0
     elementwise = not np.any(facts.true[off])
     if same(facts.claimed, skip) and not elementwise:
         return (
             "gy is passed on unchanged, as if y were x: what forward does is left out. For a residual x + f(x), only "
             "the path of x is counted, and what comes back through the branch f is not accumulated."
         )
-    if np.any(np.abs(rest[off]) > scale):
+    if np.any(np.abs(rest[off]) > 1e-7 * np.max(np.abs(facts.true))):
         return None
-    for amount, verdict, hint in (
-        (np.diag(rest), "small", "is not accumulated. Add it to what comes back through the branch."),
-        (-np.diag(rest), "large", "is counted twice."),
+    known = {n: a.ravel() for n, a in (("x", facts.x), *facts.others, ("y", facts.y)) if a.shape == facts.x.shape}
+    for amount, verdict in (
+        (np.diag(rest), "small, it is not accumulated"),
+        (-np.diag(rest), "large, it counts twice"),
     ):
-        what = gate(amount, facts)
-        if what and (what == "1" or not elementwise):  # else a wrong formula is the better guess
-            gy = "gy" if what == "1" else f"gy·{what}"
-            path = f"the direct path of x (the skip connection of a residual, which passes {gy})"
-            return f"The gradient is too {verdict} by exactly {gy}: {path} {hint}"
+        passes = spelled(amount, known)
+        if passes == "1" or (passes and not elementwise):  # else a wrong formula is the better guess
+            gy = "gy" if passes == "1" else f"gy·{passes}"
+            size, what = verdict.split(", ")
+            return (
+                f"The gradient is too {size} by exactly {gy}, which is what the direct path of x passes (the skip "
+                f"connection of a residual): {what}."
+            )
     return None
-
-
-def gate(values: np.ndarray, facts: Facts) -> str | None:
-    """What gy is multiplied by on the direct path: 1, a mask, or a formula."""
-    if not np.any(values) or same(values, np.ones(len(values)), 1e-6):
-        return "1" if np.any(values) else None
-    for name, a in (("(y > 0)", facts.y), ("(x > 0)", facts.x)):
-        if not values.all() and same(values, (a.ravel() > 0) * 1.0, 1e-6):
-            return name
-    others = {n: a.ravel() for n, a in facts.others if a.shape == facts.x.shape}
-    return spelled(values, {"x": facts.x.ravel(), **others, "y": facts.y.ravel()})
 
 
 def held_constant(facts: Facts) -> str | None:
     """y is a product of things that all depend on x, and not all of them are counted."""
     x, y = facts.x, facts.y.ravel()
-    if facts.x.shape == facts.y.shape and np.all(x) and same(facts.claimed, np.diag(y / x.ravel())):
-        return (
-            "Only the direct path is counted: the gradient is gy·y/x, as if what x is multiplied or divided by (a "
-            "norm, a sum, a gate) were a constant. It depends on x too: its term is missing."
-        )
     degree, counted = (power(m @ x.ravel(), y) for m in (facts.true, facts.claimed))
     if 0 < counted < degree:
         return (
@@ -63,7 +51,7 @@ def held_constant(facts: Facts) -> str | None:
         along = (x / (x**2).sum(axes, keepdims=True)).ravel()
         if same(facts.claimed - facts.true, y[:, None] * along * (facts.claimed != 0)):
             return (
-                f"The length |x| (over axis {', '.join(map(str, axes))}), by which forward divides, is treated as a "
+                f"The length |x| (over axis {joined(axes)}), by which forward divides, is treated as a "
                 "constant, but it depends on x: the term −gy·y·x/|x|² is missing."
             )
     return None
@@ -90,27 +78,21 @@ def overwritten(facts: Facts) -> str | None:
 
     A backward may loop over some axes of y and treat the others at once; so every choice of looped axes is tried.
     """
-    true, claimed, shape = facts.true, facts.claimed, facts.y.shape
+    true, shape = facts.true, facts.y.shape
     if not np.any((true != 0).sum(0) > 1):
         return None
     indices = np.indices(shape).reshape(len(shape), -1)
-    for looped in sorted(subsets(len(shape)), key=len, reverse=True):
+    for looped in subsets(len(shape)):
         step = np.ravel_multi_index(tuple(indices[a] for a in looped), [shape[a] for a in looped])[
             :, None
         ]  # of the loop
         kept = np.where(step == np.where(true != 0, step, -1).max(0), true, 0)
-        if not same(claimed, kept) or same(kept, true):
-            continue
-        arrives = claimed.any(1)
-        axes = [a for a in looped if np.array_equal(arrives, indices[a] == shape[a] - 1)]
-        if not axes and np.array_equal(arrives, step[:, 0] == step.max()):
-            axes = list(looped)
-        last = f" (Taking only the last of gy along axis {', '.join(map(str, axes))}, gy[-1], would look the same.)"
-        return (
-            "Where several outputs read the same element of x, only the last of them counts: the gradient is "
-            "assigned (overwritten) instead of added. Accumulate with += (np.add.at for index arrays); overlapping "
-            f"windows, repeated indices and broadcasts must be summed.{last if axes else ''}"
-        )
+        if same(facts.claimed, kept) and not same(kept, true):
+            return (
+                "Where several outputs read the same element of x, only the last of them counts: the gradient is "
+                "assigned (overwritten) instead of added. Accumulate with += (np.add.at for index arrays); overlapping "
+                "windows, repeated indices and broadcasts must be summed."
+            )
     return None
 
 
@@ -127,11 +109,11 @@ def elementwise(facts: Facts) -> str | None:
 
 def wrong_axes(facts: Facts) -> str | None:
     """gy is spread along the wrong axes after a sum (keepdims), or summed over the wrong ones."""
-    x, y, used, right = facts.x, facts.y, facts.true != 0, facts.gradients(facts.true)
+    x, y, used = facts.x, facts.y, facts.true != 0
     if y.size < x.size and np.all(used.sum(0) <= 1):  # each x reaches one output
         local = facts.true.sum(0).reshape(x.shape)
         wide = {axes: tuple(1 if a in axes else n for a, n in enumerate(x.shape)) for axes in subsets(x.ndim)}
-        spread = {a: facts.gys.reshape(6, *s) * local for a, s in wide.items() if np.prod(s) == y.size}
+        gradients = {a: facts.gys.reshape(6, *s) * local for a, s in wide.items() if np.prod(s) == y.size}
         says = (
             "gy is spread along axis {} of x, but forward reduced axis {}: the reduced axis must be put back where it "
             "was (keepdims=True, np.expand_dims, or [:, None]) before gy is broadcast."
@@ -139,14 +121,14 @@ def wrong_axes(facts: Facts) -> str | None:
     elif x.size < y.size and np.all(used.sum(1) <= 1):  # each output reads one x
         products = facts.gys * facts.true.sum(1).reshape(y.shape)
         sums = {axes: products.sum(tuple(a + 1 for a in axes)) for axes in subsets(y.ndim)}
-        spread = {axes: s.reshape(6, *x.shape) for axes, s in sums.items() if s.size == 6 * x.size}
+        gradients = {axes: s.reshape(6, *x.shape) for axes, s in sums.items() if s.size == 6 * x.size}
         says = "It is summed over axis {}, but the sum must run over axis {}: those along which forward broadcasts x."
     else:
         return None
-    due = [axes for axes, gradient in spread.items() if same(gradient, right, 1e-9)]
-    came = [
-        axes for axes, gradient in spread.items() if same(gradient, facts.gradients(facts.claimed)) and axes not in due
-    ]
-    if not due or not came:
+    due, came = (
+        [axes for axes, gradient in gradients.items() if same(gradient, facts.gradients(matrix))]
+        for matrix in (facts.true, facts.claimed)
+    )
+    if not due or not came or due == came:
         return None
     return says.format(*(str(axes[0]) if len(axes) == 1 else str(axes) for axes in (came[0], due[0])))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import permutations
-
 import numpy as np
 
-from tinyres.check.diagnosis.evidence import constant, number
+from tinyres.check.diagnosis.changes import places
+from tinyres.check.diagnosis.evidence import constant, joined, number
+from tinyres.check.diagnosis.shapes import misshapen
 from tinyres.check.diagnosis.where import box, listed
 
 TOLERANCE = 1e-9  # relative to the largest element
@@ -58,38 +58,9 @@ def clue(mine: np.ndarray, right: np.ndarray, tolerance: float = TOLERANCE) -> s
     if wrong.all():
         same_along = [axis for axis in range(right.ndim) if flat_along(mine, axis) and not flat_along(right, axis)]
         return f"Yours is the same all along axis {joined(same_along)}; it should not be." if same_along else None
-    for places, word in ((wrong, "Wrong"), (~wrong, "Right")):
-        if found := box(places):
-            return f"{word} only in {' of '.join(listed('index', chosen, axis) for axis, chosen in reversed(found))}."
-    return None
-
-
-def missing_part(mine: np.ndarray, right: np.ndarray) -> str | None:
-    """Of another length along one axis: is what is there right?"""
-    if mine.ndim == 0 and right.ndim:
-        return "one number, where an array is due."
-    if right.ndim == 0 and mine.ndim:
-        return "several numbers, where one is due."
-    if mine.ndim != right.ndim or not mine.size:
-        return None
-    for part, whole, words in ((mine, right, "it is right, but ends too early"), (right, mine, "it is too long")):
-        inside = all(n <= m for n, m in zip(part.shape, whole.shape, strict=True))
-        if inside and agree(whole[tuple(slice(n) for n in part.shape)], part):
-            longer = [axis for axis in range(right.ndim) if mine.shape[axis] != right.shape[axis]]
-            return f"{words}, along axis {joined(longer)}."
-    differing = [axis for axis in range(right.ndim) if mine.shape[axis] != right.shape[axis]]
-    if len(differing) != 1:
-        return None
-    (axis,) = differing
-    own, due = ([part for part in np.moveaxis(a, axis, 0)] for a in (mine, right))
-    if len(own) < len(due):
-        lost = [k for k, part in enumerate(due) if not any(agree(other, part) for other in own)]
-        if len(lost) == len(due) - len(own) and all(any(agree(part, other) for other in due) for part in own):
-            return (
-                f"what is there is right, but {len(lost)} of the {len(due)} along axis {axis} are missing: {few(lost)}."
-            )
-    elif all(any(agree(other, part) for other in own) for part in due):
-        return f"the right values are in it, but axis {axis} is too long by {len(own) - len(due)}."
+    for chosen, word in ((wrong, "Wrong"), (~wrong, "Right")):
+        if found := box(chosen):
+            return f"{word} only in {' of '.join(listed('index', which, axis) for axis, which in reversed(found))}."
     return None
 
 
@@ -97,25 +68,10 @@ def flat_along(a: np.ndarray, axis: int) -> bool:
     return a.shape[axis] > 1 and agree(a, np.broadcast_to(a.take([0], axis), a.shape))
 
 
-def few(numbers: list[int]) -> str:
-    return joined(numbers) if len(numbers) < 6 else ", ".join(map(str, numbers[:4])) + ", …"
-
-
-def joined(numbers: list[int]) -> str:
-    texts = [str(n) for n in numbers]
-    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
-
-
 def simple_rule(mine: np.ndarray, right: np.ndarray) -> str | None:
     """What would make all of it right: a transpose, a factor, a sign, a shift."""
     if mine.shape != right.shape:
-        if mine.size == right.size:
-            for order in permutations(range(mine.ndim)):
-                if agree(mine.transpose(order), right):
-                    return f"its axes must be put in the order {order}; it is transposed."
-            if agree(mine.reshape(right.shape), right):
-                return "the values are right, only the shape is not (an axis of length 1, or a reshape)."
-        return missing_part(mine, right)
+        return misshapen(mine, right)
     if not np.all(np.isfinite(mine)):
         kind = "NaN" if np.isnan(mine).any() else "infinite"
         return f"Some are {kind}: a division by zero, an overflow in exp, or np.empty that was never filled."
@@ -130,7 +86,5 @@ def simple_rule(mine: np.ndarray, right: np.ndarray) -> str | None:
         return f"All of it is {number(factor)} times what it should be."
     if shift is not None:
         return f"All of it is too large by {number(shift)}." if shift > 0 else f"All is too small by {number(-shift)}."
-    for axis in range(right.ndim):
-        if right.shape[axis] > 1 and agree(np.flip(mine, axis), right):
-            return f"It is the right answer in reverse order along axis {axis}."
-    return None
+    moved = (words for change, words in places(right.shape) if agree(change(right), mine))
+    return next((f"It is the right answer, {words}." for words in moved), None)
