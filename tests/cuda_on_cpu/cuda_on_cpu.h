@@ -30,6 +30,7 @@
 struct uint3 { unsigned x, y, z; };
 struct dim3 { unsigned x = 1, y = 1, z = 1; };
 struct alignas(16) float4 { float x, y, z, w; };  // read from elsewhere it ends the program, as on a GPU
+struct alignas(8) uint2 { unsigned x, y; };
 struct alignas(16) uint4 { unsigned x, y, z, w; };
 inline thread_local uint3 threadIdx, blockIdx;
 inline thread_local dim3 blockDim, gridDim;
@@ -38,7 +39,7 @@ namespace cuda_on_cpu {
 
 enum State { READY, AT_BLOCK_BARRIER, AT_WARP_BARRIER, DONE };
 constexpr int WARP = 32, STACK = 64 << 10;
-enum Order { FORWARD, BACKWARD, SHUFFLED };
+enum Order { FORWARD, BACKWARD, SHUFFLED, WARP_BY_WARP };
 
 struct Fiber {
     std::vector<char> stack = std::vector<char>(STACK);
@@ -85,20 +86,22 @@ inline void resume(int t) {
 }
 
 // A warp goes on when each of its threads waits for the warp, or is done.
+inline bool release_warp(int first, int threads) {
+    const int last = std::min(threads, first + WARP);
+    bool waiting = false, complete = true;
+    for (int t = first; t < last; t++) {
+        waiting |= fibers[t].state == AT_WARP_BARRIER;
+        complete &= fibers[t].state == AT_WARP_BARRIER || fibers[t].state == DONE;
+    }
+    if (!waiting || !complete) return false;
+    for (int t = first; t < last; t++)
+        if (fibers[t].state == AT_WARP_BARRIER) fibers[t].state = READY;
+    return true;
+}
+
 inline bool release_warps(int threads) {
     bool released = false;
-    for (int first = 0; first < threads; first += WARP) {
-        const int last = std::min(threads, first + WARP);
-        bool waiting = false, complete = true;
-        for (int t = first; t < last; t++) {
-            waiting |= fibers[t].state == AT_WARP_BARRIER;
-            complete &= fibers[t].state == AT_WARP_BARRIER || fibers[t].state == DONE;
-        }
-        if (!waiting || !complete) continue;
-        for (int t = first; t < last; t++)
-            if (fibers[t].state == AT_WARP_BARRIER) fibers[t].state = READY;
-        released = true;
-    }
+    for (int first = 0; first < threads; first += WARP) released |= release_warp(first, threads);
     return released;
 }
 
@@ -142,8 +145,14 @@ inline void run_block() {
     std::vector<int> turns = in_order(threads);
     for (;;) {
         if (order == SHUFFLED) shuffle(turns, draws);
-        for (int t : turns)
+        for (int t : turns) {
             if (fibers[t].state == READY) resume(t);
+            // A warp that has all its turns first runs ahead of the others as far as it can.
+            if (order == WARP_BY_WARP && t % WARP == WARP - 1)
+                while (release_warp(t - t % WARP, threads))
+                    for (int mine = t - t % WARP; mine <= t; mine++)
+                        if (fibers[mine].state == READY) resume(mine);
+        }
         if (release_warps(threads)) continue;
         int waiting = 0, elsewhere = 0, line = -1;
         for (int t = 0; t < threads; t++) {

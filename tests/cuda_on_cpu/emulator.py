@@ -25,8 +25,8 @@ from tinyres_kernels.gpu.launch import FOLDER
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
 HERE = Path(__file__).parent
 BUILT = Path(tempfile.gettempdir(), "tinyres-cuda-on-cpu")
-ORDERS = ("forward", "backward", "shuffled")
-KERNEL = re.compile(r'extern "C" __global__ void(?: __launch_bounds__\(\w+\))? (\w+)\(([^)]*)\)')
+ORDERS = ("forward", "backward", "shuffled", "warp by warp")
+KERNEL = re.compile(r'extern "C" __global__ void(?: __launch_bounds__\([^)]*\))? (\w+)\(([^)]*)\)')
 SCALARS = {
     "int": np.int32,
     "float": np.float32,
@@ -91,7 +91,7 @@ class Module:
         return run
 
     def set_order(self, order: str, seed: int = 0) -> None:
-        """The order in which threads take turns: forward, backward or shuffled."""
+        """The order in which threads take turns: one of ORDERS."""
         self.library.set_order(ORDERS.index(order), seed)
 
 

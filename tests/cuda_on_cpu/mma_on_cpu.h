@@ -1,4 +1,4 @@
-// A tensor core without a GPU: the four functions of mma.cuh that are PTX there, for fibers. Written from NVIDIA's manual,
+// A tensor core without a GPU: the six functions of mma.cuh that are PTX there, for fibers. Written from NVIDIA's manual,
 // PTX ISA 9.0, and not from mma.cuh: the fragments as 9.7.14.5.7 ("Matrix Fragments for mma.m16n8k8", .tf32) and
 // 9.7.14.5.8 ("… mma.m16n8k16 with floating point type", .bf16) have them, element by element; the roundings as 9.7.9.21.
 //
@@ -101,6 +101,41 @@ void mma(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2], int line
     wait(AT_WARP_BARRIER, line);  // all have looked
 }
 
+// The rows that the lanes of this warp hand in, 16 bytes each: lane 8·r + k that of matrix r's row k (9.7.14.5.15,
+// "ldmatrix").
+struct Rows {
+    const unsigned* of_lane[WARP];
+    template <class T>
+    T element(int matrix, int row, int column) const {
+        return reinterpret_cast<const T*>(of_lane[8 * matrix + row])[column];
+    }
+};
+
+inline Rows rows_of_warp(const unsigned* row, int line) {
+    if (reinterpret_cast<uintptr_t>(row) % 16 != 0) abort();  // as a GPU would
+    Rows found;
+    memcpy(&exchanged[current], &row, sizeof row);
+    wait(AT_WARP_BARRIER, line);  // all have shown theirs
+    for (int lane = 0; lane < WARP; lane++)
+        memcpy(&found.of_lane[lane], &exchanged[current / WARP * WARP + lane], sizeof row);
+    return found;
+}
+
+inline void load_matrices(unsigned* const (&r)[4], const unsigned* row, int line) {
+    const Rows rows = rows_of_warp(row, line);
+    for (int k = 0; k < 4; k++) *r[k] = rows.element<unsigned>(k, lane() / 4, lane() % 4);
+    wait(AT_WARP_BARRIER, line);  // all have looked
+}
+
+inline void load_matrices_transposed(unsigned* const (&r)[4], const unsigned* row, int line) {
+    const Rows rows = rows_of_warp(row, line);
+    for (int k = 0; k < 4; k++) {
+        const unsigned low = rows.element<uint16_t>(k, lane() % 4 * 2, lane() / 4);
+        *r[k] = low | (unsigned)rows.element<uint16_t>(k, lane() % 4 * 2 + 1, lane() / 4) << 16;
+    }
+    wait(AT_WARP_BARRIER, line);
+}
+
 }  // namespace cuda_on_cpu
 
 // 10 bits of fraction remain, rounded to nearest, ties away from zero.
@@ -119,3 +154,6 @@ inline unsigned to_bf16x2(float low, float high) { return to_bf16(low) | to_bf16
 
 #define mma_tf32(c, a, b) cuda_on_cpu::mma<cuda_on_cpu::Tf32>(c, a, b, __LINE__)
 #define mma_bf16(c, a, b) cuda_on_cpu::mma<cuda_on_cpu::Bf16>(c, a, b, __LINE__)
+#define load_matrices(r0, r1, r2, r3, row) cuda_on_cpu::load_matrices({&(r0), &(r1), &(r2), &(r3)}, row, __LINE__)
+#define load_matrices_transposed(r0, r1, r2, r3, row) \
+    cuda_on_cpu::load_matrices_transposed({&(r0), &(r1), &(r2), &(r3)}, row, __LINE__)

@@ -113,7 +113,7 @@ def in_order(order, load, seed=3):
 def test_the_order_of_the_threads_changes_nothing(name, monkeypatch):
     """What is missing a barrier, or adds up in whatever order threads come, would give other bits."""
     wanted = results(name)
-    for order, seed in (("backward", 0), ("shuffled", 1), ("shuffled", 2), ("forward", 0)):
+    for order, seed in (("backward", 0), ("shuffled", 1), ("shuffled", 2), ("warp by warp", 0), ("forward", 0)):
         monkeypatch.setattr(launch, "load", in_order(order, emulator.load, seed))
         for a, b in zip(results(name), wanted, strict=True):
             np.testing.assert_array_equal(a, b)
@@ -149,35 +149,47 @@ def in_one_text(file, instead, included):
     return text.replace("#pragma once", "")
 
 
+def more_channels_than_at_once():
+    return gpu.conv2d(draw(2, 70, 9, 8), draw(5, 70, 3, 3), (1, 1), (1, 1))
+
+
+def more_tiles_than_blocks():
+    return gpu.conv2d_grad_w(draw(30, 5, 9, 8), draw(30, 70, 9, 8), (5, 70, 3, 3), (1, 1), (1, 1))
+
+
 @emulator.needs_compiler
 @pytest.mark.parametrize(
-    ("name", "source", "header", "barriers"),
+    ("call", "source", "file", "barriers"),
     [
-        ("conv2d", "conv2d.cu", "tile.cuh", 2),
-        ("conv2d in bf16", "conv2d.cu", "conv2d_tile_mma.cuh", 3),
-        ("batch_norm_statistics of vectors", "batch_norm.cu", "channels.cuh", 2),
-        ("linear", "linear.cu", "linear.cu", 2),
+        (more_channels_than_at_once, "conv2d.cu", "conv2d.cu", (0, 1)),
+        (more_tiles_than_blocks, "conv2d.cu", "conv2d.cu", (2, 3)),
+        (more_tiles_than_blocks, "conv2d_add_up.cu", "conv2d_add_up.cu", (0,)),
+        (lambda: results("batch_norm_statistics of vectors")[0], "batch_norm.cu", "channels.cuh", (0, 1)),
+        (lambda: results("linear")[0], "linear.cu", "linear.cu", (0, 1)),
     ],
 )
-def test_a_barrier_left_out_would_be_seen(name, source, header, barriers, monkeypatch):
+@pytest.mark.parametrize("kind", ["float32", pytest.param("bf16", marks=pytest.mark.slow)])
+def test_a_barrier_left_out_would_be_seen(call, source, file, barriers, kind, monkeypatch):
     """Planted: each barrier of a file in turn is taken out."""
-    wanted = results(name)
-    pieces = (FOLDER / header).read_text(encoding="utf-8").split("__syncthreads();")
-    assert len(pieces) == barriers + 1
-    for k in range(barriers):
-        less = "__syncthreads();".join([*pieces[:k], pieces[k] + pieces[k + 1], *pieces[k + 2 :]])
-        text = in_one_text(source, {header: less}, set())
-        equal = []
+    monkeypatch.setattr(sys.modules["tinyres_kernels.gpu.conv2d"], "ENOUGH_BLOCKS", 8)
+    pieces = (FOLDER / file).read_text(encoding="utf-8").split("__syncthreads();")
+    with using_products(kind):
+        wanted = call()
+        for k in barriers:
+            less = "__syncthreads();".join([*pieces[:k], pieces[k] + ";" + pieces[k + 1], *pieces[k + 2 :]])
+            text = in_one_text(source, {file: less}, set())
+            equal = []
 
-        def load(file, kernel, *defines, text=text):
-            if file != source:
-                return emulator.load(file, kernel, *defines)
-            return emulator.compiled(text, *defines).get_function(kernel)
+            def load(file, kernel, *defines, text=text):
+                if file != source:
+                    return emulator.load(file, kernel, *defines)
+                return emulator.compiled(text, *defines).get_function(kernel)
 
-        for order in emulator.ORDERS:
-            monkeypatch.setattr(launch, "load", in_order(order, load))
-            equal += [np.array_equal(a, b) for a, b in zip(results(name), wanted, strict=True)]
-        assert not all(equal), f"{header}: nobody misses barrier {k}"
+            for order in emulator.ORDERS:
+                with monkeypatch.context() as patch:
+                    patch.setattr(launch, "load", in_order(order, load))
+                    equal.append(np.array_equal(call(), wanted))
+            assert not all(equal), f"{source}: nobody misses barrier {k}"
 
 
 @emulator.needs_compiler
@@ -260,11 +272,11 @@ def variants_of(source):
     if source.stem != "conv2d":
         sizes = (8, 1), (16, 1), (16, 4), (32, 1), (32, 4)
         return [(f"real={real}", f"WIDTH={w}", f"VECTOR={v}") for real in ("double", "float") for w, v in sizes]
-    plain = [(f"real={real}", f"COLUMNS={columns}") for real in ("double", "float") for columns in (16, 64)]
-    return plain + [
-        ("real=float", f"COLUMNS={columns}", f"FACTOR={kind}", f"VECTOR={vector}")
-        for columns in (16, 64)
-        for kind in ("tf32", "bf16")
+    kinds = ("real=double",), ("real=float",), ("real=float", "FACTOR=tf32"), ("real=float", "FACTOR=bf16")
+    return [
+        (*kind, f"PIXELS={pixels}", f"COLUMNS={columns}", f"CHUNK={chunk}", f"VECTOR={vector}")
+        for kind in kinds
+        for pixels, columns, chunk in ((256, 16, 16), (128, 32, 32), (64, 32, 64))
         for vector in (1, 4)
     ]
 

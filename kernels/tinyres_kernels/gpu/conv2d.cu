@@ -1,123 +1,255 @@
-// Convolution as three matrix products whose matrices are never written down (implicit GEMM), over NHWC bytes.
+// Convolution over NHWC bytes. Every number of the input is read once by a block, and serves all taps from shared memory.
 //
 //     N images · C channels in · O channels out · (H, W) in · (P, Q) out · (KH, KW) kernel · s stride · pad padding
 //
-//                 rows             depth            columns    A(row, depth)                 B(depth, column)
-//     conv2d      pixels n,p,q     taps i,j,c       o          x[n, p·s+i−pad, q·s+j−pad, c]    w[i,j,c, o]
-//     grad_x      pixels n,r,t     taps i,j,o       c          gy[n, (r+pad−i)/s, …, o]         w[i,j,o, c]
-//     grad_w      taps i,j,c       pixels n,p,q     o          x[n, p·s+i−pad, …, c]            gy[n,p,q, o]
+//                 every sum                  adds up over
+//     conv2d      y[n,p,q,o]                 taps i,j and c:   x[n, p·s+i−pad, q·s+j−pad, c] · w[i,j,c,o]
+//     grad_x      gx[n,r,t,c]                taps i,j and o:   gy[n, (r+pad−i)/s, (t+pad−j)/s, o] · w[i,j,c,o]
+//     grad_w      gw[i,j,c,o]                n, p and q:       x[n, p·s+i−pad, q·s+j−pad, c] · gy[n,p,q,o]
 //
-// A pixel outside x, or one that no output came from, counts as 0. grad_w has few numbers and a long depth, so
-// blockIdx.z takes parts of the depth, and the parts' sums are added up afterwards, always in the same order
-// (conv2d_add_up.cu). The tile and the reasons for it are in tile.cuh, or in conv2d_tile_mma.cuh where the factors are
-// rounded for the tensor cores (-DFACTOR=tf32 or bf16). The formulas are those of reference/conv2d.py.
+// A pixel outside counts as 0. The formulas are those of reference/conv2d.py.
+//
+//          window of the image                 tile of the output
+//        ┌───────────────┐
+//        │ ┌───────────┐ │                     A block computes a tile of PIXELS pixels, TILE_COLUMNS of them in a row,
+//        │ │           │ │     3 × 3 taps      and COLUMNS of their channels. What it needs of the image is a window: the
+//        │ │           │ │  ─────────────▶     tile itself and a margin. The window goes into shared memory with CHUNK
+//        │ │           │ │                     channels at once, and so do these channels' weights. For a tap, every
+//        │ └───────────┘ │                     pixel of the tile looks at the window one place further.
+//        └───────────────┘
+//
+// grad_x is the same convolution: of gy, with s − 1 zeros between its pixels, by the kernel turned around.
+//
+// grad_w has few sums, each over many pixels. A warp has one tap, with CHUNK × 16 sums; a block goes from tile to tile,
+// every gridDim.z-th. Where there are fewer taps than warps, several warps share a tap, each with its own pixels. The
+// sums of all of them are added up afterwards, always in the same order (conv2d_add_up.cu).
+//
+// How a warp multiplies is in conv2d_fma.cuh, or in conv2d_mma.cuh where the factors are rounded for the tensor cores
+// (-DFACTOR=tf32 or bf16).
+#include "common.cuh"
 #ifdef FACTOR
-#include "conv2d_tile_mma.cuh"
+#include "conv2d_mma.cuh"
 #else
-#include "tile.cuh"
+#include "conv2d_fma.cuh"
 #endif
 
-struct Pixel { int base, row, column; };  // base: where its image begins. row, column: where its window begins
-struct Tap { int channel, i, j; };
+struct Pair { int row, column; };
 
-// The input as the window of an output pixel sees it.
-struct Windows {
-    const real* x;
-    int C, H, W, P, Q, KW, s_rows, s_columns, pad_rows, pad_columns;
+// Four numbers that lie `step` apart, or the first `count` of them and zeros. VECTOR = 4: it is all of them or none.
+__device__ inline Four some_of_four(const real* numbers, int step, int count) {
+#if VECTOR == 4
+    if (count <= 0) return {0, 0, 0, 0};
+    return step == 1 ? *reinterpret_cast<const Four*>(numbers)
+                     : Four{numbers[0], numbers[step], numbers[2 * step], numbers[3 * step]};
+#else
+    return {count > 0 ? numbers[0] : 0, count > 1 ? numbers[step] : 0, count > 2 ? numbers[2 * step] : 0,
+            count > 3 ? numbers[3 * step] : 0};
+#endif
+}
 
-    __device__ Pixel pixel(int m) const {
-        const int n = m / (P * Q), p = m / Q % P, q = m % Q;
-        return {n * H * W * C, p * s_rows - pad_rows, q * s_columns - pad_columns};
+// Two sums into a row of `columns` numbers, from `column` on, as far as there are such columns.
+__device__ inline void put_two(real* row, int column, int columns, real first, real second) {
+#if VECTOR == 4
+    if (column < columns) *reinterpret_cast<Two*>(row + column) = {first, second};
+#else
+    if (column < columns) row[column] = first;
+    if (column + 1 < columns) row[column + 1] = second;
+#endif
+}
+
+// AT_ONCE · threads times: fetch(i), a Four, for the thread's numbers i; then lay_down(i, four). So a thread waits for
+// memory once for AT_ONCE fetches.
+template <int AT_ONCE, class Fetch, class LayDown>
+__device__ void bring(int count, const Fetch& fetch, const LayDown& lay_down) {
+    for (int first = threadIdx.x; first < count; first += AT_ONCE * blockDim.x) {
+        Four found[AT_ONCE];
+#pragma unroll
+        for (int k = 0; k < AT_ONCE; k++)
+            if (first + k * blockDim.x < count) found[k] = fetch(first + k * blockDim.x);
+#pragma unroll
+        for (int k = 0; k < AT_ONCE; k++)
+            if (first + k * blockDim.x < count) lay_down(first + k * blockDim.x, found[k]);
     }
-    __device__ Tap tap(int k) const { return {k % C, k / C / KW, k / C % KW}; }
-    __device__ const real* find(Pixel pixel, Tap tap) const {
-        const int row = pixel.row + tap.i, column = pixel.column + tap.j;
-        const bool inside = row >= 0 && row < H && column >= 0 && column < W;
-        return inside ? x + pixel.base + (row * W + column) * C + tap.channel : nullptr;
+}
+
+// Images (N, size, C), with apart − 1 zeros between neighbouring pixels.
+struct Images {
+    const real* __restrict__ numbers;
+    Pair size, apart;
+    int C;
+
+    // Image n from `first` on, so many rows and columns of it, and CHANNELS channels from c on -> window (…, …, pitch)
+    template <int CHANNELS, int AT_ONCE>
+    __device__ void load(Word* window, int pitch, int n, Pair first, Pair count, int c) const {
+        constexpr int FOURS = CHANNELS / 4;
+        const unsigned parts = (1 << 20) / count.column + 1;  // of a row: pixel · parts >> 20 is pixel / count.column
+        const real* image = numbers + n * size.row * size.column * C + c;
+        bring<AT_ONCE>(
+            count.row * count.column * FOURS,
+            [&](int i) {
+                const int pixel = i / FOURS, y = pixel * parts >> 20, four = i % FOURS * 4;
+                const int padded_row = first.row + y, padded_column = first.column + pixel - y * count.column;
+                const int row = padded_row / apart.row, column = padded_column / apart.column;
+                const bool inside = padded_row >= 0 && row < size.row && row * apart.row == padded_row &&
+                                    padded_column >= 0 && column < size.column && column * apart.column == padded_column;
+                return some_of_four(image + (row * size.column + column) * C + four, 1, inside ? C - c - four : 0);
+            },
+            [&](int i, Four four) { put(window + i / FOURS * pitch + i % FOURS * 4 / NUMBERS, four); }
+        );
     }
 };
 
-struct WindowsByPixel : Windows {  // conv2d: every row a pixel
-    using Row = Pixel;
-    using Place = Tap;
-    static constexpr bool along_depth = true;
-    __device__ Row row(int m) const { return pixel(m); }
-    __device__ Place place(int k) const { return tap(k); }
-};
+constexpr int LOG_PIXELS = PIXELS == 256 ? 8 : PIXELS == 128 ? 7 : 6;
+static_assert(PIXELS == 1 << LOG_PIXELS);
 
-struct WindowsByTap : Windows {  // grad_w: the same numbers, every row a tap
-    using Row = Tap;
-    using Place = Pixel;
-    static constexpr bool along_depth = false;
-    __device__ Row row(int m) const { return tap(m); }
-    __device__ Place place(int k) const { return pixel(k); }
-    __device__ const real* find(Row row, Place place) const { return Windows::find(place, row); }
-};
+// Where a tile lies, and how a window belongs to it.
+struct Tiles {
+    Pair size, kernel, stride, pad;  // size: of the output that is cut into tiles
+    int log_columns;                 // of a tile's columns
 
-// gy as an input pixel sees it: from the outputs whose windows it was in.
-struct Outputs {
-    using Row = Pixel;
-    using Place = Tap;
-    static constexpr bool along_depth = true;
-    const real* gy;
-    int O, P, Q, H, W, KW, s_rows, s_columns, pad_rows, pad_columns;
-
-    __device__ Row row(int m) const {
-        const int n = m / (H * W), row = m / W % H, column = m % W;
-        return {n * P * Q * O, row + pad_rows, column + pad_columns};
+    __device__ int columns() const { return 1 << log_columns; }
+    __device__ int rows() const { return 1 << LOG_PIXELS - log_columns; }
+    __device__ Pair window() const {
+        return {(rows() - 1) * stride.row + kernel.row, (columns() - 1) * stride.column + kernel.column};
     }
-    __device__ Place place(int k) const { return {k % O, k / O / KW, k / O % KW}; }
-    __device__ const real* find(Row pixel, Place tap) const {
-        const int row = pixel.row - tap.i, column = pixel.column - tap.j;
-        const int p = row / s_rows, q = column / s_columns;
-        const bool met = row >= 0 && column >= 0 && p < P && q < Q && p * s_rows == row && q * s_columns == column;
-        return met ? gy + pixel.base + (p * Q + q) * O + tap.channel : nullptr;
+    __device__ int count(int N) const { return N * down() * across(); }
+    __device__ unsigned down() const { return size.row + rows() - 1 >> LOG_PIXELS - log_columns; }
+    __device__ unsigned across() const { return size.column + columns() - 1 >> log_columns; }
+    __device__ int image(unsigned tile) const { return tile / across() / down(); }
+    __device__ Pair first_pixel(unsigned tile) const {
+        return {(int)(tile / across() % down()) * rows(), (int)(tile % across()) * columns()};
+    }
+    __device__ Pair first_of_window(Pair pixel) const {
+        return {pixel.row * stride.row - pad.row, pixel.column * stride.column - pad.column};
+    }
+    __device__ Pair pixel(int m) const { return {m >> log_columns, m & (columns() - 1)}; }
+    // From the window's beginning to what pixel m sees at the first tap, in pixels
+    __device__ int seen_by(int m) const {
+        return pixel(m).row * stride.row * window().column + pixel(m).column * stride.column;
     }
 };
 
-// B with its number of columns. It is read in the same way as A, so a row here is a row of Bᵀ.
-struct Matrix {
-    using Row = int;
-    using Place = int;
-    static constexpr bool along_depth = false;
-    const real* numbers;
-    int columns;
-    __device__ Row row(int column) const { return column; }
-    __device__ Place place(int k) const { return k; }
-    __device__ const real* find(Row column, Place k) const { return numbers + k * columns + column; }
+// The kernel as matrices (tap, column, depth): number (tap, column, depth) is numbers[… · step] as below.
+struct Weights {
+    const real* __restrict__ numbers;
+    int depth, columns, taps;
+    bool turned;  // for grad_x: its columns are w's C, its depth is w's O, and the last tap comes first
+
+    // `count` taps from `first` on, COLUMNS columns from `column` on, CHUNK of the depth from k on -> (tap, column, PITCH)
+    __device__ void load(Word* matrices, int first, int count, int column, int k) const {
+        constexpr int FOURS = CHUNK / 4, OF_TAP = COLUMNS * FOURS;
+        // Neighbouring threads should read neighbouring numbers.
+        const auto column_of = [&](int i) { return turned ? i % OF_TAP / FOURS : i % COLUMNS; };
+        const auto depth_of = [&](int i) { return (turned ? i % FOURS : i % OF_TAP / COLUMNS) * 4; };
+        bring<3>(
+            count * OF_TAP,
+            [&](int i) {
+                const int c = column + column_of(i), d = k + depth_of(i), left = c < columns ? depth - d : 0;
+                const int tap = first + i / OF_TAP;
+                return turned ? some_of_four(numbers + ((taps - 1 - tap) * columns + c) * depth + d, 1, left)
+                              : some_of_four(numbers + (tap * depth + d) * columns + c, columns, left);
+            },
+            [&](int i, Four four) {
+                put(matrices + (i / OF_TAP * COLUMNS + column_of(i)) * PITCH + depth_of(i) / NUMBERS, four);
+            }
+        );
+    }
 };
 
-struct Into {
-    real* numbers;
-    int columns;
-    __device__ void operator()(int row, int column, real sum) const { numbers[row * columns + column] = sum; }
-};
+constexpr int WARPS = CONV_THREADS / WARP, GROUPS = COLUMNS / 16;  // of columns; a warp has one of them
+constexpr int ROWS = PIXELS * GROUPS / WARPS;                      // and this number of pixels
+
+// images, weights -> y (N, tiles.size, weights.columns). tap_rows: rows of taps whose weights are in shared memory at once
+__device__ void convolve(const Images& images, const Weights& weights, const Tiles& tiles, real* y, int tap_rows) {
+    SHARED(Word, window);
+    const Pair size = tiles.window(), pixel = tiles.first_pixel(blockIdx.x);
+    Word* matrices = window + size.row * size.column * PITCH;
+    const int n = tiles.image(blockIdx.x), first_column = blockIdx.y * COLUMNS;
+    const int warp = threadIdx.x / WARP, group = warp % GROUPS * 16, first_row = warp / GROUPS * ROWS;
+
+    Along<ROWS> product;
+    int seen[Along<ROWS>::MINE];
+#pragma unroll
+    for (int k = 0; k < Along<ROWS>::MINE; k++) seen[k] = tiles.seen_by(first_row + Along<ROWS>::row(k)) * PITCH;
+
+    for (int c = 0; c < images.C; c += CHUNK)
+        for (int i0 = 0; i0 < tiles.kernel.row; i0 += tap_rows) {
+            const int rows = min(tap_rows, tiles.kernel.row - i0);
+            if (c > 0 || i0 > 0) __syncthreads();  // everybody has read what is overwritten now
+            if (i0 == 0) images.load<CHUNK, AT_ONCE>(window, PITCH, n, tiles.first_of_window(pixel), size, c);
+            weights.load(matrices, i0 * tiles.kernel.column, rows * tiles.kernel.column, first_column, c);
+            __syncthreads();
+            for (int i = 0; i < rows; i++)
+                for (int j = 0; j < tiles.kernel.column; j++) {
+                    const Word* tap = matrices + ((i * tiles.kernel.column + j) * COLUMNS + group) * PITCH;
+                    product.multiply(window + ((i0 + i) * size.column + j) * PITCH, seen, tap);
+                }
+        }
+
+    product.each([&](int m, int column, real first, real second) {
+        const Pair at = tiles.pixel(first_row + m);
+        const int p = pixel.row + at.row, q = pixel.column + at.column, o = first_column + group + column;
+        if (p >= tiles.size.row || q >= tiles.size.column) return;
+        put_two(y + ((n * tiles.size.row + p) * tiles.size.column + q) * weights.columns, o, weights.columns, first, second);
+    });
+}
 
 // x (N,H,W,C), w (KH,KW,C,O) -> y (N,P,Q,O)
-extern "C" __global__ void __launch_bounds__(TILE_THREADS) conv2d(
-    const real* x, const real* w, real* y, int N, int C, int H, int W, int O, int P, int Q, int KH, int KW, int s_rows,
-    int s_columns, int pad_rows, int pad_columns
+extern "C" __global__ void __launch_bounds__(CONV_THREADS, 2) conv2d(
+    const real* x, const real* w, real* y, int log_columns, int tap_rows, int N, int C, int H, int W, int O, int P, int Q,
+    int KH, int KW, int s_rows, int s_columns, int pad_rows, int pad_columns
 ) {
-    const WindowsByPixel a = {{x, C, H, W, P, Q, KW, s_rows, s_columns, pad_rows, pad_columns}};
-    tile_product(a, Matrix{w, O}, Into{y, O}, N * P * Q, O, 0, KH * KW * C);
+    const Tiles tiles = {{P, Q}, {KH, KW}, {s_rows, s_columns}, {pad_rows, pad_columns}, log_columns};
+    convolve({x, {H, W}, {1, 1}, C}, {w, C, O, KH * KW, false}, tiles, y, tap_rows);
 }
 
-// gy (N,P,Q,O), w (KH,KW,O,C) -> gx (N,H,W,C)
-extern "C" __global__ void __launch_bounds__(TILE_THREADS) conv2d_grad_x(
-    const real* gy, const real* w, real* gx, int N, int C, int H, int W, int O, int P, int Q, int KH, int KW,
-    int s_rows, int s_columns, int pad_rows, int pad_columns
+// gy (N,P,Q,O), w (KH,KW,C,O) -> gx (N,H,W,C)
+extern "C" __global__ void __launch_bounds__(CONV_THREADS, 2) conv2d_grad_x(
+    const real* gy, const real* w, real* gx, int log_columns, int tap_rows, int N, int C, int H, int W, int O, int P, int Q,
+    int KH, int KW, int s_rows, int s_columns, int pad_rows, int pad_columns
 ) {
-    const Outputs a = {gy, O, P, Q, H, W, KW, s_rows, s_columns, pad_rows, pad_columns};
-    tile_product(a, Matrix{w, C}, Into{gx, C}, N * H * W, C, 0, KH * KW * O);
+    const Tiles tiles = {{H, W}, {KH, KW}, {1, 1}, {KH - 1 - pad_rows, KW - 1 - pad_columns}, log_columns};
+    const Weights weights = {w, O, C, KH * KW, true};
+    if (s_rows == 1 && s_columns == 1)  // told apart, so that nothing is divided by 1
+        convolve({gy, {P, Q}, {1, 1}, O}, weights, tiles, gx, tap_rows);
+    else
+        convolve({gy, {P, Q}, {s_rows, s_columns}, O}, weights, tiles, gx, tap_rows);
 }
 
-// gy (N,P,Q,O), x (N,H,W,C) -> parts (gridDim.z, KH,KW,C,O); each sums over `part` pixels
-extern "C" __global__ void __launch_bounds__(TILE_THREADS) conv2d_grad_w(
-    const real* gy, const real* x, real* parts, int part, int N, int C, int H, int W, int O, int P, int Q, int KH,
-    int KW, int s_rows, int s_columns, int pad_rows, int pad_columns
+// x (N,H,W,C), gy (N,P,Q,O) -> parts (gridDim.z · shares, KH,KW,C,O). blockIdx.x: taps, as many as `taps`, and CHUNK
+// channels of x; blockIdx.y: 16 channels of gy. A tap's warps are `shares`.
+extern "C" __global__ void __launch_bounds__(MOST_THREADS, 2) conv2d_grad_w(
+    const real* x, const real* gy, real* parts, int log_columns, int taps, int N, int C, int H, int W, int O, int P, int Q,
+    int KH, int KW, int s_rows, int s_columns, int pad_rows, int pad_columns
 ) {
-    const WindowsByTap a = {{x, C, H, W, P, Q, KW, s_rows, s_columns, pad_rows, pad_columns}};
-    const int taps = KH * KW * C, pixels = N * P * Q, first = blockIdx.z * part;
-    const Into sums = {parts + (size_t)blockIdx.z * taps * O, O};
-    tile_product(a, Matrix{gy, O}, sums, taps, O, first, first + part < pixels ? first + part : pixels);
+    SHARED(Word, window);
+    const Tiles tiles = {{P, Q}, {KH, KW}, {s_rows, s_columns}, {pad_rows, pad_columns}, log_columns};
+    const Images images = {x, {H, W}, {1, 1}, C}, gradients = {gy, {P, Q}, {1, 1}, O};
+    const Pair size = tiles.window();
+    Word* tile_of_gy = window + size.row * size.column * PITCH_ACROSS;
+    const int chunks = (C + CHUNK - 1) / CHUNK, c = blockIdx.x % chunks * CHUNK, first_column = blockIdx.y * 16;
+    const int warp = threadIdx.x / WARP, shares = blockDim.x / WARP / taps, share = warp / taps;
+    const int tap = blockIdx.x / chunks * taps + warp % taps, i = tap / KW, j = tap % KW;
+
+    Across<CHUNK> product;
+    for (int tile = blockIdx.z; tile < tiles.count(N); tile += gridDim.z) {
+        const Pair pixel = tiles.first_pixel(tile);
+        __syncthreads();  // everybody has read what is overwritten now
+        images.load<CHUNK, 4>(window, PITCH_ACROSS, tiles.image(tile), tiles.first_of_window(pixel), size, c);
+        gradients.load<16, 2>(tile_of_gy, PITCH_OF_GY, tiles.image(tile), pixel, {tiles.rows(), tiles.columns()}, first_column);
+        __syncthreads();
+        const Word* seen = window + (i * size.column + j) * PITCH_ACROSS;
+        if (tap < KH * KW)
+            for (int k = share * DEPTH; k < PIXELS; k += shares * DEPTH)
+                product.multiply(
+                    [&](int m) { return seen + tiles.seen_by(k + m) * PITCH_ACROSS; },
+                    [&](int m) { return tile_of_gy + (k + m) * PITCH_OF_GY; }
+                );
+    }
+
+    real* sums = parts + (size_t)((blockIdx.z * shares + share) * KH * KW + tap) * C * O;
+    if (tap < KH * KW)
+        product.each([&](int m, int column, real first, real second) {
+            if (c + m < C) put_two(sums + (c + m) * O, first_column + column, O, first, second);
+        });
 }

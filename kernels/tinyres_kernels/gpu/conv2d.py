@@ -1,51 +1,110 @@
-"""Convolution on a GPU: the launches of conv2d.cu. tile.cuh and conv2d_tile_mma.cuh say why it is fast.
+"""Convolution on a GPU: the launches of conv2d.cu, which says how it works.
 
 float32 arrays are multiplied in float32 or on the tensor cores, as tinyres_kernels.products says; float64 in float64.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from tinyres_kernels import array, products
 from tinyres_kernels.contract import Array, Pair
-from tinyres_kernels.gpu import tile
-from tinyres_kernels.gpu.launch import blocks_for, channels_first, channels_last, covered, empty, in_order, launch
+from tinyres_kernels.gpu.launch import (
+    address,
+    channels_first,
+    channels_last,
+    covered,
+    empty,
+    in_order,
+    launch,
+)
 from tinyres_kernels.windows import output_sizes
 
 SOURCE = "conv2d.cu"
-PART = 1024  # pixels that a block of grad_w sums over: short enough for many blocks, long enough to be worth its store
+TENSOR_CORES = {"tf32": 1, "bf16": 2}  # numbers in a word of 32 bits
+WARP, THREADS, MOST_WARPS = 32, 256, 9  # MOST_WARPS: of a block of grad_w
+ENOUGH_BLOCKS = 256  # two for nearly every multiprocessor of a large GPU
+MOST_SHARED = 64 * 1024  # bytes of shared memory that every GPU since 2018 gives a block
 
 
 def conv2d(x: Array, w: Array, stride: Pair, padding: Pair) -> Array:
     """The bytes of y are NHWC."""
-    if not covered(x, w):
-        return array.conv2d(x, w, stride, padding)
     P, Q = output_sizes(x.shape[2:], w.shape[2:], stride, padding)
-    y = empty(x, (len(x), P, Q, len(w)))
-    return pixels("conv2d", x, w.transpose(2, 3, 1, 0), y, sizes(x.shape, w.shape, (P, Q), stride, padding))
+    given = sizes(x.shape, w.shape, (P, Q), stride, padding)
+    y = convolve("conv2d", x, w, (len(x), P, Q, len(w)), stride, given) if covered(x, w) else None
+    return array.conv2d(x, w, stride, padding) if y is None else y
 
 
 def conv2d_grad_x(gy: Array, w: Array, x_shape: tuple[int, ...], stride: Pair, padding: Pair) -> Array:
     """The bytes of gx are NHWC."""
-    if not covered(gy, w):
-        return array.conv2d_grad_x(gy, w, x_shape, stride, padding)
     N, C, H, W = x_shape
-    gx, given = empty(gy, (N, H, W, C)), sizes(x_shape, w.shape, gy.shape[2:], stride, padding)
-    return pixels("conv2d_grad_x", gy, w.transpose(2, 3, 0, 1), gx, given)
+    given = sizes(x_shape, w.shape, gy.shape[2:], stride, padding)
+    gx = convolve("conv2d_grad_x", gy, w, (N, H, W, C), (1, 1), given) if covered(gy, w) else None
+    return array.conv2d_grad_x(gy, w, x_shape, stride, padding) if gx is None else gx
+
+
+def convolve(
+    kernel: str, images: Array, w: Array, y_shape: tuple[int, ...], stride: Pair, given: tuple[int, ...]
+) -> Array | None:
+    """images (N,…,H,W) -> y, a view (N,…,P,Q) of y_shape (N,P,Q,…); None if a window does not fit into shared memory"""
+    cut = cut_up(images, w.shape[2:], stride, y_shape)
+    if cut is None:
+        return None
+    y, images, w = empty(images, y_shape), channels_last(images), in_order(w.transpose(2, 3, 1, 0))
+    launch(
+        SOURCE,
+        kernel,
+        images,
+        (images, w, y, log_of_row(y.shape[2]), cut.tap_rows, *given),
+        grid=cut.grid,
+        threads=THREADS,
+        shared=cut.shared,
+        defines=defines(cut.pixels, cut.columns, cut.chunk, images, w, y),
+    )
+    return channels_first(y)
 
 
 def conv2d_grad_w(gy: Array, x: Array, w_shape: tuple[int, ...], stride: Pair, padding: Pair) -> Array:
     """The bytes of gw are in the order KH, KW, C, O."""
+    O, C, KH, KW = w_shape
+    N, _, P, Q = gy.shape
     if not covered(gy, x):
         return array.conv2d_grad_w(gy, x, w_shape, stride, padding)
-    O, C, KH, KW = w_shape
-    parts = empty(gy, (-(-gy.size // O // PART), KH, KW, C, O))
-    given = sizes(x.shape, w_shape, gy.shape[2:], stride, padding)
-    product("conv2d_grad_w", (channels_last(gy), channels_last(x), parts, PART, *given), KH * KW * C, O, len(parts))
+    taps = min(KH * KW, MOST_WARPS)  # of a block, each with as many warps as there is room for
+    shares = MOST_WARPS // taps
+    for pixels, chunk in ((pixels, chunk) for pixels in (128, 64) for chunk in chunks(C)):
+        shared = window(pixels, Q, (KH, KW), stride) * pitch(x, chunk, 8) + pixels * pitch(x, 16, 8)
+        if shared <= MOST_SHARED and (pixels == 64 or P << log_of_row(Q) >= pixels):
+            break
+    else:
+        return array.conv2d_grad_w(gy, x, w_shape, stride, padding)
+    blocks = -(-C // chunk) * -(-KH * KW // taps), -(-O // 16)
+    count = min(tiles(N, P, Q, pixels), -(-ENOUGH_BLOCKS // (blocks[0] * blocks[1])))
+    parts = empty(gy, (count * shares, KH, KW, C, O))
+    x, gy = channels_last(x), channels_last(gy)
+    launch(
+        SOURCE,
+        "conv2d_grad_w",
+        x,
+        (x, gy, parts, log_of_row(Q), taps, *sizes((N, C, *x.shape[1:3]), w_shape, (P, Q), stride, padding)),
+        grid=(*blocks, count),
+        threads=WARP * taps * shares,
+        shared=shared,
+        defines=defines(pixels, 32, chunk, x, gy),  # the 32 are for the other kernels
+    )
     return added_up(parts).transpose(3, 2, 0, 1)
+
+
+def added_up(parts: Array) -> Array:
+    """parts (P,…) -> their sum (…)"""
+    if len(parts) == 1:
+        return parts[0]
+    y = empty(parts, parts.shape[1:])
+    grid = -(-y.size // WARP), 1, 1
+    launch("conv2d_add_up.cu", "add_up", parts, (parts, y, len(parts), y.size), grid=grid, shared=8 * THREADS)
+    return y
 
 
 def sizes(
@@ -55,25 +114,73 @@ def sizes(
     return *x_shape, w_shape[0], *size, *w_shape[2:], *stride, *padding
 
 
-def pixels(kernel: str, image: Array, w: Array, y: Array, given: tuple[int, ...]) -> Array:
-    """Compute all pixels of y (N,…,…,channels) from image (N,C,H,W) -> y (N,channels,…,…), a view."""
-    columns = y.shape[3]
-    product(kernel, (channels_last(image), in_order(w), y, *given), y.size // columns, columns)
-    return channels_first(y)
+# ---- tiles, and the windows that they need in shared memory ----------------------------------------------------------
 
 
-def product(kernel: str, arguments: tuple[Any, ...], rows: int, columns: int, parts: int = 1) -> None:
-    """Launch a kernel that is a matrix product of rows × columns numbers, with its depth cut into parts."""
-    if arguments[0].dtype == np.float32 and products.get() in tile.TENSOR_CORES:
-        tile.rounded_product(products.get(), SOURCE, kernel, arguments, rows, columns, parts)
-    else:
-        tile.product(SOURCE, kernel, arguments, rows, columns, parts)
+class Cut(NamedTuple):
+    """How a convolution is cut into blocks, and what these hold in shared memory at once."""
+
+    pixels: int
+    columns: int
+    chunk: int  # channels of the image
+    tap_rows: int  # rows of the kernel
+    shared: int  # bytes
+    grid: tuple[int, int, int]
 
 
-def added_up(parts: Array) -> Array:
-    """parts (P,…) -> their sum (…)"""
-    if len(parts) == 1:
-        return parts[0]
-    y = empty(parts, parts.shape[1:])
-    launch("conv2d_add_up.cu", "add_up", parts, (parts, y, len(parts), y.size), grid=blocks_for(y.size))
-    return y
+def cut_up(images: Array, kernel: Pair, stride: Pair, y_shape: tuple[int, ...]) -> Cut | None:
+    """The largest tiles that leave enough blocks, or else the smallest; None if no window fits into shared memory."""
+    N, P, Q, O = y_shape
+    found = None
+    for pixels, columns in ((256, 16), (128, 16), (64, 32)) if O <= 16 else ((128, 32), (64, 32)):
+        grid = tiles(N, P, Q, pixels), -(-O // columns), 1
+        if found is None and pixels > 64 and pixels >> log_of_row(Q) > P:
+            continue  # it would be half empty
+        for chunk, tap_rows in ((chunk, rows) for chunk in chunks(images.shape[1]) for rows in (kernel[0], 1)):
+            places = window(pixels, Q, kernel, stride) + tap_rows * kernel[1] * columns
+            shared = places * pitch(images, chunk, 4)
+            if shared <= MOST_SHARED:
+                found = Cut(pixels, columns, chunk, tap_rows, shared, grid)
+                break
+        if found and grid[0] * grid[1] >= ENOUGH_BLOCKS:
+            return found
+    return found
+
+
+def log_of_row(Q: int) -> int:
+    """Of a tile's columns: 8, 16 or 32 of them, as many as the output's row has if possible."""
+    return 3 if Q <= 8 else 4 if Q <= 16 else 5
+
+
+def tiles(N: int, P: int, Q: int, pixels: int) -> int:
+    return N * -(-P // (pixels >> log_of_row(Q))) * -(-Q >> log_of_row(Q))
+
+
+def window(pixels: int, Q: int, kernel: Pair, stride: Pair) -> int:
+    """How many of the image's pixels the windows of a tile's pixels cover."""
+    rows, columns = pixels >> log_of_row(Q), 1 << log_of_row(Q)
+    return ((rows - 1) * stride[0] + kernel[0]) * ((columns - 1) * stride[1] + kernel[1])
+
+
+def chunks(channels: int) -> tuple[int, ...]:
+    """How many channels can be in shared memory at once, the best first: all, if they are no more than 64."""
+    return tuple(chunk for chunk in (64, 32, 16) if chunk < 2 * channels or chunk == 16)
+
+
+def pitch(x: Array, chunk: int, pad: int) -> int:
+    """Bytes in shared memory from a pixel's numbers to the next one's; pad: words in between, at most."""
+    kind = kind_of(x)
+    return 4 * (chunk // TENSOR_CORES[kind] + pad) if kind else x.dtype.itemsize * chunk + 16
+
+
+def defines(pixels: int, columns: int, chunk: int, *arrays: Array) -> tuple[str, ...]:
+    """arrays: in order. Four numbers are fetched at once where all four belong to one pixel."""
+    fours = all(a.shape[-1] % 4 == 0 and address(a) % 16 == 0 for a in arrays)
+    named = f"PIXELS={pixels}", f"COLUMNS={columns}", f"CHUNK={chunk}", f"VECTOR={4 if fours else 1}"
+    kind = kind_of(arrays[0])
+    return (*named, f"FACTOR={kind}") if kind else named
+
+
+def kind_of(x: Array) -> str | None:
+    """How the tensor cores multiply it, if they do."""
+    return products.get() if x.dtype == np.float32 and products.get() in TENSOR_CORES else None

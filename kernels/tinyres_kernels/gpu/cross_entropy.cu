@@ -6,7 +6,6 @@
 // formulas are those of reference/cross_entropy.py. Only a few kilobytes go in and out, so the launch takes most time.
 #include "common.cuh"
 
-constexpr int WARP = 32;
 
 // join(…) of the 32 lanes' values; every lane gets the result.
 template <class Join>

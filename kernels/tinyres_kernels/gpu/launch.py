@@ -22,6 +22,7 @@ THREADS = 256  # of a block, unless a kernel says otherwise
 MOST_BLOCKS = 4096  # several for each multiprocessor of a large GPU; beyond that a thread takes several numbers
 MOST_NUMBERS = 2**31 - 1  # of an array: kernels count in 32 bits, which takes half the time of 64
 TENSOR_CORES_SINCE = 80  # compute capability 8.0: the first whose tensor cores take TF32 and bf16
+UNASKED = 48 * 1024  # bytes of shared memory that every block may have; more must be asked for
 REALS = {np.dtype(np.float32): "real=float", np.dtype(np.float64): "real=double"}
 
 
@@ -71,6 +72,8 @@ def launch(
     shared: bytes of shared memory for each block.
     """
     function = load(source, kernel, REALS[like.dtype], *defines)
+    if shared > UNASKED:
+        function.max_dynamic_shared_size_bytes = shared
     function(tuple(grid), (threads, 1, 1), tuple(as_passed(a, like) for a in arguments), shared_mem=shared)
 
 

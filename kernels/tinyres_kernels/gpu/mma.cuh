@@ -23,10 +23,15 @@
 //     TF32   8 bits of exponent, 10 of fraction: of a float32 the last 13 bits are rounded away, ties away from zero
 //     bf16   8 bits of exponent,  7 of fraction: the last 16 bits are rounded away, ties to even
 //
+// load_matrices reads four matrices of 8 × 8 numbers of 16 bits, or 8 × 4 words, from shared memory: lane 8·r + k hands in
+// the address of matrix r's row k, 16 bytes, and receives word member of each matrix's row group: fragments of A, or of
+// two B, whose words are neighbours. load_matrices_transposed gives every lane instead the numbers of rows 2·member and
+// 2·member + 1 in column group, as one word: in bf16 these are fragments whose words lie across the rows.
+//
 // From the manual, NVIDIA's PTX ISA 9.0: 9.7.14.5.7 "Matrix Fragments for mma.m16n8k8" (.tf32) and 9.7.14.5.8 "Matrix
-// Fragments for mma.m16n8k16 with floating point type" (.bf16); the roundings in 9.7.9.21, cvt. (What a TF32 looks like
+// Fragments for mma.m16n8k16 with floating point type" (.bf16); 9.7.14.5.15 "ldmatrix"; the roundings in 9.7.9.21, cvt. (What a TF32 looks like
 // in memory is left open there, so a word that cvt did not make must not reach mma.) On a GPU of compute capability 8.0
-// or newer. Without one, tests/cuda_on_cpu/mma_on_cpu.h has the same four functions, written from the same pages.
+// or newer. Without one, tests/cuda_on_cpu/mma_on_cpu.h has the same six functions, written from the same pages.
 #pragma once
 
 #ifdef __CUDACC__
@@ -51,9 +56,20 @@ __device__ __forceinline__ unsigned to_bf16x2(float low, float high) {
     }
 TENSOR_CORE(mma_tf32, "m16n8k8.row.col.f32.tf32.tf32.f32")
 TENSOR_CORE(mma_bf16, "m16n8k16.row.col.f32.bf16.bf16.f32")
+
+#define LOAD_MATRICES(name, transposed)                                                                     \
+    __device__ __forceinline__ void name(                                                                   \
+        unsigned& r0, unsigned& r1, unsigned& r2, unsigned& r3, const unsigned* row                         \
+    ) {                                                                                                     \
+        asm volatile("ldmatrix.sync.aligned.m8n8.x4" transposed ".shared.b16 {%0, %1, %2, %3}, [%4];"       \
+                     : "=r"(r0), "=r"(r1), "=r"(r2), "=r"(r3)                                               \
+                     : "r"((unsigned)__cvta_generic_to_shared(row))                                         \
+                     : "memory");                                                                           \
+    }
+LOAD_MATRICES(load_matrices, "")
+LOAD_MATRICES(load_matrices_transposed, ".trans")
 #endif
 
-constexpr int WARP = 32;
 constexpr int MMA_ROWS = 16, MMA_COLUMNS = 8, MMA_WORDS = 8;
 
 // Where the parts of a lane's fragments are, as drawn above.
@@ -65,14 +81,46 @@ __device__ inline int c_row(int lane, int r) { return lane / 4 + 8 * (r / 2); }
 __device__ inline int c_column(int lane, int r) { return 2 * (lane % 4) + r % 2; }
 
 // The two kinds of factors. NUMBERS: in a word. word(x, apart): from x[0] and, where it takes two, x[apart].
+//
+// across_a, across_b: fragments of A and of two B whose depth goes from pixel to pixel: at(k) is where the numbers of pixel
+// k begin, in words; of A, those from `first` on are meant. PAD_ACROSS: words between pixels (conv2d_mma.cuh says why).
 struct tf32 {
-    static constexpr int NUMBERS = 1;
+    static constexpr int NUMBERS = 1, PAD_ACROSS = 8;
     static __device__ unsigned word(const float* x, int) { return to_tf32(x[0]); }
     static __device__ void mma(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) { mma_tf32(c, a, b); }
+    static __device__ void put(unsigned* words, Four f) {
+        *reinterpret_cast<uint4*>(words) = {to_tf32(f.x), to_tf32(f.y), to_tf32(f.z), to_tf32(f.w)};
+    }
+    template <class At>
+    static __device__ void across_a(unsigned (&a)[4], const At& at, int first) {
+        const int lane = threadIdx.x % WARP;
+        const unsigned *near = at(lane % 4) + first + lane / 4, *far = at(lane % 4 + 4) + first + lane / 4;
+        a[0] = near[0], a[1] = near[8], a[2] = far[0], a[3] = far[8];
+    }
+    template <class At>
+    static __device__ void across_b(unsigned (&b)[2][2], const At& at) {
+        const int lane = threadIdx.x % WARP;
+        const unsigned *near = at(lane % 4) + lane / 4, *far = at(lane % 4 + 4) + lane / 4;
+        b[0][0] = near[0], b[0][1] = far[0], b[1][0] = near[8], b[1][1] = far[8];
+    }
 };
 
 struct bf16 {
-    static constexpr int NUMBERS = 2;
+    static constexpr int NUMBERS = 2, PAD_ACROSS = 4;
     static __device__ unsigned word(const float* x, int apart) { return to_bf16x2(x[0], x[apart]); }
     static __device__ void mma(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) { mma_bf16(c, a, b); }
+    static __device__ void put(unsigned* words, Four f) {
+        *reinterpret_cast<uint2*>(words) = {to_bf16x2(f.x, f.y), to_bf16x2(f.z, f.w)};
+    }
+    template <class At>
+    static __device__ void across_a(unsigned (&a)[4], const At& at, int first) {
+        const int lane = threadIdx.x % WARP;
+        load_matrices_transposed(a[0], a[1], a[2], a[3], at(lane % 8 + lane / 16 * 8) + first + lane / 8 % 2 * 4);
+    }
+    template <class At>
+    static __device__ void across_b(unsigned (&b)[2][2], const At& at) {
+        const int lane = threadIdx.x % WARP;
+        const unsigned* row = at(lane % 8 + lane / 8 % 2 * 8) + lane / 16 * 4;
+        load_matrices_transposed(b[0][0], b[0][1], b[1][0], b[1][1], row);
+    }
 };
