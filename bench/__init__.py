@@ -4,7 +4,7 @@
 
 compare        `bench torch`: the training step, ours and torch's in turns
 torch_twin     the same network and step in torch, its modules made by torch_modules
-gpu/           `bench gpu`: kernels and training on a GPU
+gpu/           `bench gpu`: kernels and training on a GPU; `bench sass`: what to expect of them, without one
 allreduce      `bench allreduce`: how long a message between the ranks takes
 cluster        what training on N ranks costs in messages, by formulas
 """

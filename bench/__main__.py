@@ -1,4 +1,4 @@
-"""`python -m bench torch`, `python -m bench gpu`, `mpiexec -n 2 python -m bench allreduce`."""
+"""`python -m bench torch`, `python -m bench gpu`, `python -m bench sass`, `mpiexec -n 2 python -m bench allreduce`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from bench import allreduce, compare
-from bench.gpu import report, sections
+from bench.gpu import report, ruler, sections
 from tinyres import models
 from tinyres.app.bench.machine import available_cores
 from tinyres.app.cli.arguments import one_of, positive
 from tinyres.app.training import RunError
 from tinyres.app.training.files import write_json
+from tinyres_kernels import products
 
 GPU_TEXT = """\
 Is every kernel right? How long does each take, beside what the GPU can do? How
@@ -67,6 +68,17 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--paper", metavar="DIR", type=Path, help="also train ResNet-20 by the paper's recipe, in DIR")
     command.add_argument("--data-dir", metavar="DIR", help="the folder that holds CIFAR-10, for --paper")
     command.set_defaults(command=on_a_gpu)
+
+    text = "how long convolutions should take on an H100, by their instructions; without a GPU"
+    command = commands.add_parser(
+        "sass", help=text, description=ruler.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    names = one_of("model", models.names())
+    command.add_argument("--model", metavar="NAME", type=names, default="resnet20", help="default: resnet20")
+    command.add_argument("--batch-size", metavar="N", type=positive, default=128, help="default: 128")
+    kinds = list_of("kind", products.KINDS)
+    command.add_argument("--kinds", metavar="LIST", type=kinds, default=products.KINDS, help="default: all")
+    command.set_defaults(command=without_a_gpu)
 
     command = commands.add_parser("allreduce", help="how long it takes to sum arrays over the ranks, under mpiexec")
     command.add_argument("file", metavar="FILE", type=Path, help="JSON, to which these ranks' times are added")
@@ -123,6 +135,12 @@ def on_a_gpu(arguments: argparse.Namespace) -> int:
         print(json.dumps(result))
     print(report.last_words(result, failures), file=where)
     return 1 if failures else 0
+
+
+def without_a_gpu(arguments: argparse.Namespace) -> int:
+    print(ruler.__doc__)
+    print(ruler.measured(arguments.model, arguments.batch_size, arguments.kinds))
+    return 0
 
 
 def over_ranks(arguments: argparse.Namespace) -> int:

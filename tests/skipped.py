@@ -16,6 +16,7 @@ HOW_TO_GET = {  # what a reason names: how to get it
     "mypy": "pip install -e '.[dev]'",
     "g++": "apt-get install g++",
     "nvcc": "the CUDA toolkit",
+    "NVRTC": "pip install cuda-bindings nvidia-cuda-nvrtc nvidia-cuda-cuobjdump nvidia-cuda-nvdisasm",
     "nbformat": "pip install -e '.[test]'",
     "onnx": "pip install -e '.[test]'",
     "tensorboardX": "pip install -e '.[test]'",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from bench.gpu.clock import several, step_seconds
 from tinyres import models
 from tinyres.app.bench.loop import noise
@@ -54,8 +52,6 @@ def one_by_one(steps: CapturedSteps) -> None:
     """One step of those that were begun: the launches of its graph made one by one, in their order."""
     size = steps.loader.batch_size
     recorded = steps.recorded[size]
-    for counter in steps.counters():
-        counter.data = np.array(0)  # on the host, as while recording: on the GPU each would take a launch
     with steps.recorder.here():
         steps.one_step(size, recorded.shares, *recorded.pages)
 
