@@ -35,7 +35,6 @@ ARGMAX = np.full(Y.shape, 4, np.int32)
 WINDOWS = (3, 3), (2, 2), (1, 1)
 ROWS, SCORES, WEIGHTS = draw(37, 70), draw(37, 45), draw(45, 70)
 LABELS = np.arange(37) % 45
-PLACES = (3, 20, 25, 22), (0, 2, 3, 1), (1, 1, 2, 2)  # of X in something larger
 # Every kernel once, by name: what to call it with. No size is a multiple of a tile's.
 CALLS = {
     "conv2d": (X, W, (2, 2), (1, 1)),
@@ -44,20 +43,19 @@ CALLS = {
     "max_pool2d": (X, *WINDOWS, False),
     "max_pool2d_grad_x": (Y, ARGMAX, (3, 20, 11, 9), *WINDOWS),
     "avg_pool2d": (X, *WINDOWS, False, True),
-    "avg_pool2d_grad_x": (Y, (3, 20, 11, 9), *WINDOWS, True),
     "linear": (ROWS, WEIGHTS, SCORES[0]),
     "linear_grad_x": (SCORES, WEIGHTS),
     "linear_grad_w": (SCORES, ROWS),
     "linear_grad_b": (SCORES,),
     "cross_entropy": (SCORES, LABELS, 0.1),
     "cross_entropy_grad_x": (SCORES[:, 0], np.abs(SCORES), LABELS, 0.1),
-    "spread": (X, *PLACES, 0.5),
 }
 
 
 def calls_on(x):
     """The kernels that take vectors of four numbers if they can (vector.cuh)."""
     C = x.shape[1]
+    before = 4 if C % 4 == 0 else 2  # channels
     mean, r, gamma, beta = (np.abs(draw(C + k))[:C] for k in range(4))
     return {
         "batch_norm_statistics": (x, 1e-5),
@@ -69,6 +67,8 @@ def calls_on(x):
         "batch_norm_relu_grad_x": (-x, x, mean, r, gamma, beta, beta, mean),
         "batch_norm_add_relu": (x, -x, mean, r, gamma, beta),
         "batch_norm_add_relu_grad_sums": (-x, x, x, mean, r),
+        "avg_pool2d_grad_x": (x, (3, C, 2 * x.shape[2] - 1, 2 * x.shape[3]), *WINDOWS, True),
+        "spread": (x, (3, C + before, 25, 22), (0, before, 2, 3), (1, 1, 2, 2), 0.5),
         "add": (x, x),
         "relu": (x,),
         "relu_grad_x": (x, x),

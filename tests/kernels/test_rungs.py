@@ -118,7 +118,7 @@ def poolings(draw):
     kernel, stride = draw(pairs(1, 5)), draw(pairs(1, 6))
     padding = tuple(draw(small(0, k // 2)) for k in kernel)
     H, W = (max(draw(small(1, 12)), k - 2 * pad) for k, pad in zip(kernel, padding, strict=True))
-    return (draw(small(1, 3)), draw(small(1, 3)), H, W), kernel, stride, padding, draw(st.booleans())
+    return (draw(small(1, 3)), draw(small(1, 4)), H, W), kernel, stride, padding, draw(st.booleans())
 
 
 @on(RUNGS)
@@ -422,6 +422,8 @@ def spreads(draw):
 @on(NOT_COMPILED)
 @many
 @given(spreads(), FLOATS, LAYOUTS, st.sampled_from([0.0, 7.0]))
+@example(((2, 8, 3, 3), (2, 16, 7, 8), (0, 4, 1, 0), (1, 1, 2, 3)), np.float32, nhwc, 7.0)  # in vectors of four
+@example(((2, 8, 3, 3), (2, 16, 7, 8), (0, 2, 1, 0), (1, 1, 2, 3)), np.float32, nhwc, 7.0)  # and just not
 def test_spread(rung, sizes, dtype, layout, value):
     x_shape, shape, first, step = sizes
     x = images(x_shape, dtype, layout, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinyres_kernels import array
 from tinyres_kernels.contract import Array, Pair
-from tinyres_kernels.gpu.launch import blocks_for, channels_first, channels_last, covered, empty, launch
+from tinyres_kernels.gpu.launch import blocks_for, channels_first, channels_last, covered, empty, launch, vector_of
 from tinyres_kernels.windows import output_sizes
 
 
@@ -25,7 +25,10 @@ def avg_pool2d_grad_x(
     if not covered(gy):
         return array.avg_pool2d_grad_x(gy, x_shape, kernel, stride, padding, count_include_pad)
     (N, C, H, W), (P, Q) = x_shape, gy.shape[2:]
-    gx = empty(gy, (N, H, W, C))
-    sizes = gx.size, int(count_include_pad), C, H, W, P, Q, *kernel, *stride, *padding
-    launch("avg_pool2d.cu", "avg_pool2d_grad_x", gx, (channels_last(gy), gx, *sizes), grid=blocks_for(gx.size))
+    gy, gx = channels_last(gy), empty(gy, (N, H, W, C))
+    vector = vector_of(C, gy, gx)
+    count = gx.size // vector
+    sizes = count, int(count_include_pad), C // vector, H, W, P, Q, *kernel, *stride, *padding
+    defines = (f"VECTOR={vector}",)
+    launch("avg_pool2d.cu", "avg_pool2d_grad_x", gx, (gy, gx, *sizes), grid=blocks_for(count), defines=defines)
     return channels_first(gx)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
-from math import prod
+from math import gcd, prod
 from pathlib import Path
 from typing import Any
 
@@ -126,11 +126,17 @@ def set_in(x: Array, shape: Sequence[int], first: Sequence[int], step: Sequence[
     y = empty(x, shape)
     if y.size == 0:
         return y
-    strides = [stride // x.dtype.itemsize for stride in x.strides]
-    axes = [(1, 0, 1, 1, 0)] * (4 - x.ndim) + list(zip(shape, first, step, x.shape, strides, strict=True))
     start = x[(slice(0, 1),) * x.ndim]  # one number, hence in order; the kernel finds the others
-    sizes = [number for axis in axes for number in axis]
-    launch("spread.cu", "spread", x, (start, y, float(value), y.size, *sizes), grid=blocks_for(y.size))
+    strides = [stride // x.dtype.itemsize for stride in x.strides]
+    *outer, (length, place, apart, x_length, stride) = zip(shape, first, step, x.shape, strides, strict=True)
+    vector = 1
+    if stride == apart == 1:  # neighbours along the last axis stay neighbours
+        vector = vector_of(gcd(length, place, x_length, *strides[:-1]), start, y)
+    axes = [(1, 0, 1, 1, 0)] * (4 - x.ndim) + [(*axis[:-1], axis[-1] // vector) for axis in outer]
+    axes.append((length // vector, place // vector, apart, x_length // vector, stride))
+    count = y.size // vector
+    arguments = start, y, float(value), count, *(number for axis in axes for number in axis)
+    launch("spread.cu", "spread", x, arguments, grid=blocks_for(count), defines=(f"VECTOR={vector}",))
     return y
 
 

@@ -9,11 +9,11 @@ struct Pooling {
     template <class F>
     __device__ void over_window(int at, const F& f) const {
         const int c = at % C, q = at / C % Q, p = at / C / Q % P, n = at / C / Q / P;
-        for (int i = 0; i < KH; i++)
-            for (int j = 0; j < KW; j++) {
-                const int row = p * s_rows + i - pad_rows, column = q * s_columns + j - pad_columns;
-                if (row >= 0 && row < H && column >= 0 && column < W) f(i, j, ((n * H + row) * W + column) * C + c);
-            }
+        const int row = p * s_rows - pad_rows, column = q * s_columns - pad_columns;  // of place (0, 0)
+        const int last_i = min(KH, H - row), last_j = min(KW, W - column);
+        for (int i = max(0, -row); i < last_i; i++)
+#pragma unroll 8  // eight reads are under way at a time
+            for (int j = max(0, -column); j < last_j; j++) f(i, j, ((n * H + row + i) * W + column + j) * C + c);
     }
 
     // f(i, j, from) for the windows that see x[at], at their place (i, j): such a window's output is y[from]. In
