@@ -19,6 +19,7 @@ from tinyres.check.diagnosis.convolution import wrong_convolution
 from tinyres.check.diagnosis.evidence import Evidence as Evidence
 from tinyres.check.diagnosis.evidence import Facts, affordable, named, same
 from tinyres.check.diagnosis.factor import besides_a_factor, named_factor, unnamed_factor
+from tinyres.check.diagnosis.gradients import known_gradients
 from tinyres.check.diagnosis.linearity import Backward, is_linear, not_linear
 from tinyres.check.diagnosis.local import wrong_formula
 from tinyres.check.diagnosis.places import scattered, wrong_input
@@ -31,7 +32,7 @@ from tinyres.check.diagnosis.where import at_kinks, factor_of_each, only_some, u
 REARRANGED = (overwritten, wrong_axes, moved, wrong_convolution)
 MISTAKES = (  # each: what is known of a linear backward -> a sentence, or None
     named_factor,
-    wrong_term,
+    lambda facts: wrong_term(facts, known_gradients(facts)),
     wrong_pooling,
     *REARRANGED,
     paths,

@@ -92,7 +92,7 @@ def by_counts(factor: float, counts: Sizes, instead: Sizes) -> Iterator[str]:
 
     yield from by(LIKELY)
     for (n, what), (m, other) in product(counts.items(), instead.items()):
-        if is_(factor, n / m) and m != 1:
+        if is_(factor, n / m) and m != 1 and (other or m < n):
             yield f"is divided by {m} in place of {n}; {n} is {what}" + (f", {m} is {other}" if other else "")
     yield from by(RARE)
 

@@ -11,21 +11,12 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import permutations, repeat
 from types import FrameType
 from typing import Any
 
-OPERATORS: dict[type, tuple[str, ...]] = {
-    ast.Add: ("-", "*"),
-    ast.Sub: ("+",),
-    ast.Mult: ("/", "+"),
-    ast.Div: ("*",),
-    ast.FloorDiv: ("/",),
-    ast.Pow: ("*",),
-    ast.Gt: ("<", ">="),
-    ast.GtE: (">", "<"),
-    ast.Lt: (">", "<="),
-    ast.LtE: ("<", ">"),
-}
+from tinyres.check.diagnosis.evidence import subsets
+
 CALLS = {
     "sum": ("mean", "max", "prod"),
     "mean": ("sum",),
@@ -40,7 +31,35 @@ CALLS = {
     "comb": ("perm",),
     "softmax": ("exp", "log_softmax"),
 }
-LOST = {ast.Add: "the term", ast.Sub: "the term", ast.Mult: "the factor", ast.Div: "the divisor"}
+PARTS = {"+": "term", "-": "term", "*": "factor", "/": "divisor", "//": "part", "**": "part", "%": "part"}
+IN_PLACE = "{new} is used in place of {node}"
+EXCHANGED = (
+    "A + B: A - B; A + B: A * B; A - B: A + B; A * B: A / B; A * B: A + B; A / B: A * B; A // B: A / B; A ** B: A * B; "
+    "A - B: B - A; A / B: B / A; A > B: A < B; A > B: A >= B; A >= B: A > B; A >= B: A < B; A < B: A > B; "
+    "A < B: A <= B; A <= B: A < B; A <= B: A > B"
+)
+RULES = (  # rank: frequent mistakes first; what is there; what people write; in words
+    *(
+        (0, f"A {o} B", kept, IN_PLACE if (o, lost) == ("/", "A") else f"the {part} {{{lost}}} is missing in {{node}}")
+        for o, part in PARTS.items()
+        for kept, lost in ("AB", "BA")
+    ),
+    *((1, *change.split(": "), IN_PLACE) for change in EXCHANGED.split("; ")),
+    *((1, f"A {o} (B {i} C)", f"(A {o} B) {i} C", f"a bracket: {IN_PLACE}") for o, i in permutations(PARTS, 2)),
+    *((1, f"(A {i} B) {o} C", f"A {i} (B {o} C)", f"a bracket: {IN_PLACE}") for o, i in permutations(PARTS, 2)),
+    *((1, f"A {o}= B", "A = B", "{node} has become an assignment: = in place of +=") for o in "+-*/"),
+    (2, "-A", "A", "the minus of {node} is missing"),
+    (2, "return V", "return -V", "the sign is wrong"),
+    (2, "return V", "return np.maximum(V, 0)", "what is negative became 0, as by a ReLU; otherwise it is right"),
+    (2, "return V", "return np.abs(V)", "the signs are lost; otherwise it is right"),
+    (6, "return A, B", "return B, A", "the two results come in the wrong order"),
+    *((7, line, "pass", "the line {node} is missing") for line in ("A += B", "A -= B", "A *= B", "A /= B", "A = B")),
+    (8, "A @ B", "A.T @ B", "a .T too many, of {A} in {node}"),
+    (8, "A @ B", "A @ B.T", "a .T too many, of {B} in {node}"),
+    (8, "A @ B", "B @ A", "the factors of {node} are in the wrong order"),
+    (8, "A.T", "A", "the .T of {node} is missing"),
+)
+PATTERNS = {pattern: ast.parse(pattern).body[0] for _, pattern, _, _ in RULES}
 FILE = "<a mistake>"  # what the changed source is compiled under
 Swaps = Mapping[str, Iterable[tuple[str, str]]]  # name -> (what people write in its place, in words or "")
 Ways = Iterator[tuple[int, str, str]]  # (rank: frequent mistakes first, the new source of a node, what is wrong)
@@ -51,10 +70,13 @@ def mutants(source: str, swaps: Swaps) -> Iterator[tuple[str, str]]:
     (statement,) = ast.parse(source).body
     body = (statement.body[1:] or statement.body) if isinstance(statement, ast.FunctionDef) else [statement]
     nodes = [node for part in body for node in ast.walk(part)]
-    found = [
-        (rank, [(node, new)], words) for node in nodes for rank, new, words in (*ways(node), *swapped(node, swaps))
-    ]
+    found = [(rank, [(node, new)], words) for node in nodes for rank, new, words in ways(node)]
     found += everywhere(nodes)
+    for node in nodes:
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            for new, words in swaps.get(node.id, ()):
+                rank, text, said = due(10, new, node)
+                found.append((rank, [(node, text)], words or said))
     for _, edits, words in sorted(found, key=lambda change: change[0]):
         yield spliced(source, edits), words
 
@@ -83,74 +105,41 @@ def due(rank: int, new: str, node: ast.AST, end: str = "") -> tuple[int, str, st
 
 def ways(node: ast.AST) -> Ways:
     """All that can go wrong at one node."""
+    for rank, pattern, new, words in RULES:
+        found: dict[str, ast.AST] = {}
+        if bound(PATTERNS[pattern], node, found):
+            filled = re.sub(r"\b[A-CV]\b", lambda name: f"({ast.unparse(found[name[0]])})", new)  # noqa: B023
+            text = ast.unparse(ast.parse(filled))
+            parts = {name: code(part) for name, part in found.items()}
+            source = f"({text})" if isinstance(node, ast.expr) else text
+            yield rank, source, words.format(new=f"`{text}`", node=code(node), **parts)
     match node:
-        case ast.BinOp(left, ast.MatMult(), right):
-            a, b = f"({ast.unparse(left)})", f"({ast.unparse(right)})"
-            for new, side in ((f"({a}.T @ {b})", left), (f"({a} @ {b}.T)", right)):
-                yield 8, new, f"a .T too many, of {code(side)} in {code(node)}"
-            yield 8, f"({b} @ {a})", f"the factors of {code(node)} are in the wrong order"
-        case ast.BinOp(left, op, right):
-            yield from of_operation(node, left, op, right)
-        case ast.Compare(left, [op], [right]):
-            for other in OPERATORS.get(type(op), ()):
-                yield due(1, f"{ast.unparse(left)} {other} {ast.unparse(right)}", node)
-        case ast.AugAssign(target, _, value):
-            new = f"{ast.unparse(target)} = {ast.unparse(value)}"
-            yield 1, new, f"{code(node)} has become an assignment: = in place of +="
-            yield 7, "pass", f"the line {code(node)} is missing"
-        case ast.Assign():
-            yield 7, "pass", f"the line {code(node)} is missing"
-        case ast.UnaryOp(ast.USub(), operand):
-            yield 2, f"({ast.unparse(operand)})", f"the minus of {code(node)} is missing"
-        case ast.Return(ast.Tuple([first, second])):
-            yield 6, f"return {ast.unparse(second)}, {ast.unparse(first)}", "the two results come in the wrong order"
-        case ast.Return(ast.expr() as value) if not isinstance(value, ast.Tuple):
-            text = ast.unparse(value)
-            yield 2, f"return -({text})", "the sign is wrong"
-            negative = "what is negative became 0, as by a ReLU; otherwise it is right"
-            yield 2, f"return np.maximum({text}, 0)", negative
-            yield 2, f"return np.abs({text})", "the signs are lost; otherwise it is right"
         case ast.Call():
             yield from of_call(node)
-        case ast.Constant(int() | float() as number) if is_number(node):
+        case ast.Constant(int() | float() as number) if not isinstance(number, bool):
             small = 0 < abs(number) < 0.01
             others = [0.0, *(number * 10.0**k for k in (-3, -2, 2, 3, -7))] if small else None
             for wrong in dict.fromkeys(others or (number + 1, number - 1, 2 * number, number / 2, 0, 1)):
                 if wrong != number:
                     typed = type(number)(wrong) if wrong == int(wrong) else wrong
                     yield 5, f"({typed!r})", f"the number {wrong:g} is used in place of {number:g}"
-        case ast.Attribute(value, "T"):
-            yield 8, f"({ast.unparse(value)})", f"the .T of {code(node)} is missing"
         case ast.Tuple(elements) if elements and all(getattr(e, "value", None) in range(5) for e in elements):
             yield from of_axes(node, [getattr(e, "value", 0) for e in elements])
         case ast.Slice():
             yield from of_slice(node)
 
 
-def of_operation(node: ast.AST, left: ast.expr, op: ast.operator, right: ast.expr) -> Ways:
-    a, b = f"({ast.unparse(left)})", f"({ast.unparse(right)})"
-    for kept, lost in ((left, right), (right, left)):
-        if isinstance(op, ast.Div) and lost is left:
-            yield due(0, ast.unparse(kept), node)
-        else:
-            words = f"{LOST.get(type(op), 'the part')} {code(lost)} is missing in {code(node)}"
-            yield 0, f"({ast.unparse(kept)})", words
-    for other in OPERATORS.get(type(op), ()):
-        yield due(1, f"{a} {other} {b}", node)
-    own = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Pow: "**"}.get(
-        type(op), "%"
-    )
-    if isinstance(op, (ast.Sub, ast.Div)):
-        yield due(1, f"{b} {own} {a}", node)
-    for side, inner in (("left", left), ("right", right)):
-        if isinstance(inner, ast.BinOp) and type(inner.op) is not type(op) and not isinstance(inner.op, ast.MatMult):
-            text = ast.unparse(node)
-            first, second = f"({ast.unparse(inner.left)})", f"({ast.unparse(inner.right)})"
-            sign = ast.unparse(ast.BinOp(ast.Name("a"), inner.op, ast.Name("b")))[2:-2]
-            new = f"({a} {own} {first}) {sign} {second}" if side == "right" else f"{first} {sign} ({second} {own} {b})"
-            if ast.unparse(ast.parse(new)) != text:
-                rank, source, words = due(1, new, node)
-                yield rank, source, f"a bracket: {words}"
+def bound(pattern: ast.AST, node: ast.AST, found: dict[str, ast.AST]) -> bool:
+    """Whether the node looks like the pattern; found: what A, B, C and V (no tuple) stand for."""
+    if isinstance(pattern, ast.Expr):
+        return bound(pattern.value, node, found)
+    if isinstance(pattern, ast.Name):
+        found[pattern.id] = node
+        return isinstance(node, ast.expr) and not (pattern.id == "V" and isinstance(node, ast.Tuple))
+    if type(pattern) is not type(node) or getattr(pattern, "attr", "") != getattr(node, "attr", ""):
+        return False
+    inner, own = list(ast.iter_child_nodes(pattern)), list(ast.iter_child_nodes(node))
+    return len(inner) == len(own) and all(map(bound, inner, own, repeat(found)))
 
 
 def of_call(node: ast.Call) -> Ways:
@@ -175,9 +164,7 @@ def of_call(node: ast.Call) -> Ways:
 
 def of_axes(node: ast.AST, numbers: list[int]) -> Ways:
     """(0, 2, 3): every other choice of axes."""
-    count = max(2, max(numbers) + 1)
-    for bits in sorted(range(1, 2**count), key=int.bit_count):
-        chosen = tuple(k for k in range(count) if bits >> k & 1)
+    for chosen in subsets(max(2, max(numbers) + 1)):
         if chosen != tuple(numbers):
             yield due(4, str(chosen), node, ": the wrong axis")
 
@@ -192,14 +179,6 @@ def of_slice(node: ast.Slice) -> Ways:
             yield 5, f"{lower}:{upper} {by}:{step or 1}", f"{words} ends at another place"
     if step:
         yield 5, f"{lower}:{upper}", f"the step of {words} is missing"
-
-
-def swapped(node: ast.AST, swaps: Swaps) -> Ways:
-    """A name in place of another; and loops that leave something out, or run backwards."""
-    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-        for new, words in swaps.get(node.id, ()):
-            rank, source, said = due(10, new, node)
-            yield rank, source, words or said
 
 
 def everywhere(nodes: list[ast.AST]) -> Iterator[tuple[int, list[tuple[Any, str]], str]]:
@@ -234,10 +213,6 @@ def without_factor(node: ast.AST, name: str) -> ast.AST | None:
             if isinstance(own, ast.Name) and own.id == name:
                 return other
     return None
-
-
-def is_number(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and type(node.value) in (int, float)
 
 
 def names_in(source: str) -> list[str]:
