@@ -32,43 +32,43 @@ def moved(facts: Facts) -> str | None:
             "gy is handed on in the order in which it came (or merely reshaped), but forward moves values to other "
             "places (transpose, flip, roll): that is not undone. Transpose (permute) gy back."
         )
-    return changed(facts, places, "The gradient has the right values at the wrong places: it is {}.") or changed(
-        facts, places, gy="gy is read at the wrong places: the gradient is right for a gy that is {}."
+    return changed(
+        facts,
+        places,
+        "The gradient has the right values at the wrong places: it is {}.",
+        "gy is read at the wrong places: the gradient is right for a gy that is {}.",
     )
 
 
 def blended(facts: Facts) -> str | None:
     """Gradient or gy: summed or averaged, and spread again."""
     end = ", and every element gets the same: leave that out."
-    gradient = changed(facts, means, "The gradient is {} of x at the end" + end)
-    return changed(facts, means, gy="gy is {} first" + end) or gradient
+    return changed(facts, means, "The gradient is {} of x at the end" + end, "gy is {} first" + end)
 
 
 def multiplied(facts: Facts) -> str | None:
-    """All is right, but multiplied, or divided, by an input or by y once more, element by element."""
-    for target, shape in (("gradient", facts.x.shape), ("gy", facts.y.shape)):
+    """Gradient or gy: multiplied, or divided, by an input or by y once more."""
+
+    def factors(shape: Shape) -> Iterator[Change]:
         for name, a in (("x", facts.x), *facts.others, ("y", facts.y)):
-            for verb, factors in (("multiplied", a), ("divided", 1 / a)) if a.shape == shape and a.size > 1 else ():
-                if not np.all(np.isfinite(factors)):
-                    continue
-                if target == "gradient" and same(facts.claimed, facts.true * factors.ravel()):
-                    return (
-                        f"The finished gradient is {verb} by {name} once more, element by element. Otherwise it is "
-                        "right."
-                    )
-                if target == "gy" and same(facts.claimed, facts.true * factors.reshape(-1, 1)):
-                    return f"gy is {verb} by {name} first, element by element. Otherwise the gradient is right."
-    return None
+            if a.shape == shape and a.size > 1:
+                yield partial(np.multiply, a), f"multiplied by {name}"
+                yield partial(np.multiply, 1 / a), f"divided by {name}"
+
+    end = ", element by element. Otherwise it is right."
+    return changed(facts, factors, "The finished gradient is {} once more" + end, "gy is {} first" + end)
 
 
-def changed(facts: Facts, ways: Callable[[Shape], Iterator[Change]], says: str = "", gy: str = "") -> str | None:
-    """The claimed gradient is the true one, changed (`says` so), or the true one for a changed gy."""
-    true, claimed = facts.gradients(facts.true), facts.gradients(facts.claimed)
-    for change, words in ways(facts.y.shape if gy else facts.x.shape):
-        arrays = np.stack([change(a) for a in (facts.gys[:3] if gy else true[:3])])
-        gradient = (arrays.reshape(3, -1) @ facts.true).reshape(3, *facts.x.shape) if gy else arrays
-        if same(claimed[:3], gradient) and not same(gradient, true[:3]):
-            return (gy or says).format(words.replace("-", "−"))
+def changed(facts: Facts, ways: Callable[[Shape], Iterator[Change]], gradient: str, gy: str) -> str | None:
+    """The claimed gradient is the true one for a changed gy, or the true one changed: what is said of it."""
+    true, claimed = (facts.gradients(matrix)[:3] for matrix in (facts.true, facts.claimed))
+    for says, arrays in ((gy, facts.gys[:3]), (gradient, true)):
+        for change, words in ways(arrays.shape[1:]):
+            came = np.stack([change(a) for a in arrays])
+            if says == gy:
+                came = (came.reshape(3, -1) @ facts.true).reshape(true.shape)
+            if same(claimed, came) and not same(came, true):
+                return says.format(words.replace("-", "−"))
     return None
 
 

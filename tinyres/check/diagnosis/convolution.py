@@ -46,20 +46,14 @@ def wrong_convolution(facts: Facts) -> str | None:
     if came is None or came == due:
         return None
     parts = []
-    if due[0].dilation != came[0].dilation:
-        what = "the dilation is ignored" if came[0].dilation == 1 else "the dilation is wrong"
-        parts.append(f"{what}, {came[0].dilation} in place of {due[0].dilation}")
     for axis, right, wrong, length in zip(("row", "column"), due, came, gys.shape[3:], strict=True):
-        if right.stride != wrong.stride and length > 1:
-            what = "the stride is ignored" if wrong.stride == 1 else "the stride is wrong"
-            parts.append(f"{axis}s: {what}, {wrong.stride} in place of {right.stride}")
-        if right.padding != wrong.padding:
-            parts.append(
-                f"{axis}s: shifted by {right.padding - wrong.padding}, as with a padding of {wrong.padding} in place "
-                "of "
-                f"{right.padding} (padding forgotten, or cropped wrongly)".replace("-", "−")
-            )
-    return "backward assigns the outputs to wrong places of x: " + "; ".join(parts) + "." if parts else None
+        for what, a, b in zip(("stride", "padding", "dilation"), right, wrong, strict=True):
+            if what == "padding" and a != b:
+                parts.append(f"{axis}s: shifted by {a - b}, as with a padding of {b} in place of {a}")
+            elif a != b and length > 1:
+                parts.append(f"{axis}s: the {what} is {'ignored' if b == 1 else 'wrong'}, {b} in place of {a}")
+    says = f"backward assigns the outputs to wrong places of x: {'; '.join(parts)}.".replace("-", "−")
+    return says if parts else None
 
 
 def agrees(

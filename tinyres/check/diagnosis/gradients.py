@@ -203,18 +203,11 @@ def groups(facts: Facts) -> np.ndarray | None:
 
 
 def gammas(facts: Facts, mean: Any, centred: bool, eps: float) -> Iterator[np.ndarray]:
-    """What x̂ may be multiplied by: nothing, an input, a constant inside forward (then it is y's slope against x̂)."""
-    x = facts.x
-    rest = x - mean(x) if centred else x
+    """What x̂ may be multiplied by, an input or a constant inside forward: the slope of y against x̂ along some axes."""
+    rest = facts.x - mean(facts.x) if centred else facts.x
     xhat = rest / np.sqrt(mean(rest**2) + eps)
-    yield np.ones(x.shape)
-    for _, a in facts.others:
-        kept = [n for n in a.shape if n != 1]
-        for first in range(x.ndim - len(kept) + 1):
-            if list(x.shape[first : first + len(kept)]) == kept:
-                yield np.broadcast_to(a.reshape([*kept, *[1] * (x.ndim - first - len(kept))]), x.shape)
-    for axes in subsets(x.ndim):
+    for axes in subsets(facts.x.ndim):
         u, v = (a - a.mean(axes, keepdims=True) for a in (xhat, facts.y))
         slope = (u * v).sum(axes, keepdims=True) / (u * u).sum(axes, keepdims=True)
         if np.all(np.isfinite(slope)):
-            yield np.broadcast_to(slope, x.shape)
+            yield np.broadcast_to(slope, facts.x.shape)

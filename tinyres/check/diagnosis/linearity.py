@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tinyres.check.diagnosis.evidence import Facts, fit, joined, number, same, subsets
-from tinyres.check.diagnosis.formulas import times
+from tinyres.check.diagnosis.evidence import Facts, joined, same, subsets
+from tinyres.check.diagnosis.formulas import spelled
 
 Backward = Callable[[np.ndarray], np.ndarray]  # gy -> the gradient of the input in question
 
@@ -76,9 +76,9 @@ def added_constant(facts: Facts, backward: Backward, claimed: np.ndarray) -> str
         return None
     linear = claimed - rest
     due = facts.gradients(facts.true) - linear
-    start = (
-        f"For gy = 0 the gradient must be 0, but backward adds {described(rest, facts)}, which does not depend on gy"
-    )
+    known = {n: a.ravel() for n, a in (("x", facts.x), *facts.others, ("y", facts.y)) if a.shape == rest.shape}
+    added = spelled(rest.ravel(), known) or "something"
+    start = f"For gy = 0 the gradient must be 0, but backward adds {added}, which does not depend on gy"
     if same(linear + due, linear, 1e-6):
         return f"{start}. Without that it is right."
     for axes in ((), *subsets(gys.ndim - 1)):
@@ -89,16 +89,3 @@ def added_constant(facts: Facts, backward: Backward, claimed: np.ndarray) -> str
             by = f"Σ gy (over axis {joined(axes)})" if axes else "gy"
             return f"{start}: that term must be multiplied by {by}, which is forgotten there."
     return f"{start} (a gy forgotten in one term?)."
-
-
-def described(rest: np.ndarray, facts: Facts) -> str:
-    """What is added, as a multiple of something known."""
-    known = {"x": facts.x, **{name: a for name, a in facts.others if a.shape == facts.x.shape}}
-    if facts.y.shape == facts.x.shape:
-        known |= {"y": facts.y, "exp(y)": np.exp(facts.y)}
-    known |= {"the local derivative": facts.true.sum(0).reshape(facts.x.shape), "1": np.ones(facts.x.shape)}
-    for name, a in known.items():
-        factor = fit(rest, [a])
-        if factor is not None:
-            return number(factor[0]) if name == "1" else times(float(factor[0]), name)
-    return "something"

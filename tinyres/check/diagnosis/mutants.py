@@ -38,13 +38,13 @@ EXCHANGED = (
     "A - B: B - A; A / B: B / A; A > B: A < B; A > B: A >= B; A >= B: A > B; A >= B: A < B; A < B: A > B; "
     "A < B: A <= B; A <= B: A < B; A <= B: A > B"
 )
-RULES = (  # rank: frequent mistakes first; what is there; what people write; in words
+RULES: tuple[tuple[int, str, str, str], ...] = (  # rank, frequent mistakes first; what is there; what comes; in words
     *(
         (0, f"A {o} B", kept, IN_PLACE if (o, lost) == ("/", "A") else f"the {part} {{{lost}}} is missing in {{node}}")
         for o, part in PARTS.items()
         for kept, lost in ("AB", "BA")
     ),
-    *((1, *change.split(": "), IN_PLACE) for change in EXCHANGED.split("; ")),
+    *((1, right, wrong, IN_PLACE) for right, wrong in (change.split(": ") for change in EXCHANGED.split("; "))),
     *((1, f"A {o} (B {i} C)", f"(A {o} B) {i} C", f"a bracket: {IN_PLACE}") for o, i in permutations(PARTS, 2)),
     *((1, f"(A {i} B) {o} C", f"A {i} (B {o} C)", f"a bracket: {IN_PLACE}") for o, i in permutations(PARTS, 2)),
     *((1, f"A {o}= B", "A = B", "{node} has become an assignment: = in place of +=") for o in "+-*/"),

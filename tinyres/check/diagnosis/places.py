@@ -19,23 +19,16 @@ def wrong_input(
         theirs = jacobian(facts.forward, facts.inputs, j)
         if not same(facts.claimed, theirs) or same(facts.true, theirs):
             continue
-        negative = same(theirs, -facts.true)
         if same(np.stack([backward_of(j)(gy) for gy in facts.gys]), facts.gradients(facts.true)):
-            hint = " (Both signs flipped would look the same.)" if negative else ""
-            if constant(np.abs(theirs[theirs != 0])) is None:
-                hint = " In a product: each must be multiplied by the other's value, not by its own."
-            elif not np.any((theirs != 0) & (facts.true != 0)):
-                hint = (
-                    " Where one is due the other arrives, as with a mask inverted or the parts of a cat taken the "
-                    "wrong way round."
-                )
+            product = constant(np.abs(theirs[theirs != 0])) is None
+            hint = " In a product: each must be multiplied by the other's value, not by its own." if product else ""
             return (
-                f"The gradients of input {facts.index} and input {j} are swapped: return them in forward's "
-                f"order of parameters.{hint}"
+                f"The gradients of input {facts.index} and input {j} are swapped: return them in forward's order of "
+                f"parameters.{hint}"
             )
         own = np.isin(np.round(np.abs(theirs[theirs != 0]), 6), np.round(np.abs(facts.x), 6)).all()
         belongs = f"The gradient of input {facts.index} is the one that belongs to input {j}"
-        if own and not negative:
+        if own and not same(theirs, -facts.true):
             return f"{belongs}: in a product, it is multiplied by its own value where the other's is due."
         if plain:
             return f"{belongs}."

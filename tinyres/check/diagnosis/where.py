@@ -40,16 +40,16 @@ def at_kinks(facts: Facts) -> str | None:
 def wrong_part(facts: Facts, hypotheses: Iterable[Hypothesis]) -> str | None:
     """The hypotheses, for the wrong part of x alone, or for the outputs whose contributions are wrong."""
     for name, where, wrong in regions(facts):
-        inside, flat = selection(wrong), wrong.ravel()
+        inside, flat = block(wrong), wrong.ravel()
         if inside is None or wrong.sum() < 4 or not where.startswith("in "):
             continue
         if compared(facts, name, flat):
             return None
         used = (facts.true != 0) | differs(facts)
         if name == "x":
-            part = cut(facts, inside, selection(used[:, flat].any(1).reshape(facts.y.shape)))
+            part = cut(facts, inside, block(used[:, flat].any(1).reshape(facts.y.shape)))
         else:
-            part = cut(facts, selection(used[flat].any(0).reshape(facts.x.shape)), inside)
+            part = cut(facts, block(used[flat].any(0).reshape(facts.x.shape)), inside)
         if answer := next(filter(None, (hypothesis(part) for hypothesis in hypotheses)), None):
             kind = "" if name == "x" else "what comes back from the outputs "
             return f"The gradient is right except {kind}{where}. There: {named(answer, part.evidence)}"
@@ -59,7 +59,7 @@ def wrong_part(facts: Facts, hypotheses: Iterable[Hypothesis]) -> str | None:
 def only_some(facts: Facts) -> str | None:
     """Some elements of x, or the contributions of some outputs, are right and others not."""
     bad = np.asarray(differs(facts).any(1)).reshape(facts.y.shape)
-    if not bad.all() and not np.any(facts.claimed[bad.ravel()]):
+    if not np.any(facts.claimed[bad.ravel()]):
         lost, counted = region(bad, facts.y, "y"), region(~bad, facts.y, "y")
         if lost or counted:
             return (
@@ -71,11 +71,8 @@ def only_some(facts: Facts) -> str | None:
         what = compared(facts, name, wrong.ravel())
         if not what and (where.startswith("where") or where.count("(axis") > 1):
             continue  # a few random places soon form a rectangle, and any error of a ReLU is one where x > 0
-        what = what or "it has other values"
-        if name == "x":
-            return f"The gradient is right except {where}: there {what}.{border(wrong)}"
-        hint = " As when the mask of a ReLU or of a dropout is missing." if what == "it should be 0" else ""
-        return f"The gradient is right for all outputs except {where}: for gy there {what}.{hint}"
+        place = f"{where}: there" if name == "x" else f"for the outputs {where}: for gy there"
+        return f"The gradient is right except {place} {what or 'it has other values'}."
     return None
 
 
@@ -155,13 +152,17 @@ def region(bad: np.ndarray, a: np.ndarray, name: str, is_data: bool = True) -> s
     return None
 
 
-def box(places: np.ndarray) -> list[tuple[int, np.ndarray]] | None:
-    """[(axis, which of its indices)], if the places are all combinations of some indices along each axis."""
+def block(places: np.ndarray) -> list[np.ndarray] | None:
+    """For each axis which of its indices, if the places are all combinations of these."""
     axes = range(places.ndim)
     chosen = [np.asarray(places.any(tuple(k for k in axes if k != axis))) for axis in axes]
-    if places.sum() != np.prod([c.sum() for c in chosen]):
-        return None
-    return [(axis, c) for axis, c in enumerate(chosen) if not c.all()]
+    return chosen if places.any() and places.sum() == np.prod([c.sum() for c in chosen]) else None
+
+
+def box(places: np.ndarray) -> list[tuple[int, np.ndarray]] | None:
+    """[(axis, which of its indices)] of a block: only of the axes along which it ends."""
+    chosen = block(places)
+    return None if chosen is None else [(axis, c) for axis, c in enumerate(chosen) if not c.all()]
 
 
 def at_an_end(chosen: np.ndarray) -> bool:
@@ -187,54 +188,39 @@ def listed(name: str, chosen: np.ndarray, axis: int) -> str:
     return f"{'indices' if name == 'index' else f'{name}s'} {spelled}{end}"
 
 
-def border(bad: np.ndarray) -> str:
-    """A hint, if it is the border of an image that is wrong."""
-    if bad.ndim < 3 or np.any(bad[..., 1:-1, 1:-1]):
-        return ""
-    return " As when a stride's border is dropped, or a padding is cropped wrongly: check the last rows and columns."
-
-
 # ---- a part by itself ------------------------------------------------------------------------------------------------
 
-Selection = tuple[np.ndarray, ...]  # for each axis, which of its indices
 
-
-def selection(places: np.ndarray) -> Selection | None:
-    """For each axis the indices of which the places are all combinations; None if they are no such block."""
-    if not places.any() or box(places) is None:
-        return None
-    axes = range(places.ndim)
-    return tuple(np.flatnonzero(places.any(tuple(k for k in axes if k != axis))) for axis in axes)
-
-
-def cut(facts: Facts, of_x: Selection | None, of_y: Selection | None) -> Facts:
-    """The facts of a part of x and a part of y. Blocks of x beside it, of the same shape, become inputs as well."""
+def cut(facts: Facts, of_x: list[np.ndarray] | None, of_y: list[np.ndarray] | None) -> Facts:
+    """The facts of a block of x and a block of y. Blocks of x beside it, of the same shape, become inputs as well."""
     index, whole, count = facts.index, facts.x, len(facts.inputs)
-    of_x, of_y = of_x or tuple(map(np.arange, whole.shape)), of_y or tuple(map(np.arange, facts.y.shape))
-    x_at, y_at = np.ix_(*of_x), np.ix_(*of_y)
+    x_at, y_at = (
+        np.ix_(*chosen) if chosen else np.ix_(*map(np.arange, a.shape))
+        for chosen, a in ((of_x, whole), (of_y, facts.y))
+    )
 
     def forward(*inputs: np.ndarray) -> np.ndarray:
         x = whole.copy()
         x[x_at] = inputs[index]
         return np.asarray(facts.forward(*inputs[:index], x, *inputs[index + 1 : count]))[y_at]
 
-    beside = blocks_beside(whole, of_x)
+    beside = blocks_beside(whole, of_x or [])
     inputs = (*facts.inputs[:index], whole[x_at], *facts.inputs[index + 1 :], *beside.values())
     names = (*("x" if j == index else f"input {j}" for j in range(count)), *beside)
     part = Facts(facts.evidence._replace(forward=forward, inputs=inputs, names=names))
-    rows = np.ravel_multi_index(y_at, facts.y.shape).ravel() if facts.y.ndim else np.array([0])
-    columns = np.ravel_multi_index(x_at, whole.shape).ravel()
+    rows, columns = (np.arange(a.size).reshape(a.shape)[at].ravel() for a, at in ((facts.y, y_at), (whole, x_at)))
     part.true, part.claimed = (m[np.ix_(rows, columns)] for m in (facts.true, facts.claimed))
     return part
 
 
-def blocks_beside(x: np.ndarray, of_x: Selection) -> dict[str, np.ndarray]:
+def blocks_beside(x: np.ndarray, of_x: list[np.ndarray]) -> dict[str, np.ndarray]:
     """x is several arrays side by side (a cell's gates): the others, by what would cut them out of x."""
-    cut_axes = [a for a, places in enumerate(of_x) if len(places) < x.shape[a]]
+    cut_axes = [axis for axis, chosen in enumerate(of_x) if not chosen.all()]
     if len(cut_axes) != 1:
         return {}
-    axis, places = cut_axes[0], of_x[cut_axes[0]]
-    length, n = len(places), x.shape[cut_axes[0]]
+    axis = cut_axes[0]
+    places, n = np.flatnonzero(of_x[axis]), x.shape[axis]
+    length = len(places)
     if n % length or places[0] % length or np.any(np.diff(places) != 1):
         return {}
     starts = (k for k in range(0, n, length) if k != places[0])
