@@ -18,7 +18,6 @@ and the batch is on the GPU and always the same; tinyres' captured step makes it
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from time import perf_counter
 from typing import Any
 
@@ -67,10 +66,9 @@ def training_step(model: str, kind: str, way: str, batch_size: int, device: str)
     if way != "eager":
         network, images = (value.to(memory_format=torch.channels_last) for value in (network, images))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, fused=True)
-    rounding = torch.autocast(device, torch.bfloat16) if kind == "bf16" else nullcontext()
 
     def loss_of(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        with rounding:
+        with torch.autocast(device, torch.bfloat16, enabled=kind == "bf16"):
             return F.cross_entropy(network(images), labels)
 
     computed = torch.compile(loss_of, mode=MODES[way]) if way in MODES else loss_of
