@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("compiled_kernels_take_small_arrays", "cuda
 def few_blocks():
     """Fewer blocks, each of more rows: in the emulator, a GPU's thread is a thousand times as slow."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gpu_channels, "MOST_PARTS", 8)
+        patch.setattr(gpu_channels, "MOST_BLOCKS", 8)
         yield
 
 

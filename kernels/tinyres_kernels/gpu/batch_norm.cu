@@ -22,10 +22,10 @@ extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_statist
     const int first = blockIdx.x * rows, count = first + rows < M ? rows : M - first;
     const Numbers start = of_my_channels(x + first * C, C);
     Sums mine = {};
-    down_my_rows(rows, M, C, [&](int i) {
-        const Numbers apart = load(x, i) - start;
-        mine = mine + Sums{apart, apart * apart};
-    });
+    down_my_rows(
+        rows, M, C, [&](int i) { return load(x, i) - start; },
+        [&](int, const Numbers& apart) { mine = mine + Sums{apart, apart * apart}; }
+    );
     add_up_channels(mine, shared);
     const auto mean_and_squares = [&](int channel, const Sums& sums) {  // Σ (x − the block's mean)²
         const Numbers apart = real(1) / count * sums.first;
@@ -34,10 +34,10 @@ extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_statist
     if (!hand_in(mean_and_squares, shared, parts, C)) return;
 
     const Numbers first_mean = of_my_channels(parts, C);
-    const auto deviation = [&](int i, const Numbers& part_mean, const Numbers& squares) {
+    const auto deviation = [&](int i, const Sums& part) {  // its mean and squares
         const double values = i < (gridDim.x - 1) * C ? rows : M - rows * (gridDim.x - 1);
-        const auto apart = as_doubles(part_mean) - as_doubles(first_mean);
-        return Joined{values * apart, as_doubles(squares) + values * apart * apart};
+        const auto apart = as_doubles(part.first) - as_doubles(first_mean);
+        return Joined{values * apart, as_doubles(part.second) + values * apart * apart};
     };
     const Joined sums = join_parts(deviation, parts, C);
     if (threadIdx.x >= ACROSS || my_channel() >= C) return;
@@ -62,19 +62,26 @@ extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm(
     real* __restrict__ y, int rows, int M, int C
 ) {
     const Normalise normalised = normalise(mean, r, gamma, beta, C);
-    down_my_rows(rows, M, C, [&](int i) { store(y, i, normalised(load(x, i))); });
+    down_my_rows(
+        rows, M, C, [&](int i) { return load(x, i); },
+        [&](int i, const Numbers& x_i) { store(y, i, normalised(x_i)); }
+    );
 }
 
 extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_grad_sums(
     const real* __restrict__ gy, const real* __restrict__ x, const real* mean, const real* r, real* parts, real* gbeta,
     real* ggamma, int rows, int M, int C
 ) {
-    write_grad_sums([&](int i) { return load(gy, i); }, x, mean, r, parts, gbeta, ggamma, rows, M, C);
+    const auto read = [&](int i) { return GyAndX{load(gy, i), load(x, i)}; };
+    const auto no_gate = [](int, const GyAndX& both) { return both; };
+    write_grad_sums(read, no_gate, mean, r, parts, gbeta, ggamma, rows, M, C);
 }
 
 extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_grad_x(
     const real* __restrict__ gy, const real* __restrict__ x, const real* mean, const real* r, const real* gamma,
     const real* gbeta, const real* ggamma, real* __restrict__ gx, int rows, int M, int C
 ) {
-    write_grad_x([&](int i) { return load(gy, i); }, x, mean, r, gamma, gbeta, ggamma, gx, rows, M, C);
+    const auto read = [&](int i) { return GyAndX{load(gy, i), load(x, i)}; };
+    const auto no_gate = [](int, const GyAndX& both) { return both; };
+    write_grad_x(read, no_gate, mean, r, gamma, gbeta, ggamma, gx, rows, M, C);
 }

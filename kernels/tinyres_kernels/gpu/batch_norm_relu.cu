@@ -6,7 +6,10 @@ extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_relu(
     real* __restrict__ y, int rows, int M, int C
 ) {
     const Normalise normalised = normalise(mean, r, gamma, beta, C);
-    down_my_rows(rows, M, C, [&](int i) { store(y, i, relu(normalised(load(x, i)))); });
+    down_my_rows(
+        rows, M, C, [&](int i) { return load(x, i); },
+        [&](int i, const Numbers& x_i) { store(y, i, relu(normalised(x_i))); }
+    );
 }
 
 extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_relu_grad_sums(
@@ -14,8 +17,11 @@ extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_relu_gr
     const real* beta, real* parts, real* gbeta, real* ggamma, int rows, int M, int C
 ) {
     const Normalise normalised = normalise(mean, r, gamma, beta, C);
-    const auto gate = [&](int i) { return gated(load(gy, i), normalised(load(x, i))); };
-    write_grad_sums(gate, x, mean, r, parts, gbeta, ggamma, rows, M, C);
+    const auto read = [&](int i) { return GyAndX{load(gy, i), load(x, i)}; };
+    const auto gate = [&](int, const GyAndX& both) {
+        return GyAndX{gated(both.gy, normalised(both.x)), both.x};
+    };
+    write_grad_sums(read, gate, mean, r, parts, gbeta, ggamma, rows, M, C);
 }
 
 extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_relu_grad_x(
@@ -23,6 +29,9 @@ extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_relu_gr
     const real* beta, const real* gbeta, const real* ggamma, real* __restrict__ gx, int rows, int M, int C
 ) {
     const Normalise normalised = normalise(mean, r, gamma, beta, C);
-    const auto gate = [&](int i) { return gated(load(gy, i), normalised(load(x, i))); };
-    write_grad_x(gate, x, mean, r, gamma, gbeta, ggamma, gx, rows, M, C);
+    const auto read = [&](int i) { return GyAndX{load(gy, i), load(x, i)}; };
+    const auto gate = [&](int, const GyAndX& both) {
+        return GyAndX{gated(both.gy, normalised(both.x)), both.x};
+    };
+    write_grad_x(read, gate, mean, r, gamma, gbeta, ggamma, gx, rows, M, C);
 }

@@ -9,14 +9,6 @@
 #pragma once
 #include "channels.cuh"
 
-template <class T>
-struct Pair {
-    T first, second;
-};
-template <class T>
-__device__ inline Pair<T> operator+(const Pair<T>& a, const Pair<T>& b) {
-    return {a.first + b.first, a.second + b.second};
-}
 using Sums = Pair<Numbers>;
 using Joined = Pair<Vector<double>>;
 
@@ -42,15 +34,16 @@ __device__ bool hand_in(const Part& part, const Sums* sums, real* parts, int C) 
     return __syncthreads_or(last);
 }
 
-// The sum of join(i, first, second) over all parts, where i is their place in parts, for this thread's channels. All
+// The sum of join(i, part) over all parts, where i is the first one's place in parts, for this thread's channels. All
 // threads of the last block must come here.
 template <class Join>
 __device__ Joined join_parts(const Join& join, const real* parts, int C) {
     SHARED(Joined, shared);
     Joined mine = {};
-    down_the_channels(0, gridDim.x, C, [&](int i) {
-        mine = mine + join(i, load(parts, i), load(parts, gridDim.x * C + i));
-    });
+    down_the_channels(
+        0, gridDim.x, C, [&](int i) { return Sums{load(parts, i), load(parts, gridDim.x * C + i)}; },
+        [&](int i, const Sums& part) { mine = mine + join(i, part); }
+    );
     add_up_channels(mine, shared);
     return shared[threadIdx.x % ACROSS];
 }

@@ -13,7 +13,7 @@
 #ifndef WIDTH
 #define WIDTH 32
 #endif
-constexpr int CHANNEL_THREADS = 256, ACROSS = WIDTH / VECTOR, DEEP = CHANNEL_THREADS / ACROSS;
+constexpr int CHANNEL_THREADS = 256, ACROSS = WIDTH / VECTOR, DEEP = CHANNEL_THREADS / ACROSS, TOGETHER = 4;
 
 // The first of this thread's channels. C is a multiple of VECTOR, so it has all of them or none.
 __device__ inline int my_channel() { return blockIdx.y * WIDTH + threadIdx.x % ACROSS * VECTOR; }
@@ -23,19 +23,25 @@ __device__ inline Numbers of_my_channels(const real* values, int C) {
     return each([&](int k) { return my_channel() < C ? values[my_channel() + k] : real(0); });
 }
 
-// Calls f(i) for this thread's numbers x[i] … x[i + VECTOR − 1] in the rows first, …, last − 1.
-template <class F>
-__device__ void down_the_channels(int first, int last, int C, const F& f) {
+// use(i, read(i)) for this thread's numbers x[i] … x[i + VECTOR − 1] in the rows first, …, last − 1. What several rows
+// hold is read before any of it is used, so that these reads are under way together.
+template <class Read, class Use>
+__device__ void down_the_channels(int first, int last, int C, const Read& read, const Use& use) {
     if (my_channel() >= C) return;
-#pragma unroll 4
-    for (int m = first + threadIdx.x / ACROSS; m < last; m += DEEP) f(m * C + my_channel());
+    for (int m = first + threadIdx.x / ACROSS; m < last; m += TOGETHER * DEEP) {
+        decltype(read(0)) found[TOGETHER];
+        for (int k = 0; k < TOGETHER; k++)
+            if (m + k * DEEP < last) found[k] = read((m + k * DEEP) * C + my_channel());
+        for (int k = 0; k < TOGETHER; k++)
+            if (m + k * DEEP < last) use((m + k * DEEP) * C + my_channel(), found[k]);
+    }
 }
 
 // The same for the rows of this block.
-template <class F>
-__device__ void down_my_rows(int rows, int M, int C, const F& f) {
+template <class Read, class Use>
+__device__ void down_my_rows(int rows, int M, int C, const Read& read, const Use& use) {
     const int first = blockIdx.x * rows;
-    down_the_channels(first, first + rows < M ? first + rows : M, C, f);
+    down_the_channels(first, first + rows < M ? first + rows : M, C, read, use);
 }
 
 // Leaves in shared[a] the sum of `mine` over the threads a, a + ACROSS, a + 2·ACROSS, …, which have the same channels.

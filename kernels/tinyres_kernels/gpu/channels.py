@@ -9,38 +9,30 @@ from tinyres_kernels.contract import Array
 from tinyres_kernels.gpu.launch import empty, in_order, launch, vector_of
 
 THREADS = 256  # of channels.cuh
-MOST_BLOCKS = 528  # four for each of an H100's 132 multiprocessors
-MOST_PARTS = 264  # blocks of a kernel that sums: fewer, because the last one adds up what all have handed in
+MOST_BLOCKS = 264  # two for each of an H100's 132 multiprocessors: their threads' registers fit there at once
 LEAST_ROWS = 32  # of a block
 
 
 def by_channel(source: str, kernel: str, x: Array, *arrays: Array) -> None:
     """kernel(arrays…, rows, M, C), for x (N,C,…)."""
-    C, M, width = sizes(x)
-    rows = rows_of_a_block(x, MOST_BLOCKS)
+    C, M, width, rows = sizes(x)
     arguments = *map(in_order, arrays), rows, M, C  # vectors of the channels may come in any order of bytes
     launch_by_channel(source, kernel, x, arguments, C, width, -(-M // rows))
 
 
 def sums_by_channel(source: str, kernel: str, x: Array, inputs: Sequence[Array], *outputs: Any) -> None:
     """kernel(inputs…, parts, outputs…, rows, M, C), which adds up all rows of x (N,C,…) by channel_sums.cuh."""
-    C, M, width = sizes(x)
-    rows = rows_of_a_block(x, MOST_PARTS)
+    C, M, width, rows = sizes(x)
     blocks = -(-M // rows)
     arguments = *map(in_order, inputs), empty(x, (2, blocks, C)), *outputs, rows, M, C
     launch_by_channel(source, kernel, x, arguments, C, width, blocks, sums=2)
 
 
-def sizes(x: Array) -> tuple[int, int, int]:
-    """C, M, and how many channels a block has."""
+def sizes(x: Array) -> tuple[int, int, int, int]:
+    """C, M, and how many channels and how many of the M rows a block takes."""
     C = x.shape[1]
-    return C, x.size // C, 16 if C <= 16 else 32
-
-
-def rows_of_a_block(x: Array, most_blocks: int) -> int:
-    """How many of the M rows a block takes."""
-    C, M, width = sizes(x)
-    return max(LEAST_ROWS, -(-M * -(-C // width) // most_blocks))
+    M, width = x.size // C, 16 if C <= 16 else 32
+    return C, M, width, max(LEAST_ROWS, -(-M * -(-C // width) // MOST_BLOCKS))
 
 
 def launch_by_channel(

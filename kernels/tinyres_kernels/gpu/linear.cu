@@ -82,7 +82,9 @@ extern "C" __global__ void __launch_bounds__(TILE_THREADS) linear_grad_w(
 extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) linear_grad_b(const real* gy, real* gb, int N, int O) {
     SHARED(Numbers, shared);
     Numbers mine = {};
-    down_the_channels(0, N, O, [&](int i) { mine = mine + load(gy, i); });
+    down_the_channels(
+        0, N, O, [&](int i) { return load(gy, i); }, [&](int, const Numbers& gy_i) { mine = mine + gy_i; }
+    );
     add_up_channels(mine, shared);
     if (threadIdx.x < ACROSS && my_channel() < O) store(gb, my_channel(), shared[threadIdx.x]);
 }

@@ -43,6 +43,15 @@ __device__ inline Vector<Number> operator*(Number a, const Vector<Number>& b) {
     return each([&](int k) { return a * b.of[k]; });
 }
 
+template <class T>
+struct Pair {
+    T first, second;
+};
+template <class T>
+__device__ inline Pair<T> operator+(const Pair<T>& a, const Pair<T>& b) {
+    return {a.first + b.first, a.second + b.second};
+}
+
 __device__ inline Vector<double> as_doubles(const Numbers& x) {
     return each([&](int k) { return double(x.of[k]); });
 }
