@@ -11,8 +11,7 @@
 #   paper     64,000 steps of the paper's recipe on the CIFAR-10 in the folder $CIFAR10
 #
 # Without a STEP: all but paper. What each says goes into OUT/STEP.txt, figures into OUT/STEP.json too. A step that fails
-# leaves the others, and the exit code is then 1. They need pytest-xdist (for
-# pyproject.toml names it), compute-sanitizer and ncu.
+# leaves the others, and the exit code is then 1. They need pytest with pytest-xdist, compute-sanitizer and ncu.
 set -uo pipefail
 out=$(mkdir -p "${1:?a folder for what is found}" && cd "$1" && pwd)
 shift

@@ -194,7 +194,6 @@ def test_an_epoch_is_all_its_batches(card, monkeypatch):
     """The smaller last one too."""
     learnt, original = [], training.CapturedSteps.run
     monkeypatch.setattr(training.CapturedSteps, "run", lambda self, count: learnt.append(original(self, count)))
-    monkeypatch.setattr(epochs, "EPOCHS", 2)
     section = epochs.Section(["resnet8"], batch_size=2, images=3)
     assert section.labels == ["resnet8 bf16", "resnet8 tf32", "resnet8 float32"]
     row = section.measure("resnet8 float32")
