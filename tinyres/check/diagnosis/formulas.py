@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import combinations, permutations
+from functools import cache
+from itertools import combinations, permutations, product
+from types import CodeType
 
 import numpy as np
 
 from tinyres.check.diagnosis.evidence import constant, distinct, fit, number
 
 Known = dict[str, np.ndarray]  # name -> values; all arrays of one length
-MOST_NAMES = 3  # in one product: more could explain anything
+POWERS = "a; a**2; a**3; 1/a; 1/a**2; 1/a**3; sqrt(a); 1/sqrt(a); a*sqrt(a)"
+PRODUCTS = "a*b; a/b; a/b**2; a**2*b; a**2/b; a**2*b**2; a*sqrt(b); a/sqrt(b); 1/(a*b)"
 POLYNOMIALS = (
     "a; a*(1 - a); a*(1 + a); (1 - a**2); (1 - a); (1 + a); (1 + a**2); 1/(1 + a**2); a**2; 1/(1 + a); 1/(1 + abs(a)); "
     "1/(1 + abs(a))**2; 1/a; 1/a**2; sqrt(a); 1/sqrt(a); abs(a); (a > 0); sign(a); a*(a > 0)"
@@ -27,14 +30,17 @@ OF_TWO = (
 )
 IN_ORDER = "a*log(b); a/b; a*(1 - b); a*(1 - b**2); (sigmoid(a) - b)"
 NUMPY = {name: getattr(np, name) for name in ("exp", "log", "sqrt", "tanh", "sin", "cos", "abs", "sign")}
-TABLES = [tuple(table.split("; ")) for table in (POLYNOMIALS, FUNCTIONS, OF_TWO, IN_ORDER)]
-CODES = {text: compile(text, "<a formula>", "eval") for table in TABLES for text in table}
+
+
+@cache
+def compiled(text: str) -> CodeType:
+    return compile(text, "<a formula>", "eval")
 
 
 def value(text: str, a: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
     """The formula at these values."""
     space = NUMPY | {"sigmoid": lambda v: 1 / (1 + np.exp(-v)), "a": a, "b": b}
-    return np.asarray(eval(CODES[text], space) * 1.0)
+    return np.asarray(eval(compiled(text), space) * 1.0)
 
 
 def pretty(text: str, a: str, b: str = "") -> str:
@@ -42,27 +48,24 @@ def pretty(text: str, a: str, b: str = "") -> str:
     for code, sign in ((r"abs\(a\)", "|a|"), (r"sqrt\(a\)", "√a"), (r"(tanh|cos)\(a\)\*\*2", r"\1²(a)"), ("-", "−")):
         text = re.sub(code, sign, text)
     text = re.sub(r"\b[ab]\b", lambda name: a if name[0] == "a" else b, text)
-    return text.replace("**2", "²").replace("*", "·")
+    return text.replace("**2", "²").replace("**3", "³").replace("*", "·")
 
 
 def spelled(values: np.ndarray, known: Known) -> str | None:
     """The simplest formula for these values, or None. y is used only where the inputs alone do not do."""
     if (c := constant(values)) is not None:
         return number(c)
-    if powers := monomial(values, {name: a for name, a in known.items() if name != "y"}):
-        return written(*powers)
     for name, term in candidates(known):
         if distinct(term) > 3 or name.startswith("sign(") or " > " in name:  # few values tell only a condition
             factor = ratio(values, term)
             if factor is not None and simple(factor):
                 return times(factor, name)
-    powers = monomial(values, known)
-    return written(*powers) if powers else None
+    return None
 
 
 def ratio(a: np.ndarray, b: np.ndarray) -> float | None:
     """c with a = c·b everywhere, where b is no constant and has values enough to tell."""
-    if not np.all(np.isfinite(b)) or not varied(b, 2):
+    if not np.all(np.isfinite(b)) or not varied(b):
         return None
     c = fit(a, [b])
     return None if c is None else float(c[0])
@@ -73,31 +76,10 @@ def simple(c: float) -> bool:
     return c != 0 and "." not in number(c) and len(number(c)) <= 5
 
 
-def varied(values: np.ndarray, few: int = 3) -> bool:
+def varied(values: np.ndarray) -> bool:
     """Values enough to tell formulas apart: four, or a few that occur often (an output for a row of x)."""
     counts = np.unique(np.round(values, 9), return_counts=True)[1]
-    return len(counts) > 3 or (len(counts) >= few and min(counts) > 2)
-
-
-def monomial(values: np.ndarray, known: Known) -> tuple[float, dict[str, float]] | None:
-    """(c, {name: exponent}) with values = c·Π name^exponent, exponents in halves up to 4, as few names as possible."""
-    if np.any(values == 0) or not np.all(np.isfinite(values)) or distinct(values) < 4:
-        return None
-    names = [n for n, v in known.items() if np.all(v != 0) and varied(np.abs(v))]
-    for chosen in (c for count in range(1, min(len(names), MOST_NAMES) + 1) for c in combinations(names, count)):
-        if len(values) < len(chosen) + 3:
-            continue
-        logs = np.stack([np.log(np.abs(known[n])) for n in chosen] + [np.ones(len(values))], 1)
-        c, _, rank, _ = np.linalg.lstsq(logs, np.log(np.abs(values)), rcond=1e-9)
-        exponents = np.round(2 * c[:-1]) / 2
-        if rank < logs.shape[1] or np.any(np.abs(exponents) > 4) or not np.allclose(c[:-1], exponents, atol=1e-5):
-            continue
-        powers = {n: float(e) for n, e in zip(chosen, exponents, strict=True) if e}
-        factors = [np.abs(known[n]) ** e * (np.sign(known[n]) if e % 2 == 1 else 1) for n, e in powers.items()]
-        factor = constant(values / np.prod(factors, axis=0), 1e-6)
-        if factor is not None:
-            return factor, powers
-    return None
+    return len(counts) > 3 or (len(counts) >= 2 and min(counts) > 2)
 
 
 def times(factor: float, name: str) -> str:
@@ -111,33 +93,26 @@ def times(factor: float, name: str) -> str:
     return f"{sign}{number(size)}/{name[2:]}" if name.startswith("1/") else f"{sign}{number(size)}·{name}"
 
 
-def written(factor: float, powers: dict[str, float]) -> str:
-    """3·x²/input 1"""
-
-    def power(name: str, e: float) -> str:
-        if e == 0.5:
-            return f"√({name})" if " " in name else f"√{name}"
-        return name + {1.0: "", 2.0: "²", 3.0: "³"}.get(e, f"^{number(e)}" if e % 1 == 0 else f"^({number(e)})")
-
-    upper = "·".join(power(n, e) for n, e in powers.items() if e > 0)
-    lower = [power(n, -e) for n, e in powers.items() if e < 0]
-    under = f"({'·'.join(lower)})" if len(lower) > 1 else "".join(lower)
-    return times(factor, f"{upper or 1}/{under}" if lower else upper)
-
-
 def candidates(known: Known) -> Iterator[tuple[str, np.ndarray]]:
-    """What derivatives are made of. y first: where it will do, a backward is mostly written with it."""
+    """What derivatives are made of. y where it will do, before functions of x: a backward is mostly written with it."""
     several = {name for name, a in known.items() if len(np.unique(a)) > 2}  # fewer do not tell functions apart
     if "x" in known and len(np.unique(known["x"])) < 4:
         known = {name: a for name, a in known.items() if name != "x"}
-    names = sorted(several & set(known), key=lambda name: (name != "y", name != "x"))
-    last = sorted(known, key=lambda name: name == "y")
-    with np.errstate(all="ignore"):
-        for table, of in zip(TABLES[:2], (names, sorted(names, key=lambda name: name == "y")), strict=True):
-            for n in of:
-                few = len(np.unique(known[n])) < 8  # the signs of a few values may agree with anything
-                skip = [text for text in table if few and ("sign" in text or ">" in text)]
-                yield from ((pretty(text, n), value(text, known[n])) for text in table if text not in skip)
-        for table, pairs in zip(TABLES[2:], (combinations(last, 2), permutations(known, 2)), strict=True):
-            for m, n in pairs:
-                yield from ((pretty(text, m, n), value(text, known[m], known[n])) for text in table)
+    y_last = sorted(known, key=lambda name: name == "y")
+    y_first = sorted(several & set(known), key=lambda name: (name != "y", name != "x"))
+    inputs = [name for name in y_last if name in several and name != "y"]
+    for table, groups in (
+        (POWERS, [(name,) for name in inputs]),
+        (PRODUCTS, permutations(inputs, 2)),
+        (POLYNOMIALS, [(name,) for name in y_first]),
+        (FUNCTIONS, [(name,) for name in y_last if name in several]),
+        (OF_TWO, combinations(y_last, 2)),
+        (IN_ORDER, permutations(known, 2)),
+        (PRODUCTS, permutations(y_last, 2)),
+    ):
+        for names, text in product(groups, table.split("; ")):
+            few = len(names) == 1 and len(np.unique(known[names[0]])) < 8
+            if few and ("sign" in text or ">" in text):  # the signs of a few values may agree with anything
+                continue
+            with np.errstate(all="ignore"):
+                yield pretty(text, *names), value(text, *(known[name] for name in names))
