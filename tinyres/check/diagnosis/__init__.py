@@ -17,7 +17,7 @@ from tinyres.check.diagnosis.calls import answered, changing, complained, no_arr
 from tinyres.check.diagnosis.changes import blended, moved, multiplied, wrong_ingredient
 from tinyres.check.diagnosis.convolution import wrong_convolution
 from tinyres.check.diagnosis.evidence import Evidence as Evidence
-from tinyres.check.diagnosis.evidence import Facts, affordable, named, same
+from tinyres.check.diagnosis.evidence import Facts, affordable, first_of, named, same
 from tinyres.check.diagnosis.factor import besides_a_factor, named_factor, unnamed_factor
 from tinyres.check.diagnosis.gradients import known_gradients
 from tinyres.check.diagnosis.linearity import Backward, is_linear, not_linear
@@ -95,8 +95,7 @@ def wrong_values(evidence: Evidence) -> str | None:
         return None
     if not any(np.any(backward(gy)) for gy in facts.gys):
         return "The gradient is 0 everywhere: nothing of gy arrives (never written, or masked away)."
-    answer = rounded(facts, backward)
-    if answer:
+    if answer := rounded(facts, backward):
         return answer
     if not is_linear(backward, facts.gys):
         return not_linear(facts, backward)
@@ -108,9 +107,7 @@ def wrong_values(evidence: Evidence) -> str | None:
     def backward_of(j: int) -> Backward:
         return gradient_of(evidence, j)
 
-    answer = wrong_input(facts, backward_of)
-    answer = answer or next(filter(None, (hypothesis(facts) for hypothesis in HYPOTHESES)), None)
-    return answer or wrong_input(facts, backward_of, plain=True)
+    return wrong_input(facts, backward_of) or first_of(HYPOTHESES, facts) or wrong_input(facts, backward_of, plain=True)
 
 
 def gradient_of(evidence: Evidence, j: int) -> Backward:

@@ -93,6 +93,14 @@ class Facts:
         return (self.gys.reshape(6, -1) @ matrix).reshape(6, *self.x.shape)
 
 
+Hypothesis = Callable[[Facts], str | None]
+
+
+def first_of(hypotheses: Iterable[Hypothesis], facts: Facts) -> str | None:
+    """What the first hypothesis that holds says."""
+    return next(filter(None, (hypothesis(facts) for hypothesis in hypotheses)), None)
+
+
 def affordable(evidence: Evidence) -> bool:
     """Whether the Jacobian is small enough to be measured."""
     nx, ny = evidence.inputs[evidence.index].size, np.size(evidence.forward(*evidence.inputs))

@@ -8,7 +8,7 @@ from math import isclose, prod
 
 import numpy as np
 
-from tinyres.check.diagnosis.evidence import Facts, constant, joined, number, same, subsets
+from tinyres.check.diagnosis.evidence import Facts, Hypothesis, constant, first_of, joined, number, same, subsets
 
 Sizes = Mapping[int, str]  # a number of elements -> what it is
 WINDOW = "the number of elements of x behind each output (the window, or the group)"
@@ -48,7 +48,7 @@ def unnamed_factor(facts: Facts) -> str | None:
     return f"The gradient is {number(factor)} times the true one, everywhere: a constant factor is wrong.{sign}"
 
 
-def besides_a_factor(facts: Facts, hypotheses: Iterable[Callable[[Facts], str | None]]) -> str | None:
+def besides_a_factor(facts: Facts, hypotheses: Iterable[Hypothesis]) -> str | None:
     """Two mistakes. Most others move values about and keep their size; so the factor can be told from the sizes."""
     size = float(np.linalg.norm(facts.claimed) / np.linalg.norm(facts.true))
     for factor in (size, -size) if size and not is_(size, 1) else ():
@@ -56,7 +56,7 @@ def besides_a_factor(facts: Facts, hypotheses: Iterable[Callable[[Facts], str | 
         if about_the_factor is None:
             continue
         without = facts.claiming(facts.claimed / factor)
-        if answer := next(filter(None, (hypothesis(without) for hypothesis in hypotheses)), None):
+        if answer := first_of(hypotheses, without):
             return f"Two mistakes. {answer[0].upper()}{answer[1:]} And besides: {about_the_factor}"
     return None
 

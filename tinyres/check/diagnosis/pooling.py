@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tinyres.check.diagnosis.evidence import Facts, constant, same
+from tinyres.check.diagnosis.ways import overwritten
 
 Shares = Iterator[tuple[np.ndarray, str]]  # (the Jacobian with a mistake in it, the mistake)
 
@@ -21,7 +22,8 @@ def wrong_pooling(facts: Facts) -> str | None:
         if not np.any(used.sum(1) > 1) or any(v is None or v <= 0 for v in values):
             return None
         windows, shares = used, wrong_mean(facts, used)
-    return next((mistake for matrix, mistake in shares if same(facts.claimed, matrix)), None)
+    found = (mistake for matrix, mistake in shares if same(facts.claimed, matrix))
+    return next(found, None) or overwritten(facts, windows)
 
 
 def maximum_windows(facts: Facts) -> np.ndarray | None:
@@ -63,12 +65,6 @@ def wrong_maximum(facts: Facts, windows: np.ndarray) -> Shares:
         whole * windows,
         "gy arrives only at the maximum of all of x, but each window has a maximum of its own (x.max() without its "
         "axis, and its keepdims=True).",
-    )
-    rows = np.arange(len(windows))[:, None]
-    yield (
-        facts.true * (rows == np.where(windows, rows, -1).max(0)),
-        "where windows overlap, the gradient is assigned (overwritten) instead of added, so that only the last window "
-        "counts: use += for each window.",
     )
     if facts.x.ndim > 1:
         yield from misplaced(facts, windows)

@@ -73,20 +73,22 @@ def transposed_map(facts: Facts) -> str | None:
     )
 
 
-def overwritten(facts: Facts) -> str | None:
+def overwritten(facts: Facts, read: np.ndarray | None = None) -> str | None:
     """Where several outputs read one x, only the last of them counts: gx[...] = gy in place of +=.
 
     A backward may loop over some axes of y and treat the others at once; so every choice of looped axes is tried.
+    read: which x are written for which output, if not only those of the true gradient.
     """
     true, shape = facts.true, facts.y.shape
-    if not np.any((true != 0).sum(0) > 1):
+    read = true != 0 if read is None else read
+    if not np.any(read.sum(0) > 1):
         return None
     indices = np.indices(shape).reshape(len(shape), -1)
     for looped in subsets(len(shape)):
         step = np.ravel_multi_index(tuple(indices[a] for a in looped), [shape[a] for a in looped])[
             :, None
         ]  # of the loop
-        kept = np.where(step == np.where(true != 0, step, -1).max(0), true, 0)
+        kept = np.where(step == np.where(read, step, -1).max(0), true, 0)
         if same(facts.claimed, kept) and not same(kept, true):
             return (
                 "Where several outputs read the same element of x, only the last of them counts: the gradient is "

@@ -5,13 +5,12 @@ The wrong part is cut out and examined by itself. If the mistake is not recognis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from tinyres.check.diagnosis.evidence import Facts, named, number, same
+from tinyres.check.diagnosis.evidence import Facts, Hypothesis, first_of, named, number, same
 
-Hypothesis = Callable[[Facts], str | None]
 NAMES = {2: ("row", "column"), 3: ("sample", "row", "column"), 4: ("sample", "channel", "row", "column")}
 
 
@@ -50,7 +49,7 @@ def wrong_part(facts: Facts, hypotheses: Iterable[Hypothesis]) -> str | None:
             part = cut(facts, inside, block(used[:, flat].any(1).reshape(facts.y.shape)))
         else:
             part = cut(facts, block(used[flat].any(0).reshape(facts.x.shape)), inside)
-        if answer := next(filter(None, (hypothesis(part) for hypothesis in hypotheses)), None):
+        if answer := first_of(hypotheses, part):
             kind = "" if name == "x" else "what comes back from the outputs "
             return f"The gradient is right except {kind}{where}. There: {named(answer, part.evidence)}"
     return None

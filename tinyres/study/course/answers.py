@@ -10,6 +10,16 @@ from tinyres.study.course.learner import Complaint, Unsolved, is_blank, shown
 from tinyres.study.course.source import source_of
 
 
+def as_number(answer: Any, kind: type, expected: str) -> Any:
+    """What was answered as a float or an int. Unsolved, Complaint."""
+    if is_blank(answer):
+        raise Unsolved
+    try:
+        return kind(answer)
+    except (TypeError, ValueError, OverflowError):
+        raise Complaint(f"expected {expected}, got {shown(answer)}") from None
+
+
 class Predict(Exercise):
     """value: the number, right within a relative `tolerance`. mistakes: (another number, what to say of it)."""
 
@@ -33,12 +43,7 @@ class Predict(Exercise):
         return abs(answer - value) <= max(self.tolerance * abs(value), 1e-9 * abs(value), 1e-12)
 
     def examine(self, answer: Any) -> str | None:
-        if is_blank(answer):
-            raise Unsolved
-        try:
-            number = float(answer)
-        except (TypeError, ValueError, OverflowError):
-            raise Complaint(f"expected a number, got {shown(answer)}") from None
+        number = as_number(answer, float, "a number")
         if number != number:
             return "NaN is no number."
         if self.near(number, self.value):
@@ -53,16 +58,12 @@ class Predict(Exercise):
 
     def related(self, number: float) -> str:
         """How a wrong number comes of the right one, if it does so simply."""
-        if number and self.near(1 / number, self.value):
-            return "\ndiagnosis: it is the inverse, 1 divided by the right number."
-        if self.near(number * number, self.value):
-            return "\ndiagnosis: it is the root of the right number."
-        if number > 0 and self.near(number**0.5, self.value):
-            return "\ndiagnosis: it is the square of the right number."
-        for factor, words in ((2, "twice"), (0.5, "half"), (10, "ten times"), (0.1, "a tenth of"), (100, "100 times")):
-            if self.near(number / factor, self.value):
-                return f"\ndiagnosis: it is {words} the right number."
-        return ""
+        powers = ((-1, "the inverse, 1 divided by"), (2, "the root of"), (0.5, "the square of"))
+        factors = ((2, "twice"), (0.5, "half"), (10, "ten times"), (0.1, "a tenth of"), (100, "100 times"))
+        related = [(number**power, words) for power, words in powers if number > 0]
+        related += [(number / factor, words) for factor, words in factors]
+        found = (words for value, words in related if self.near(value, self.value))
+        return next((f"\ndiagnosis: it is {words} the right number." for words in found), "")
 
     def solution(self) -> Text:
         return Text(f"{self.value:.6g}: {self.because}")
@@ -126,12 +127,7 @@ class FindBug(Exercise):
         return number
 
     def examine(self, answer: Any) -> str | None:
-        if is_blank(answer):
-            raise Unsolved
-        try:
-            number = int(answer)
-        except (TypeError, ValueError, OverflowError):
-            raise Complaint(f"expected the number of a line, 1 to {len(self.lines)}, got {shown(answer)}") from None
+        number = as_number(answer, int, f"the number of a line, 1 to {len(self.lines)}")
         if number == self.line(self.bug):
             return None
         if not 1 <= number <= len(self.lines):

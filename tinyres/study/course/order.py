@@ -27,9 +27,8 @@ class WriteOrder(Written):
     def examine(self, answer: Any) -> str | None:
         orders = self.answered(answer, [(graph, root) for _, graph, root in GRAPHS])
         for order, (what, graph, root) in zip(orders, GRAPHS, strict=True):
-            found = wrong_order(order, graph, root)
-            if found:
-                return f"for {what}, inputs = {graph}, root = {root!r}:\n{found}"
+            if found := wrong_order(order, graph, root):
+                return f"for {what}, inputs = {graph}, root = {root!r}:\n{order}\ndiagnosis: {found}"
         deep = f"n{DEPTH - 1}"
         try:
             [order] = self.answered(answer, [(CHAIN, deep)])
@@ -42,21 +41,20 @@ class WriteOrder(Written):
                 )
             raise
         found = wrong_order(order, CHAIN, deep)
-        return found and f"for a chain of {DEPTH} nodes:\n{found.splitlines()[-1]}"
+        return found and f"for a chain of {DEPTH} nodes:\ndiagnosis: {found}"
 
 
 def wrong_order(order: Any, graph: Graph, root: str) -> str | None:
     """What is wrong with it, or None."""
     if isinstance(order, (set, frozenset)):
-        return f"{order}\ndiagnosis: a set has no order: return a list."
+        return "a set has no order: return a list."
     try:
         order = list(order)
         known = all(node in graph for node in order)
     except TypeError:
         return f"expected a list of nodes, got {type(order).__name__}"
-    shown = str(order)
     if not known:
-        return f"{shown}\ndiagnosis: there are things in it that are no nodes; expected names such as {root!r}."
+        return f"there are things in it that are no nodes; expected names such as {root!r}."
     below = dict.fromkeys([root])
     stack = [root]
     while stack:
@@ -65,20 +63,20 @@ def wrong_order(order: Any, graph: Graph, root: str) -> str | None:
         stack.extend(fresh)
     if len(set(order)) < len(order):
         twice = next(node for node in order if order.count(node) > 1)
-        return f"{shown}\ndiagnosis: {twice} is in it twice; its backward would run twice. Keep a set of those seen."
+        return f"{twice} is in it twice; its backward would run twice. Keep a set of those seen."
     if missing := [node for node in below if node not in set(order)]:
-        return f"{shown}\ndiagnosis: {', '.join(missing[:5])} missing."
+        return f"{', '.join(missing[:5])} missing."
     if extra := [node for node in order if node not in below]:
-        return f"{shown}\ndiagnosis: {', '.join(extra[:5])} not below the root; begin at root, not at every node."
+        return f"{', '.join(extra[:5])} not below the root; begin at root, not at every node."
     place = {node: k for k, node in enumerate(order)}
     upside = [(node, x) for node in order for x in graph[node] if place[x] < place[node]]
     if not upside:
         return None
     node, x = upside[0]
     if len(upside) == sum(len(graph[node]) for node in order):
-        return f"{shown}\ndiagnosis: the order is inputs first, the forward's; turn it around (reversed)."
+        return "the order is inputs first, the forward's; turn it around (reversed)."
     return (
-        f"{shown}\ndiagnosis: {x} comes before {node}, which was computed from it: {x}'s gradient is handed on before "
+        f"{x} comes before {node}, which was computed from it: {x}'s gradient is handed on before "
         f"{node}'s share has arrived. A node must wait for all that use it: write it down after its inputs are done "
         "(depth first, then reversed), not when it is first met."
     )
