@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -30,13 +30,15 @@ READS = "LDG.", "LDGSTS."  # from memory into a register, or into shared memory
 @dataclass(frozen=True)
 class Kernel:
     """registers: of a thread. shared: static bytes of a block. spilled: bytes of a thread.
-    length: all instructions. loop: the names of those in the inner loop."""
+    length: all instructions. loop: the names of those in the inner loop, with the products.
+    loading: of those in a loop that only reads; none if the inner loop reads for itself"""
 
     registers: int
     shared: int
     spilled: int
     length: int
     loop: tuple[str, ...]
+    loading: tuple[str, ...] = ()
 
     @property
     def products(self) -> int:
@@ -48,11 +50,11 @@ class Kernel:
         """Of a warp in one turn of the inner loop."""
         return sum(map(flop, self.loop))
 
-    @property
-    def read(self) -> int:
-        """Bytes that a warp reads from the GPU's memory, or its cache, in one turn of the inner loop."""
-        reads = [name.split(".") for name in self.loop if name.startswith(READS)]
-        return sum(LANES * (16 if "128" in words else 8 if "64" in words else 4) for words in reads)
+
+def read(names: Iterable[str]) -> int:
+    """The bytes that a warp reads with these instructions from the GPU's memory, or its cache."""
+    reads = [name.split(".") for name in names if name.startswith(READS)]
+    return sum(LANES * (16 if "128" in words else 8 if "64" in words else 4) for words in reads)
 
 
 def flop(name: str) -> int:
@@ -76,10 +78,12 @@ def compiled(source: str, *defines: str) -> dict[str, Kernel]:
     kernels = {}
     for name, *numbers in USAGE.findall(usage):
         registers, stack, shared, local = map(int, numbers)
-        loop = inner_loop(functions[name])
-        kernels[name] = Kernel(
-            registers, shared, stack + local, len(functions[name]), tuple(name for _, name, _ in loop)
-        )
+        loops = inner_loops(functions[name])
+        loop = max(loops, key=lambda loop: sum(map(flop, loop)), default=())
+        loading = max(loops, key=read, default=())
+        if read(loop) or not read(loading):
+            loading = ()
+        kernels[name] = Kernel(registers, shared, stack + local, len(functions[name]), loop, loading)
     return kernels
 
 
@@ -132,13 +136,11 @@ def listed(listing: str) -> Iterator[tuple[str, list[Line]]]:
             lines.append((int(match[1], 16), match[2], match[3].strip()))
 
 
-def inner_loop(lines: Sequence[Line]) -> list[Line]:
-    """The instructions of the loop with the most products, among those that hold no other loop with products."""
-    loops = []
+def inner_loops(lines: Sequence[Line]) -> list[tuple[str, ...]]:
+    """The names of the instructions in each loop that has no other in it."""
+    spans = []
     for address, name, rest in lines:
         if name.startswith("BRA") and (target := re.search(r"0x([0-9a-f]+)$", rest)) and int(target[1], 16) < address:
-            inside = [line for line in lines if int(target[1], 16) <= line[0] <= address]
-            if any(flop(name) for _, name, _ in inside):
-                loops.append(inside)
-    inner = [a for a in loops if not any(a is not b and set(b) < set(a) for b in loops)]
-    return max(inner, key=lambda loop: sum(flop(name) for _, name, _ in loop), default=[])
+            spans.append((int(target[1], 16), address))
+    inner = [(a, b) for a, b in spans if not any(a <= c and d <= b and (a, b) != (c, d) for c, d in spans)]
+    return [tuple(name for address, name, _ in lines if first <= address <= last) for first, last in inner]

@@ -23,8 +23,8 @@ def compiled(monkeypatch):
     monkeypatch.setattr(sass, "compiled", lambda source, *defines: Kernels())
 
 
-def a_launch(kernel="conv2d", blocks=132, warps=4, shared=0, least=0):
-    return ruler.Launch("conv2d.cu", kernel, (), blocks, warps, shared, least)
+def a_launch(kernel="conv2d", blocks=132, warps=4, shared=0, read=0, least=0):
+    return ruler.Launch("conv2d.cu", kernel, (), blocks, warps, shared, read, least)
 
 
 def test_blocks_at_once(compiled):
@@ -54,6 +54,20 @@ def test_seconds(compiled):
     assert a_launch().asked(flop) == 10 * 132 * 4 * 32 * 4
 
 
+def test_a_loop_that_reads(monkeypatch):
+    """Five instructions for the 128 bytes that a warp reads with LDG.E."""
+    loading = sass.Kernel(
+        64, 1024, 0, 30, ("HMMA.1688.F32.TF32", "BRA"), loading=("LDG.E", "STS", "IADD3", "IADD3", "BRA")
+    )
+    monkeypatch.setattr(sass, "compiled", lambda source, *defines: {"conv2d": loading})
+    flop = 10 * 2048 * 132 * 4
+    reads = a_launch(read=132 * 4 * 128 * 7)
+    assert reads.loading == 7 * 5
+    more = reads.seconds(flop) - a_launch().seconds(flop)
+    assert more == pytest.approx(7 * 5 * ruler.LATENCY / ruler.CLOCK)
+    assert reads.asked(flop) == 0
+
+
 def test_launches_are_noted_and_not_made():
     x, w = np.zeros((2, 16, 8, 8), np.float32), np.zeros((16, 16, 3, 3), np.float32)
     own = launch.load
@@ -62,6 +76,7 @@ def test_launches_are_noted_and_not_made():
     assert launch.load is own and y.shape == x.shape
     product = next(one for one in launches if one.kernel == "conv2d")
     assert product.source.startswith("conv2d") and product.blocks > 0 and product.warps > 0
+    assert product.read == x.nbytes + w.nbytes
     assert product.least == x.nbytes + w.nbytes + y.nbytes
 
 
