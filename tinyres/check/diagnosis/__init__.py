@@ -2,9 +2,9 @@
 
 Forward and backward can be called at will, so little needs to be guessed. Two matrices say everything: the true
 Jacobian, measured on forward, and the one that backward claims, read off by handing it one unit gy after the other.
-A mistake is a change: of a known formula (terms.py, by way of mutants.py), of an array on the way (changes.py), of a
-factor (factor.py), of a local derivative (local.py), of who gets what (pooling.py, ways.py). A change is believed only
-if it turns the true gradient into the claimed one in every element. The more special ones are tried first.
+A mistake is a change: of a known formula (gradients.py and terms.py, by way of mutants.py), of an array on the way
+(changes.py), of a factor (factor.py), of a local derivative (local.py), of who gets what (pooling.py, ways.py). It
+is believed only if it turns the true gradient into the claimed one in every element. More special ones are tried first.
 """
 
 from __future__ import annotations

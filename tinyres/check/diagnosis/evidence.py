@@ -176,6 +176,12 @@ def subsets(ndim: int) -> Iterator[tuple[int, ...]]:
     return iter(sorted(choices, key=len))
 
 
+def places_along(shape: Sequence[int], axes: Sequence[int]) -> np.ndarray:
+    """For each element, where it is along these axes: numbered from 0, the same for all places along the others."""
+    kept = [n if axis in axes else 1 for axis, n in enumerate(shape)]
+    return np.broadcast_to(np.arange(np.prod(kept)).reshape(kept), shape)
+
+
 def joined(numbers: Iterable[int]) -> str:
     return ", ".join(map(str, numbers))
 

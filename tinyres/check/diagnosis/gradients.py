@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyres.check.diagnosis.evidence import Facts, fit, jacobian, subsets
+from tinyres.check.diagnosis.evidence import Facts, fit, jacobian, places_along, subsets
 from tinyres.check.diagnosis.factor import sizes
 from tinyres.check.diagnosis.terms import Formula, softmax
 
@@ -127,8 +127,8 @@ def normalisation(facts: Facts) -> Iterator[Formula]:
     known: dict[str, Any] = {"x": x, "mean": average(labels, shape), "M": next(iter(counts))}
     other_means = []
     for k, axes in enumerate(subsets(x.ndim)):
-        kept = [1 if a in axes else n for a, n in enumerate(shape)]
-        known[f"mean_{k}"] = average(np.broadcast_to(np.arange(np.prod(kept)).reshape(kept), shape).ravel(), shape)
+        others = [axis for axis in range(x.ndim) if axis not in axes]
+        known[f"mean_{k}"] = average(places_along(shape, others).ravel(), shape)
         other_means.append((f"mean_{k}", f"the mean is taken over the axes {axes} of x, forward's over the axes {own}"))
     known["spread"] = lambda a: np.broadcast_to(np.broadcast_to(a, shape).mean(own), shape)
     outside = "gamma is multiplied in outside the means, at the end. It varies within a group: multiply gy by it first"

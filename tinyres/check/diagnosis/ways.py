@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyres.check.diagnosis.evidence import Facts, constant, joined, same, subsets
+from tinyres.check.diagnosis.evidence import Facts, constant, joined, places_along, same, subsets
 from tinyres.check.diagnosis.formulas import spelled
 
 
@@ -23,14 +23,10 @@ def paths(facts: Facts) -> str | None:
     if np.any(np.abs(rest[off]) > 1e-7 * np.max(np.abs(facts.true))):
         return None
     known = {n: a.ravel() for n, a in (("x", facts.x), *facts.others, ("y", facts.y)) if a.shape == facts.x.shape}
-    for amount, verdict in (
-        (np.diag(rest), "small, it is not accumulated"),
-        (-np.diag(rest), "large, it counts twice"),
-    ):
-        passes = spelled(amount, known)
+    for sign, size, what in ((1, "small", "it is not accumulated"), (-1, "large", "it counts twice")):
+        passes = spelled(sign * np.diag(rest), known)
         if passes == "1" or (passes and not elementwise):  # else a wrong formula is the better guess
             gy = "gy" if passes == "1" else f"gy·{passes}"
-            size, what = verdict.split(", ")
             return (
                 f"The gradient is too {size} by exactly {gy}, which is what the direct path of x passes (the skip "
                 f"connection of a residual): {what}."
@@ -83,11 +79,8 @@ def overwritten(facts: Facts, read: np.ndarray | None = None) -> str | None:
     read = true != 0 if read is None else read
     if not np.any(read.sum(0) > 1):
         return None
-    indices = np.indices(shape).reshape(len(shape), -1)
     for looped in subsets(len(shape)):
-        step = np.ravel_multi_index(tuple(indices[a] for a in looped), [shape[a] for a in looped])[
-            :, None
-        ]  # of the loop
+        step = places_along(shape, looped).reshape(-1, 1)  # of the loop
         kept = np.where(step == np.where(read, step, -1).max(0), true, 0)
         if same(facts.claimed, kept) and not same(kept, true):
             return (
