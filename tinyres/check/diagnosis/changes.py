@@ -27,11 +27,6 @@ def moved(facts: Facts) -> str | None:
             "Forward moves values to other places, and backward moves them the same way once more: it must undo "
             "the move, with the inverse permutation (for permute: np.argsort(axes)), or roll and flip back."
         )
-    if is_permutation(true) and same(facts.claimed, np.eye(len(true))):
-        return (
-            "gy is handed on in the order in which it came (or merely reshaped), but forward moves values to other "
-            "places (transpose, flip, roll): that is not undone. Transpose (permute) gy back."
-        )
     return changed(
         facts,
         places,

@@ -101,46 +101,38 @@ def sizes(facts: Facts) -> dict[int, str]:
     """Numbers that a gradient may be divided by."""
     x, y, used = facts.x, facts.y, facts.true != 0
     batched = next((a for a in (y, *facts.inputs) if np.ndim(a) > 1), x.ravel()[:1])
-    reads, reaches = used.sum(1), used.sum(0)
-    found: dict[int, str] = {}
-    for value, what in (
+    reads, reaches = (constant(counts[counts > 0]) or 0 for counts in (used.sum(1), used.sum(0)))
+    known = [
         (len(batched), "the batch size"),
-        (constant(reads[reads > 0]), WINDOW),
-        (
-            constant(reaches[reaches > 0]),
-            "the number of outputs that each element of x reaches (gy is summed over them)",
-        ),
         (x.size, "the number of elements of x"),
+        (round(reads), WINDOW),
+        (round(reaches), "the number of outputs that each element of x reaches (gy is summed over them)"),
         (y.size, "the number of elements of y"),
-        *(
-            (prod(a.shape[k] for k in axes), f"the size of axis {joined(axes)} of {name}")
-            for name, a in (("x", x), ("y", y), *facts.others)
-            for axes in subsets(a.ndim)
-        ),
-    ):
-        if value is not None and value > 1:
-            found.setdefault(round(value), what)
-    return found
+    ]
+    for name, a in (("x", x), ("y", y), *facts.others):
+        for axes in subsets(a.ndim):
+            known.append((prod(a.shape[k] for k in axes), f"the size of axis {joined(axes)} of {name}"))
+    first: dict[int, str] = {}
+    for n, what in known:
+        first.setdefault(n, what)
+    return {n: what for n, what in first.items() if n > 1}
 
 
 def divisors(facts: Facts) -> tuple[Sizes, Sizes]:
     """What forward divides by if it takes a mean, or is a loss; and what people divide by instead."""
-    x, used = facts.x, facts.true != 0
-    window = used[0].reshape(x.shape)
-    lengths = {a: int(window.any(tuple(k for k in range(x.ndim) if k != a)).sum()) for a in range(x.ndim)}
-    of_axes = {n: f"the size of axis {a} of x" for a, n in enumerate(x.shape)}
-    alone = {n: f"its length along axis {a} alone" for a, n in lengths.items()}
+    x, used, known = facts.x, facts.true != 0, sizes(facts)
     share, reads = constant(facts.true[used]), constant(used.sum(1))
     if share is not None and reads is not None and reads > 1 and is_(share * reads, 1):
+        window = used[0].reshape(x.shape)
+        lengths = {a: int(window.any(tuple(k for k in range(x.ndim) if k != a)).sum()) for a in range(x.ndim)}
         areas = {
             n * m: f"its length along axis {a}, squared" if a == b else f"its extent along axes {a} and {b} alone"
             for (a, n), (b, m) in combinations_with_replacement(lengths.items(), 2)
         }
-        any_number = dict.fromkeys(range(2, round(reads)), "")
-        return {round(reads): WINDOW}, any_number | of_axes | areas | alone
+        alone = {n: f"its length along axis {a} alone" for a, n in lengths.items()}
+        return {round(reads): WINDOW}, dict.fromkeys(range(2, round(reads)), "") | known | areas | alone
     if facts.y.size == 1 and x.ndim > 1:
-        everything = {x.size: "the number of elements of x"}
-        return everything | {len(x): "the batch size"}, of_axes | everything
+        return {n: known[n] for n in (x.size, len(x)) if n in known}, known
     return {}, {}
 
 
