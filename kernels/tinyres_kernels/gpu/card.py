@@ -23,12 +23,11 @@ def about() -> dict[str, Any]:
     }
 
 
-def seconds(work: Callable[[], object], before: Callable[[], object] = lambda: None) -> float:
-    """The seconds that the card takes for `work`; it does `before` first, which is not counted."""
+def seconds(work: Callable[[], object]) -> float:
+    """The seconds that the card takes for `work`."""
     import cupy
 
     begin, end = cupy.cuda.Event(), cupy.cuda.Event()
-    before()
     begin.record()
     work()
     end.record()

@@ -1,6 +1,5 @@
 // As many multiply-adds as a GPU can do, and nothing else: all numbers stay in registers. This is the roof of the
-// roofline and, with many rounds, a way to keep a GPU busy. With FACTOR (tf32 or bf16) it uses the tensor cores
-// (mma.cuh).
+// roofline. With FACTOR (tf32 or bf16) it uses the tensor cores (mma.cuh).
 //
 // Every thread, or every warp, has 8 sums that do not wait for each other, because a multiply-add takes several cycles.
 #include "common.cuh"
