@@ -2,7 +2,7 @@
 
 Three readings of the same two pages (PTX ISA 9.0, 9.7.14.5.7 and 9.7.14.5.8), for a mistake that the kernels share with
 the emulator would hide itself: below stand the manual's formulas, one case at a time and in its own words. Whether the
-pages are right no machine without a GPU can tell: test_on_a_gpu.py runs the same kernel on one. (nvcc makes a single
+pages are right only a GPU can tell: test_on_a_gpu.py asks one, and an H100 said yes. (nvcc makes a single
 instruction of `mma.sync`, so it holds no opinion on the layout; nvcuda::wmma keeps its own a secret.)
 """
 

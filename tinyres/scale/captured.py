@@ -9,7 +9,7 @@ it begins. The results are written into tables there, which the host reads after
     state            the number of the next step, and whether a loss or a gradient was NaN or Inf: see gpu/sgd.cu
 
 Weights, momenta and running statistics stay where they are. recordable.py says what a graph can repeat; ResNet-20
-with batches of 128 is 196 launches.
+with batches of 128 is 196 launches, which take an H100 1.2 ms in bf16.
 """
 
 from __future__ import annotations
