@@ -35,15 +35,23 @@
 
 struct Pair { int row, column; };
 
-// Four numbers that lie `step` apart, or the first `count` of them and zeros. VECTOR = 4: it is all of them or none.
-__device__ inline Four some_of_four(const real* numbers, int step, int count) {
+// Four numbers that are neighbours, or that lie `step` apart: all of them, or the first `count` and zeros. VECTOR = 4 says
+// that it is all or none.
+__device__ inline Four apart(const real* numbers, int step, int count) {
 #if VECTOR == 4
     if (count <= 0) return {0, 0, 0, 0};
-    return step == 1 ? *reinterpret_cast<const Four*>(numbers)
-                     : Four{numbers[0], numbers[step], numbers[2 * step], numbers[3 * step]};
+    return {numbers[0], numbers[step], numbers[2 * step], numbers[3 * step]};
 #else
     return {count > 0 ? numbers[0] : 0, count > 1 ? numbers[step] : 0, count > 2 ? numbers[2 * step] : 0,
             count > 3 ? numbers[3 * step] : 0};
+#endif
+}
+
+__device__ inline Four neighbours(const real* numbers, int count) {
+#if VECTOR == 4
+    return count > 0 ? *reinterpret_cast<const Four*>(numbers) : Four{0, 0, 0, 0};
+#else
+    return apart(numbers, 1, count);
 #endif
 }
 
@@ -72,10 +80,10 @@ __device__ void bring(int count, const Fetch& fetch, const LayDown& lay_down) {
     }
 }
 
-// Images (N, size, C), with apart − 1 zeros between neighbouring pixels.
+// Images (N, size, C), with spread − 1 zeros between neighbouring pixels.
 struct Images {
     const real* __restrict__ numbers;
-    Pair size, apart;
+    Pair size, spread;
     int C;
 
     // Image n from `first` on, so many rows and columns of it, and CHANNELS channels from c on -> window (…, …, pitch)
@@ -88,11 +96,12 @@ struct Images {
             count.row * count.column * FOURS,
             [&](int i) {
                 const int pixel = i / FOURS, y = pixel * parts >> 20, four = i % FOURS * 4;
-                const int padded_row = first.row + y, padded_column = first.column + pixel - y * count.column;
-                const int row = padded_row / apart.row, column = padded_column / apart.column;
-                const bool inside = padded_row >= 0 && row < size.row && row * apart.row == padded_row &&
-                                    padded_column >= 0 && column < size.column && column * apart.column == padded_column;
-                return some_of_four(image + (row * size.column + column) * C + four, 1, inside ? C - c - four : 0);
+                // As unsigned numbers, what is left of the image or above it is far to the right, or far below.
+                const unsigned down = first.row + y, across = first.column + pixel - y * count.column;
+                const unsigned row = down / spread.row, column = across / spread.column;
+                const bool inside = row < size.row && column < size.column && row * spread.row == down &&
+                                    column * spread.column == across;
+                return neighbours(image + (row * size.column + column) * C + four, inside ? C - c - four : 0);
             },
             [&](int i, Four four) { put(window + i / FOURS * pitch + i % FOURS * 4 / NUMBERS, four); }
         );
@@ -146,8 +155,8 @@ struct Weights {
             [&](int i) {
                 const int c = column + column_of(i), d = k + depth_of(i), left = c < columns ? depth - d : 0;
                 const int tap = first + i / OF_TAP;
-                return turned ? some_of_four(numbers + ((taps - 1 - tap) * columns + c) * depth + d, 1, left)
-                              : some_of_four(numbers + (tap * depth + d) * columns + c, columns, left);
+                return turned ? neighbours(numbers + ((taps - 1 - tap) * columns + c) * depth + d, left)
+                              : apart(numbers + (tap * depth + d) * columns + c, columns, left);
             },
             [&](int i, Four four) {
                 put(matrices + (i / OF_TAP * COLUMNS + column_of(i)) * PITCH + depth_of(i) / NUMBERS, four);
@@ -195,7 +204,7 @@ __device__ void convolve(const Images& images, const Weights& weights, const Til
 }
 
 // x (N,H,W,C), w (KH,KW,C,O) -> y (N,P,Q,O)
-extern "C" __global__ void __launch_bounds__(CONV_THREADS, 2) conv2d(
+extern "C" __global__ void __launch_bounds__(CONV_THREADS, BLOCKS) conv2d(
     const real* x, const real* w, real* y, int log_columns, int tap_rows, int N, int C, int H, int W, int O, int P, int Q,
     int KH, int KW, int s_rows, int s_columns, int pad_rows, int pad_columns
 ) {
@@ -204,7 +213,7 @@ extern "C" __global__ void __launch_bounds__(CONV_THREADS, 2) conv2d(
 }
 
 // gy (N,P,Q,O), w (KH,KW,C,O) -> gx (N,H,W,C)
-extern "C" __global__ void __launch_bounds__(CONV_THREADS, 2) conv2d_grad_x(
+extern "C" __global__ void __launch_bounds__(CONV_THREADS, BLOCKS) conv2d_grad_x(
     const real* gy, const real* w, real* gx, int log_columns, int tap_rows, int N, int C, int H, int W, int O, int P, int Q,
     int KH, int KW, int s_rows, int s_columns, int pad_rows, int pad_columns
 ) {
@@ -218,7 +227,7 @@ extern "C" __global__ void __launch_bounds__(CONV_THREADS, 2) conv2d_grad_x(
 
 // x (N,H,W,C), gy (N,P,Q,O) -> parts (gridDim.z · shares, KH,KW,C,O). blockIdx.x: taps, as many as `taps`, and CHUNK
 // channels of x; blockIdx.y: 16 channels of gy. A tap's warps are `shares`.
-extern "C" __global__ void __launch_bounds__(MOST_THREADS, 2) conv2d_grad_w(
+extern "C" __global__ void __launch_bounds__(MOST_THREADS, 1) conv2d_grad_w(
     const real* x, const real* gy, real* parts, int log_columns, int taps, int N, int C, int H, int W, int O, int P, int Q,
     int KH, int KW, int s_rows, int s_columns, int pad_rows, int pad_columns
 ) {
@@ -235,8 +244,8 @@ extern "C" __global__ void __launch_bounds__(MOST_THREADS, 2) conv2d_grad_w(
     for (int tile = blockIdx.z; tile < tiles.count(N); tile += gridDim.z) {
         const Pair pixel = tiles.first_pixel(tile);
         __syncthreads();  // everybody has read what is overwritten now
-        images.load<CHUNK, 4>(window, PITCH_ACROSS, tiles.image(tile), tiles.first_of_window(pixel), size, c);
-        gradients.load<16, 2>(tile_of_gy, PITCH_OF_GY, tiles.image(tile), pixel, {tiles.rows(), tiles.columns()}, first_column);
+        images.load<CHUNK, AT_ONCE_ACROSS>(window, PITCH_ACROSS, tiles.image(tile), tiles.first_of_window(pixel), size, c);
+        gradients.load<16, AT_ONCE_ACROSS>(tile_of_gy, PITCH_OF_GY, tiles.image(tile), pixel, {tiles.rows(), tiles.columns()}, first_column);
         __syncthreads();
         const Word* seen = window + (i * size.column + j) * PITCH_ACROSS;
         if (tap < KH * KW)

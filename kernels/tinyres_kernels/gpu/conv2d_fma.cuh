@@ -19,8 +19,9 @@
 constexpr int CONV_THREADS = 256, MOST_THREADS = 9 * WARP;
 constexpr int NUMBERS = 1;  // in a word
 constexpr int PITCH = CHUNK + 16 / sizeof(real), PITCH_ACROSS = CHUNK, PITCH_OF_GY = 16;
-constexpr int DEPTH = 4;  // pixels of a step across; a tile has at least 8 in a row
-constexpr int AT_ONCE = 4;  // fetches of four numbers that a thread waits for together: these take registers
+constexpr int DEPTH = 16 / sizeof(real);   // pixels of a step across; a tile has at least 8 in a row
+constexpr int AT_ONCE = 16 / sizeof(real), AT_ONCE_ACROSS = AT_ONCE;  // fetches of four that a thread waits for together
+constexpr int BLOCKS = 8 / sizeof(real);  // that share a multiprocessor: so many registers are left for each
 
 using Word = real;
 __device__ inline void put(Word* words, Four numbers) { *reinterpret_cast<Four*>(words) = numbers; }

@@ -22,7 +22,8 @@ constexpr int CONV_THREADS = 256, MOST_THREADS = 9 * WARP;
 constexpr int NUMBERS = FACTOR::NUMBERS, WORDS = CHUNK / NUMBERS;
 constexpr int PITCH = WORDS + 4, PITCH_ACROSS = WORDS + FACTOR::PAD_ACROSS, PITCH_OF_GY = 16 / NUMBERS + FACTOR::PAD_ACROSS;
 constexpr int DEPTH = MMA_WORDS * NUMBERS;  // pixels of a step across
-constexpr int AT_ONCE = 7;  // fetches of four numbers that a thread waits for together
+constexpr int AT_ONCE = 7, AT_ONCE_ACROSS = 4;  // fetches of four that a thread waits for together
+constexpr int BLOCKS = VECTOR == 4 ? 3 : 2;  // that share a multiprocessor: so many registers are left for each
 
 using Word = unsigned;
 __device__ inline void put(Word* words, Four numbers) { FACTOR::put(words, numbers); }
