@@ -108,6 +108,9 @@ class Stream:
     def synchronize(self) -> None:
         refuse_while_recording("synchronize")
 
+    def wait_event(self, event: Event) -> None:
+        pass
+
     def begin_capture(self) -> None:
         refuse_while_recording("begin_capture")
         emulator.recorded = []
@@ -194,7 +197,10 @@ def asarray(array: Any) -> Array:
 class Event:
     """The card's clock is this machine's."""
 
-    def record(self) -> None:
+    def __init__(self, disable_timing: bool = False):
+        pass
+
+    def record(self, stream: Stream | None = None) -> None:
         self.at = perf_counter()
 
     def synchronize(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tinyres_kernels import array
 from tinyres_kernels.contract import Array
 from tinyres_kernels.gpu.channels import by_channel, sums_by_channel
+from tinyres_kernels.gpu.graph import beside
 from tinyres_kernels.gpu.launch import blocks_for, channels_first, channels_last, covered, empty, in_order, launch
 
 SOURCE = "batch_norm.cu"
@@ -25,7 +26,8 @@ def batch_norm_track(
     if not covered(*running, mean, var) or not all(a.flags.c_contiguous for a in running):  # because they are written
         return array.batch_norm_track(running_mean, running_var, mean, var, momentum, values)
     arguments = *running, in_order(mean), in_order(var), float(momentum), values / (values - 1), len(mean)
-    launch(SOURCE, "batch_norm_track", mean, arguments, grid=blocks_for(len(mean)))
+    with beside(*arguments[2:4]):
+        launch(SOURCE, "batch_norm_track", mean, arguments, grid=blocks_for(len(mean)))
 
 
 def batch_norm(x: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Array:

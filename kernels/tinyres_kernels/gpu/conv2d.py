@@ -11,6 +11,7 @@ import numpy as np
 
 from tinyres_kernels import array, products
 from tinyres_kernels.contract import Array, Pair
+from tinyres_kernels.gpu.graph import beside
 from tinyres_kernels.gpu.launch import (
     address,
     channels_first,
@@ -82,19 +83,20 @@ def conv2d_grad_w(gy: Array, x: Array, w_shape: tuple[int, ...], stride: Pair, p
         return array.conv2d_grad_w(gy, x, w_shape, stride, padding)
     blocks = -(-C // chunk) * -(-KH * KW // taps), -(-O // 16)
     count = min(tiles(N, P, Q, pixels), -(-ENOUGH_BLOCKS // (blocks[0] * blocks[1])))
-    parts = empty(gy, (count * shares, KH, KW, C, O))
     x, gy = channels_last(x), channels_last(gy)
-    launch(
-        SOURCE,
-        "conv2d_grad_w",
-        x,
-        (x, gy, parts, log_of_row(Q), taps, *sizes((N, C, *x.shape[1:3]), w_shape, (P, Q), stride, padding)),
-        grid=(*blocks, count),
-        threads=WARP * taps * shares,
-        shared=shared,
-        defines=defines(pixels, 32, chunk, x, gy),  # the 32 are for the other kernels
-    )
-    return added_up(parts).transpose(3, 2, 0, 1)
+    with beside(x, gy):
+        parts = empty(gy, (count * shares, KH, KW, C, O))
+        launch(
+            SOURCE,
+            "conv2d_grad_w",
+            x,
+            (x, gy, parts, log_of_row(Q), taps, *sizes((N, C, *x.shape[1:3]), w_shape, (P, Q), stride, padding)),
+            grid=(*blocks, count),
+            threads=WARP * taps * shares,
+            shared=shared,
+            defines=defines(pixels, 32, chunk, x, gy),  # the 32 are for the other kernels
+        )
+        return added_up(parts).transpose(3, 2, 0, 1)
 
 
 def added_up(parts: Array) -> Array:

@@ -3,14 +3,38 @@
 A launch from Python takes some ten microseconds, and a training step has hundreds; in a graph the next kernel begins
 about a microsecond after the last. The graph holds the launches with their arguments, so it uses the same addresses
 every time. The memory of everything in between must therefore stay reserved: each graph has a memory pool of its own.
+
+Most kernels of a step need what the last one wrote. What nothing needs before the step ends, such as the gradient of a
+weight, goes to a second stream while the step is recorded (`beside`). In the graph it is then a branch: the GPU works
+on it where the others leave multiprocessors free.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from traceback import clear_frames
 from typing import Any
+
+from tinyres_kernels.contract import Array
+
+recording: Recorder | None = None  # the recorder whose work is being called
+
+
+@contextmanager
+def beside(*read: Array) -> Iterator[None]:
+    """Launches in here may run beside later ones, if a step is being recorded. read: what they read."""
+    if recording is None:
+        yield
+    else:
+        with recording.on_branch(read):
+            yield
+
+
+def meet() -> None:
+    """Later launches come after all that was launched `beside` others."""
+    if recording is not None:
+        recording.join()
 
 
 class Graph:
@@ -43,7 +67,8 @@ class Recorder:
 
         self.cupy, self.device = cupy, cupy.cuda.Device(device)
         with self.device:
-            self.stream = cupy.cuda.Stream(non_blocking=True)
+            self.stream, self.branch = (cupy.cuda.Stream(non_blocking=True) for _ in range(2))
+        self.read: list[Array] = []  # on the branch, since it left the stream
 
     @contextmanager
     def here(self) -> Iterator[None]:
@@ -64,8 +89,8 @@ class Recorder:
         graph = Graph(self.cupy.cuda.MemoryPool(), self.device)
         with self.here(), self.cupy.cuda.using_allocator(graph.pool.malloc):
             try:
-                work()
-                work()
+                self.call(work)
+                self.call(work)
                 self.stream.synchronize()
                 graph.recorded, graph.kept = self.captured(work)
             except BaseException as error:
@@ -77,9 +102,37 @@ class Recorder:
         """The launches of `work`, which are not carried out, and what it returns."""
         self.stream.begin_capture()
         try:
-            returned = work()
+            returned = self.call(work)
         except BaseException:
             with suppress(RuntimeError):  # CuPy's, if the launches so far make no graph
                 self.stream.end_capture()
             raise
         return self.stream.end_capture(), returned
+
+    def call(self, work: Callable[[], Any]) -> Any:
+        global recording
+        recording = self
+        try:
+            return work()
+        finally:
+            recording = None
+            self.join()
+
+    @contextmanager
+    def on_branch(self, read: Sequence[Array]) -> Iterator[None]:
+        """Inside, work goes to the branch, after all that the stream has by now."""
+        self.after(self.branch, self.stream)
+        self.read += read  # without a name its memory would be used again, by work that does not wait for the branch
+        with self.branch:
+            yield
+
+    def join(self) -> None:
+        """What the stream gets from now on comes after all that the branch has."""
+        if self.read:
+            self.after(self.stream, self.branch)
+            self.read = []
+
+    def after(self, later: Any, earlier: Any) -> None:
+        event = self.cupy.cuda.Event(disable_timing=True)
+        event.record(earlier)
+        later.wait_event(event)

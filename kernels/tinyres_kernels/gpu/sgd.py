@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from tinyres_kernels.contract import Array
+from tinyres_kernels.gpu.graph import meet
 from tinyres_kernels.gpu.launch import launch
 
 PAGE = 256  # of sgd.cu
@@ -61,6 +62,7 @@ def step(
 
     pages int64 (P), counts int32 (P): see page_table.    rates (steps).    state int32 (2).    w, v (P,256)
     """
+    meet()
     grid = len(w), 1, 1
     launch("sgd.cu", "find_broken", w, (pages, counts, state), grid=grid, threads=PAGE)
     arguments = pages, counts, rates, state, w, v, float(momentum), float(decay), int(nesterov)
