@@ -189,6 +189,7 @@ __device__ void convolve(const Images& images, const Weights& weights, const Til
             weights.load(matrices, i0 * tiles.kernel.column, rows * tiles.kernel.column, first_column, c);
             __syncthreads();
             for (int i = 0; i < rows; i++)
+#pragma unroll 1  // more at once would take registers
                 for (int j = 0; j < tiles.kernel.column; j++) {
                     const Word* tap = matrices + ((i * tiles.kernel.column + j) * COLUMNS + group) * PITCH;
                     product.multiply(window + ((i0 + i) * size.column + j) * PITCH, seen, tap);
