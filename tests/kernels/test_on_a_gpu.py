@@ -67,7 +67,7 @@ def test_it_is_exact(name):
             assert np.linalg.norm(actual.get() - wanted) <= 1e-5 * np.linalg.norm(wanted)
 
 
-@pytest.mark.filterwarnings("ignore:Grid size")  # small ones keep few multiprocessors busy, which numba does not like
+@pytest.mark.filterwarnings("ignore:.*Grid size")  # small ones keep few multiprocessors busy, which numba does not like
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:numba")  # numba-cuda 0.30 is older than NumPy 2.5
 @pytest.mark.parametrize("name", ["conv2d", "conv2d_grad_x", "conv2d_grad_w"])
 def test_numbas_kernels_are_exact(name):
