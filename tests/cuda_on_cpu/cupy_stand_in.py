@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
@@ -20,6 +21,7 @@ import numpy as np
 import pytest
 
 from cuda_on_cpu import emulator
+from cuda_on_cpu.streams import Streams
 from tinyres_kernels.gpu import launch
 
 ALLOWED = (np.empty_like, np.asarray, np.shape, np.ndim)  # they neither read nor write what an array holds
@@ -61,17 +63,14 @@ class Array(np.ndarray):
         if function not in ALLOWED:
             refuse_while_recording(function.__name__)
         made = on_gpu(super().__array_function__(function, types, arguments, settings))
-        if function is np.empty_like and emulator.recorded is not None:
-            pool.append(owner(made))
+        if function is np.empty_like and recording is not None:
+            made = recording.made(made)
         if function is np.empty_like and allocating is not None:
             allocating.arrays.append(weakref.ref(owner(made)))
         return made
 
 
 Array.__module__ = "cupy"  # by this tinyres.device knows them
-
-
-pool: list[np.ndarray] = []  # memory made since recording began
 
 
 def owner(array: np.ndarray) -> np.ndarray:
@@ -92,50 +91,87 @@ def on_gpu(x: Any) -> Any:
 
 
 def refuse_while_recording(what: str) -> None:
-    assert emulator.recorded is None, f"array work that a graph would not repeat here: {what}"
+    assert emulator.record is None, f"array work that a graph would not repeat here: {what}"
+
+
+class Recording:
+    """The launches since a stream began to record, and the memory made since."""
+
+    def __init__(self) -> None:
+        self.launches: list[Callable[[], None]] = []
+        self.pool: list[np.ndarray] = []
+        self.used: dict[int, np.ndarray] = {}
+        self.streams = Streams()
+
+    def made(self, array: Array) -> Array:
+        """The same in memory of the pool. Once no array uses it, CuPy's pool would give it away again."""
+        memory = np.empty(array.nbytes, np.uint8)
+        self.pool.append(memory)
+        self.streams.made(id(memory), Stream.current)
+        user = memory.view(array.dtype).reshape(array.shape)
+        weakref.finalize(user, self.streams.freed, id(memory))
+        return user.view(Array)
+
+    def launch(self, launch: emulator.Launch) -> None:
+        used = [(owner(array), written) for array, written in launch.arrays]
+        self.streams.launched(Stream.current, launch.kernel, used, launch.by_address)
+        self.used |= {id(memory): memory for memory, _ in used}
+        self.launches.append(launch.carry_out)
+
+
+recording: Recording | None = None
 
 
 class Stream:
+    current = 0  # the number of the stream that launches go to
+    count = 0
+
     def __init__(self, non_blocking: bool = False):
         assert non_blocking, "the legacy stream would wait for this one, and cannot while it records"
+        Stream.count += 1
+        self.number, self.outside = Stream.count, []
 
     def __enter__(self) -> Stream:
+        self.outside.append(Stream.current)
+        Stream.current = self.number
         return self
 
     def __exit__(self, *error: object) -> None:
-        pass
+        Stream.current = self.outside.pop()
 
     def synchronize(self) -> None:
         refuse_while_recording("synchronize")
 
     def wait_event(self, event: Event) -> None:
-        pass
+        if recording is not None:
+            recording.streams.waits(self.number, event.seen)
 
     def begin_capture(self) -> None:
+        global recording
         refuse_while_recording("begin_capture")
-        emulator.recorded = []
-        pool.clear()
+        recording = Recording()
+        emulator.record = recording.launch
 
     def end_capture(self) -> Graph:
-        assert emulator.recorded is not None
-        graph = Graph(emulator.recorded, list(pool))
-        emulator.recorded = None
-        pool.clear()
-        return graph
+        global recording
+        assert recording is not None
+        ended, recording, emulator.record = recording, None, None
+        problems = set(ended.streams.problems)
+        assert not problems, "\n".join(sorted(problems))
+        return Graph(ended)
 
 
 class Graph:
-    def __init__(self, recorded: list[tuple[Callable[[], None], list[np.ndarray]]], pool: list[np.ndarray]):
-        self.launches, self.pool = [carry_out for carry_out, _ in recorded], pool
-        inside = {id(array) for array in pool}
-        owners = {id(owner(array)): owner(array) for _, arrays in recorded for array in arrays}
-        self.others = [weakref.ref(array) for key, array in owners.items() if key not in inside]
+    def __init__(self, recording: Recording):
+        self.launches, self.pool = recording.launches, recording.pool
+        inside = {id(array) for array in self.pool}
+        self.others = [weakref.ref(array) for key, array in recording.used.items() if key not in inside]
 
     def launch(self) -> None:
         refuse_while_recording("launch")
         assert all(other() is not None for other in self.others), "memory that a graph uses has been freed"
-        for array in self.pool:
-            array.reshape(-1).view(np.ndarray).view(np.uint8).fill(0xFF)  # NaN, or −1
+        for memory in self.pool:
+            memory.fill(0xFF)  # NaN, or −1
         for carry_out in self.launches:
             carry_out()
 
@@ -198,9 +234,11 @@ class Event:
     """The card's clock is this machine's."""
 
     def __init__(self, disable_timing: bool = False):
-        pass
+        self.seen: Counter[int] = Counter()
 
     def record(self, stream: Stream | None = None) -> None:
+        if recording is not None and stream is not None:
+            self.seen = Counter(recording.streams.seen_by(stream.number))
         self.at = perf_counter()
 
     def synchronize(self) -> None:
@@ -231,4 +269,4 @@ def gpu(monkeypatch):
     monkeypatch.delenv("TINYRES_KERNELS", raising=False)
     monkeypatch.setattr(launch, "load", launch.load.__wrapped__)  # what it has in its cache may be CuPy's own
     yield
-    assert emulator.recorded is None
+    assert emulator.record is None

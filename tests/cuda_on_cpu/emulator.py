@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -36,8 +36,16 @@ SCALARS = {
 }
 
 
-# While a graph is recorded: launches that were not carried out, each with the arrays that it takes.
-recorded: list[tuple[Callable[[], None], list[np.ndarray]]] | None = None
+class Launch(NamedTuple):
+    carry_out: Callable[[], None]
+    kernel: str
+    arrays: list[tuple[np.ndarray, bool]]  # that it takes, each with whether it is written
+    by_address: bool  # it takes addresses, too
+
+
+record: Callable[[Launch], None] | None = (
+    None  # while a graph is recorded, launches are not carried out but given to it
+)
 
 
 def load(source: str, kernel: str, *defines: str) -> Callable[..., None]:
@@ -55,10 +63,9 @@ class Module:
 
     def __init__(self, text: str, defines: Sequence[str], flags: Sequence[str] = ()):
         real = next(define.removeprefix("real=") for define in defines if define.startswith("real="))
-        self.parameters = {
-            name: [type_of(parameter, real) for parameter in parameters.split(",")]
-            for name, parameters in KERNEL.findall(text)
-        }
+        kernels = {name: parameters.split(",") for name, parameters in KERNEL.findall(text)}
+        self.parameters = {name: [type_of(p, real) for p in parameters] for name, parameters in kernels.items()}
+        self.written = {name: ["const" not in p for p in parameters] for name, parameters in kernels.items()}
         self.library = ctypes.CDLL(str(build(text, self.parameters, defines, flags)))
         self.library.divergent_barriers.restype = ctypes.c_long
         self.library.unconverted_numbers.restype = ctypes.c_long
@@ -82,10 +89,12 @@ class Module:
                 assert self.library.divergent_barriers() == 0, f"{name}: not all threads came to the same barrier"
                 assert self.library.unconverted_numbers() == 0, f"{name}: what a tensor core was given is not TF32"
 
-            if recorded is None:
+            if record is None:
                 carry_out()
-            else:
-                recorded.append((carry_out, [a for a in arguments if isinstance(a, np.ndarray)]))
+                return
+            given = zip(arguments, self.written[name], strict=True)
+            arrays = [(a, written) for a, written in given if isinstance(a, np.ndarray)]
+            record(Launch(carry_out, name, arrays, "long long*" in types))
 
         run.module = self
         return run

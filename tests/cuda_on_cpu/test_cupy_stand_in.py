@@ -7,7 +7,7 @@ from cuda_on_cpu import emulator
 from cuda_on_cpu.cupy_stand_in import Array, Stream, gpu  # noqa: F401
 from tinyres import device
 from tinyres_kernels import gpu as kernels
-from tinyres_kernels.gpu.graph import Recorder
+from tinyres_kernels.gpu.graph import Recorder, beside, meet
 from tinyres_kernels.gpu.launch import empty, launch
 
 pytestmark = [emulator.needs_compiler, pytest.mark.usefixtures("gpu")]
@@ -56,7 +56,7 @@ def test_an_error_while_recording_is_told_even_if_the_recording_cannot_be_ended(
         raise RuntimeError("cudaErrorStreamCaptureInvalidated")
 
     def work(x, y):
-        if emulator.recorded is not None:
+        if emulator.record is not None:
             raise ZeroDivisionError("the first error")
 
     monkeypatch.setattr(Stream, "end_capture", end_capture)
@@ -123,3 +123,38 @@ def test_memory_that_no_launch_has_written_holds_nan():
 def test_other_work_is_refused(work, what):
     with pytest.raises(AssertionError, match=f"array work that a graph would not repeat here: {what}"):
         recorded(work)
+
+
+# ---- streams ---------------------------------------------------------------------------------------------------------
+
+
+def relu_beside(x, y, z, joined=True, kept=True):
+    """y = relu(relu(x)) on the branch, z = relu(x) beside it, and then z = relu(y)."""
+    middle = [empty(x, x.shape)]
+    relu_into(x, middle[0])
+    beside(lambda: relu_into(middle[0], y), *(middle if kept else []))
+    middle.clear()
+    relu_into(x, z)
+    if joined:
+        meet()
+    relu_into(y, z)
+
+
+def test_a_branch_is_joined_before_its_results_are_used():
+    z = device.to_device(np.zeros(3), "cuda")
+    recorder, graph, _x, _y = recorded(lambda x, y: relu_beside(x, y, z))
+    with recorder.here():
+        graph.launch()
+    assert z.tolist() == [0, 2, 0]
+
+
+def test_what_is_used_before_is_noticed():
+    z = device.to_device(np.zeros(3), "cuda")
+    with pytest.raises(AssertionError, match="relu and relu may run at the same time; one writes what both use"):
+        recorded(lambda x, y: relu_beside(x, y, z, joined=False))
+
+
+def test_what_a_branch_reads_must_not_be_freed_before():
+    z = device.to_device(np.zeros(3), "cuda")
+    with pytest.raises(AssertionError, match="memory that relu uses is free before it is done"):
+        recorded(lambda x, y: relu_beside(x, y, z, kept=False))

@@ -256,3 +256,32 @@ def test_array_code_on_the_gpu_is_not_recorded(monkeypatch):
     monkeypatch.setenv("TINYRES_KERNELS", "array")
     with pytest.raises(NotRecordable, match="other kernels than those of the rung gpu"):
         Training("cuda").captured()
+
+
+class Twice(nn.Module):
+    """Its convolution and its batch norm are used twice each."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 3, 3, padding=1, bias=False), nn.BatchNorm2d(3)
+        self.pool, self.fc = nn.AdaptiveAvgPool2d(1), nn.Linear(3, 4)
+
+    def forward(self, x):
+        for _ in range(2):
+            x = self.norm(self.conv(x))
+        return self.fc(self.pool(x).flatten(1))
+
+
+def test_a_weight_that_is_used_twice_gets_both_gradients():
+    """They are added up where the work of a graph's branch must have been waited for."""
+    run = {}
+    for device in ("cpu", "cuda"):
+        manual_seed(0)
+        run[device] = Training(device, Twice().double())
+    steps = run["cuda"].captured()
+    steps.begin(0, 0, RATES)
+    steps.run(3)
+    for step, rate in enumerate(RATES):
+        run["cpu"].step(0, step, rate)
+    for name, wanted in run["cpu"].state().items():
+        np.testing.assert_allclose(run["cuda"].state()[name], wanted, rtol=1e-7, atol=1e-10, err_msg=name)

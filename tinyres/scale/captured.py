@@ -150,8 +150,8 @@ class CapturedSteps:
             for parameter, gradient in zip(self.parameters, self.recorded[sizes[done]].graph.kept, strict=True):
                 parameter.grad = gradient.copy()
         self.step += done
-        for counter in self.counters():
-            counter.data += done
+        for counter, in_a_step in zip(self.counters(), self.counted, strict=True):
+            counter.data += done * in_a_step
         return [Score(float(losses[k]) * sizes[k], int(correct[k]), sizes[k]) for k in range(done)]
 
     def images_in(self, step: int) -> int:
@@ -172,6 +172,7 @@ class CapturedSteps:
                 graph = self.recorder.record(lambda: self.one_step(size, shares, *pages))
             for table, values in zip(pages, sgd.page_table(graph.kept), strict=True):
                 table[...] = self.on_device(values)
+            self.counted = [int(counter.data) for counter in self.counters()]  # 2 where a layer is used twice
         self.recorded[size] = Recorded(graph, shares, pages)
 
     @contextmanager
@@ -180,8 +181,6 @@ class CapturedSteps:
         kept = [(tensor, tensor.data, tensor.data.copy()) for tensor in self.model.buffers()]
         nodes = [parameter.node for parameter in self.parameters]
         state = self.state.copy()
-        for counter in self.counters():
-            counter.data = np.array(0)  # on the host, for a graph cannot count
         self.state[1] = 1
         try:
             yield
@@ -197,6 +196,8 @@ class CapturedSteps:
         """Returns the gradients."""
         for parameter in self.parameters:
             parameter.node = Leaf()
+        for counter in self.counters():
+            counter.data = np.array(0)  # on the host, for a graph cannot count
         images, labels = augment(self.images, self.labels, self.draws, self.pixels, self.state, size)
         scores = self.model(Tensor(images))
         losses = CrossEntropy(labels, self.label_smoothing)(scores)

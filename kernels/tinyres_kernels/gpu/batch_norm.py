@@ -26,8 +26,8 @@ def batch_norm_track(
     if not covered(*running, mean, var) or not all(a.flags.c_contiguous for a in running):  # because they are written
         return array.batch_norm_track(running_mean, running_var, mean, var, momentum, values)
     arguments = *running, in_order(mean), in_order(var), float(momentum), values / (values - 1), len(mean)
-    with beside(*arguments[2:4]):
-        launch(SOURCE, "batch_norm_track", mean, arguments, grid=blocks_for(len(mean)))
+    grid = blocks_for(len(mean))
+    beside(lambda: launch(SOURCE, "batch_norm_track", mean, arguments, grid=grid), *arguments[2:4])
 
 
 def batch_norm(x: Array, mean: Array, r: Array, gamma: Array, beta: Array) -> Array:

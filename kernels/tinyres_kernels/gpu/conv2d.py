@@ -84,8 +84,10 @@ def conv2d_grad_w(gy: Array, x: Array, w_shape: tuple[int, ...], stride: Pair, p
     blocks = -(-C // chunk) * -(-KH * KW // taps), -(-O // 16)
     count = min(tiles(N, P, Q, pixels), -(-ENOUGH_BLOCKS // (blocks[0] * blocks[1])))
     x, gy = channels_last(x), channels_last(gy)
-    with beside(x, gy):
-        parts = empty(gy, (count * shares, KH, KW, C, O))
+    parts_shape = count * shares, KH, KW, C, O
+
+    def work() -> Array:
+        parts = empty(gy, parts_shape)
         launch(
             SOURCE,
             "conv2d_grad_w",
@@ -97,6 +99,8 @@ def conv2d_grad_w(gy: Array, x: Array, w_shape: tuple[int, ...], stride: Pair, p
             defines=defines(pixels, 32, chunk, x, gy),  # the 32 are for the other kernels
         )
         return added_up(parts).transpose(3, 2, 0, 1)
+
+    return beside(work, x, gy)
 
 
 def added_up(parts: Array) -> Array:

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from tinyres_kernels.contract import Array
-from tinyres_kernels.gpu.launch import blocks_for, channels_first, channels_last, covered, empty, launch, vector_of
+from tinyres_kernels.gpu.launch import blocks_for, covered, empty, launch, vector_of
 
 
 def in_one_order(*arrays: Array) -> bool:
-    """Are these arrays covered, of one shape, and all in their axes' order or all NHWC?"""
-    first = arrays[0]
-    return (
-        covered(*arrays)
-        and all(x.shape == first.shape for x in arrays)
-        and (all(x.flags.c_contiguous for x in arrays) or all(is_nhwc(x) for x in arrays))
-    )
+    """Are these arrays covered, of one shape, and are their bytes in one order, whichever it is?"""
+    axes = order_of(arrays[0])
+    same = all(x.shape == arrays[0].shape and x.transpose(axes).flags.c_contiguous for x in arrays)
+    return covered(*arrays) and same
 
 
-def is_nhwc(x: Array) -> bool:
-    return x.ndim > 2 and x.transpose(0, *range(2, x.ndim), 1).flags.c_contiguous
+def order_of(x: Array) -> tuple[int, ...]:
+    """x's axes, first the one whose neighbours lie farthest apart."""
+    return tuple(sorted(range(x.ndim), key=lambda axis: -x.strides[axis]))
 
 
 def each_number(source: str, kernel: str, *arrays: Array) -> Array:
     """kernel(arrays…, y, vectors), for arrays that are in_one_order; y is in that order too."""
-    plain = all(x.flags.c_contiguous for x in arrays)
-    rows = arrays if plain else tuple(map(channels_last, arrays))
+    axes = order_of(arrays[0])
+    rows = [x.transpose(axes) for x in arrays]
     y = empty(rows[0], rows[0].shape)
     vector = vector_of(y.size, *rows, y)
     count = y.size // vector
     launch(source, kernel, y, (*rows, y, count), grid=blocks_for(count), defines=(f"VECTOR={vector}",))
-    return y if plain else channels_first(y)
+    return y.transpose([axes.index(axis) for axis in range(y.ndim)])

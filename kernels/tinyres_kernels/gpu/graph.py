@@ -21,19 +21,17 @@ from tinyres_kernels.contract import Array
 recording: Recorder | None = None  # the recorder whose work is being called
 
 
-@contextmanager
-def beside(*read: Array) -> Iterator[None]:
-    """Launches in here may run beside later ones, if a step is being recorded. read: what they read."""
-    if recording is None:
-        yield
-    else:
-        with recording.on_branch(read):
-            yield
+def beside(work: Callable[[], Any], *read: Array) -> Any:
+    """work(), whose launches may run beside later ones if a step is being recorded. read: the arrays that they read.
+
+    Who uses the array that it returns says so with `meet`.
+    """
+    return work() if recording is None else recording.on_branch(work, read)
 
 
-def meet() -> None:
-    """Later launches come after all that was launched `beside` others."""
-    if recording is not None:
+def meet(*used: Array) -> None:
+    """Later launches come after those beside them, if one of these arrays was made there; without arrays, always."""
+    if recording is not None and (not used or any(x is made for x in used for made in recording.made)):
         recording.join()
 
 
@@ -68,7 +66,9 @@ class Recorder:
         self.cupy, self.device = cupy, cupy.cuda.Device(device)
         with self.device:
             self.stream, self.branch = (cupy.cuda.Stream(non_blocking=True) for _ in range(2))
-        self.read: list[Array] = []  # on the branch, since it left the stream
+        # Of the work on the branch that the stream does not wait for yet: what it reads, and what it returned
+        self.read: list[Array] = []
+        self.made: list[Any] = []
 
     @contextmanager
     def here(self) -> Iterator[None]:
@@ -118,19 +118,19 @@ class Recorder:
             recording = None
             self.join()
 
-    @contextmanager
-    def on_branch(self, read: Sequence[Array]) -> Iterator[None]:
-        """Inside, work goes to the branch, after all that the stream has by now."""
+    def on_branch(self, work: Callable[[], Any], read: Sequence[Array]) -> Any:
+        """work(), which gets to the branch after all that the stream has by now."""
         self.after(self.branch, self.stream)
         self.read += read  # without a name its memory would be used again, by work that does not wait for the branch
         with self.branch:
-            yield
+            self.made.append(work())
+        return self.made[-1]
 
     def join(self) -> None:
         """What the stream gets from now on comes after all that the branch has."""
-        if self.read:
+        if self.made:
             self.after(self.stream, self.branch)
-            self.read = []
+            self.read, self.made = [], []
 
     def after(self, later: Any, earlier: Any) -> None:
         event = self.cupy.cuda.Event(disable_timing=True)
