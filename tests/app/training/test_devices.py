@@ -19,7 +19,8 @@ CHOSEN = {"model": "residual", "precision": "float64", "lr": 0.05, "label_smooth
 
 def residual(num_classes=10, shortcut="A"):
     return nn.Sequential(
-        nn.Conv2d(3, 4, 3, stride=4, padding=1, bias=False),
+        nn.AvgPool2d(4),
+        nn.Conv2d(3, 4, 3, padding=1, bias=False),
         nn.BatchNorm2d(4),
         nn.ReLU(),
         BasicBlock(4, 6, 2, shortcut),

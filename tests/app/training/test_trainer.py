@@ -11,7 +11,7 @@ from runs import BATCHES, few_shapes, quiet, run, settings, tiny_world  # noqa: 
 
 import tinyres_kernels.array
 from tinyres import Tensor, data, models, no_grad
-from tinyres.app.training import Diverged, RunError, RunFolder, checkpoint, divergence, train
+from tinyres.app.training import Diverged, RunError, RunFolder, checkpoint, divergence, train, trainer
 from tinyres.app.training import run as run_module
 from tinyres.nn import functional as F
 from tinyres.optim import SGD
@@ -130,6 +130,15 @@ def test_limit_batches_is_for_all_three_sets(tmp_path):
     folder = run(tmp_path / "run", batch_size=4, limit_batches=1)
     assert folder.read_result()["test_images"] == 4
     assert folder.read_metrics()[-1]["step"] == 2
+
+
+@pytest.mark.parametrize(("every", "drawn"), [(0, [1, 2, 3]), (1000, [3])])
+def test_curves_are_drawn_now_and_then_and_at_the_end(every, drawn, tmp_path, monkeypatch):
+    lines = []
+    monkeypatch.setattr(trainer, "DRAW_EVERY", every)
+    monkeypatch.setattr(trainer, "draw_curves", lambda metrics, *others: lines.append(len(metrics)))
+    run(tmp_path / "run", epochs=3)
+    assert lines == drawn
 
 
 def test_diverged(tmp_path):

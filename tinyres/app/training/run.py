@@ -179,5 +179,5 @@ def _test(saved: Checkpoint, path: Path, settings: Settings, test_set: Dataset, 
         batches = RunLoader(test_set, settings, mean, std, ranks)
     except checkpoint.UNREADABLE as error:
         raise RunError(f"{path}: does not say how its images are normalised ({error}); {checkpoint.CURE}") from error
-    score = evaluate_together(model, batches.epoch(0), ranks)
+    score = evaluate_together(model, batches.to_evaluate(), ranks)
     return {"test_accuracy": score.accuracy, "test_loss": score.loss, "test_images": score.images}

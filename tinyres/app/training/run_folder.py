@@ -2,7 +2,7 @@
 
 config.json            all settings, and the versions and the number of threads they ran with
 metrics.jsonl          a line for every epoch, written as soon as it ends
-curves.png             the same as a picture
+curves.png             the same as a picture, drawn every half minute and at the end
 events.out.tfevents.…  the same for TensorBoard, if asked for
 last.safetensors       the newest state of training, to go on from
 previous.safetensors   the state before, in case the last one is damaged

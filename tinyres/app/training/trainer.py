@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tinyres.scale.captured import CapturedSteps
 
 SAVE_EVERY = 600  # seconds; an epoch may take hours, and no more than this of it can be lost
+DRAW_EVERY = 30  # seconds; to draw the curves takes half a second, and an epoch on a large GPU no longer
 
 
 class Trainer:
@@ -65,7 +66,7 @@ class Trainer:
         self.team = Team(ranks, self.state.model, settings.batch_norm) if ranks.size > 1 else None
         self.captured: CapturedSteps | None = None
         self.losses: deque[float] = deque(maxlen=5)  # of the last batches
-        self.saved = perf_counter()
+        self.saved = self.drawn = perf_counter()
 
     def fit(self) -> None:
         """Train to the last epoch. Diverged: the loss or a gradient became NaN or infinite."""
@@ -159,9 +160,10 @@ class Trainer:
     def validate(self) -> Score:
         self.progress.validating()
         model, batches = self.state.model, self.validation_batches
-        score = evaluate_together(model, self.until_stopped(batches.epoch(0)), self.ranks)
+        score = evaluate_together(model, self.until_stopped(batches.to_evaluate()), self.ranks)
         if not is_finite(model, score.loss):
-            raise diverged(self.state, score.loss, self.losses, lambda: evaluate(model, nonempty(batches.epoch(0))))
+            again = nonempty(batches.to_evaluate())
+            raise diverged(self.state, score.loss, self.losses, lambda: evaluate(model, again))
         return score
 
     def repeat_step(self) -> None:
@@ -175,7 +177,8 @@ class Trainer:
     def finish_epoch(self, validation: Score) -> Metrics:
         """Write the epoch's figures, keep the weights if they are the best so far, and go on to the next epoch."""
         state, position = self.state, self.state.position
-        expect_equal_weights(self.ranks, state.model)
+        if self.team:
+            expect_equal_weights(self.ranks, state.model)
         epoch, is_best = position.epoch + 1, validation.accuracy > position.best_accuracy
         metrics = {
             "epoch": epoch,
@@ -190,7 +193,9 @@ class Trainer:
         }
         if self.is_first:
             self.folder.add_metrics(metrics)
-            draw_curves(self.folder.read_metrics(), self.folder.curves, self.settings.model, self.settings.data)
+            if epoch == state.epochs or perf_counter() - self.drawn >= DRAW_EVERY:
+                draw_curves(self.folder.read_metrics(), self.folder.curves, self.settings.model, self.settings.data)
+                self.drawn = perf_counter()
             if is_best:
                 checkpoint.save(state.weights(), self.folder.best)
         best = (epoch, validation.accuracy) if is_best else (position.best_epoch, position.best_accuracy)
