@@ -108,7 +108,7 @@ struct Images {
     }
 };
 
-constexpr int LOG_PIXELS = PIXELS == 256 ? 8 : PIXELS == 128 ? 7 : 6;
+constexpr int LOG_PIXELS = PIXELS == 256 ? 8 : PIXELS == 128 ? 7 : PIXELS == 64 ? 6 : PIXELS == 32 ? 5 : 4;
 static_assert(PIXELS == 1 << LOG_PIXELS);
 
 // Where a tile lies, and how a window belongs to it.

@@ -75,9 +75,9 @@ def conv2d_grad_w(gy: Array, x: Array, w_shape: tuple[int, ...], stride: Pair, p
         return array.conv2d_grad_w(gy, x, w_shape, stride, padding)
     taps = min(KH * KW, MOST_WARPS)  # of a block, each with as many warps as there is room for
     shares = MOST_WARPS // taps
-    for pixels, chunk in ((pixels, chunk) for pixels in (128, 64) for chunk in chunks(C)):
+    for pixels, chunk in ((pixels, chunk) for pixels in (128, 64, 32, 16) for chunk in chunks(C)):
         shared = window(pixels, Q, (KH, KW), stride) * pitch(x, chunk, 8) + pixels * pitch(x, 16, 8)
-        if shared <= MOST_SHARED and (pixels == 64 or P << log_of_row(Q) >= pixels):
+        if shared <= MOST_SHARED and (pixels <= 64 or P << log_of_row(Q) >= pixels):
             break
     else:
         return array.conv2d_grad_w(gy, x, w_shape, stride, padding)
@@ -96,7 +96,7 @@ def conv2d_grad_w(gy: Array, x: Array, w_shape: tuple[int, ...], stride: Pair, p
             grid=(*blocks, count),
             threads=WARP * taps * shares,
             shared=shared,
-            defines=defines(pixels, 32, chunk, x, gy),  # the 32 are for the other kernels
+            defines=defines(pixels, max(32, 2048 // pixels), chunk, x, gy),  # columns are for the other kernels
         )
         return added_up(parts).transpose(3, 2, 0, 1)
 
@@ -137,8 +137,9 @@ class Cut(NamedTuple):
 def cut_up(images: Array, kernel: Pair, stride: Pair, y_shape: tuple[int, ...]) -> Cut | None:
     """The largest tiles that leave enough blocks, or else the smallest; None if no window fits into shared memory."""
     N, P, Q, O = y_shape
+    large = ((256, 16), (128, 16)) if O <= 16 else ((128, 32),)
     found = None
-    for pixels, columns in ((256, 16), (128, 16), (64, 32)) if O <= 16 else ((128, 32), (64, 32)):
+    for pixels, columns in (*large, (64, 32), (32, 64)):
         grid = tiles(N, P, Q, pixels), -(-O // columns), 1
         if found is None and pixels > 64 and pixels >> log_of_row(Q) > P:
             continue  # it would be half empty
@@ -148,7 +149,7 @@ def cut_up(images: Array, kernel: Pair, stride: Pair, y_shape: tuple[int, ...]) 
             if shared <= MOST_SHARED:
                 found = Cut(pixels, columns, chunk, tap_rows, shared, grid)
                 break
-        if found and grid[0] * grid[1] >= ENOUGH_BLOCKS:
+        if found and (grid[0] * grid[1] >= ENOUGH_BLOCKS or pixels == 64):  # still smaller ones only if none else fits
             return found
     return found
 
