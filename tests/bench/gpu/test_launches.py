@@ -4,6 +4,7 @@ import sys
 from contextlib import contextmanager
 from types import SimpleNamespace
 
+import pytest
 from cuda_on_cpu import emulator
 
 from bench.gpu import one_step
@@ -40,6 +41,7 @@ def test_ncu_saw_nothing():
     )
 
 
+@pytest.mark.slow  # two steps of a network, thread by thread
 @emulator.needs_compiler
 def test_the_profiler_sees_one_step_of_each_kind(card, monkeypatch):
     seen = []

@@ -35,6 +35,7 @@ def test_recording_leaves_no_trace(card):
 # ---- correctness -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_kernel_is_right(card):
     section = correctness.Section()
     assert {"relu", "conv2d", "conv2d in tf32", "conv2d_grad_w #2 in bf16"} <= set(section.labels)
@@ -122,6 +123,7 @@ def test_roofs(card):
     assert measured["copy"]["gb_per_s"] > 0 and min(measured[kind]["gflops"] for kind in section.labels[2:]) > 0
 
 
+@pytest.mark.slow
 def test_the_kernels_of_a_step(card, monkeypatch):
     section = kernels.Section("resnet8", batch_size=2, repeats=1)
     convolutions = [label for label in section.labels if label.startswith("conv2d ")]
@@ -133,6 +135,7 @@ def test_the_kernels_of_a_step(card, monkeypatch):
     assert len(convolutions) == 3 * len(known)
 
 
+@pytest.mark.slow
 def test_every_other_kernel_can_be_captured_too(card):
     section = kernels.Section("resnet8", batch_size=2, repeats=1)
     rows = [section.measure(label) for label in section.labels if " in " not in label]
@@ -180,6 +183,7 @@ def test_the_step_is_on_the_card(card):
     assert {tensor.device for tensor in (made.images, made.labels, *made.model.parameters())} == {"cuda:0"}
 
 
+@pytest.mark.slow
 def test_the_captured_step_learns(card, monkeypatch):
     """It makes the requested number of steps, on batches of that size."""
     learnt, original = [], training.CapturedSteps.run
@@ -190,6 +194,7 @@ def test_the_captured_step_learns(card, monkeypatch):
     assert all(np.isfinite(step.loss) for step in learnt)
 
 
+@pytest.mark.slow
 def test_an_epoch_is_all_its_batches(card, monkeypatch):
     """The smaller last one too."""
     learnt, original = [], training.CapturedSteps.run
@@ -201,6 +206,7 @@ def test_an_epoch_is_all_its_batches(card, monkeypatch):
     assert [[step.images for step in epoch] for epoch in learnt] == [[2, 1]] * 3  # one to warm up
 
 
+@pytest.mark.slow
 def test_one_by_one_the_same_is_launched(card, monkeypatch):
     launched, carried_out = [], emulator.Module.get_function
     monkeypatch.setattr(
