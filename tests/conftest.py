@@ -15,7 +15,6 @@ from pathlib import Path
 from zlib import crc32
 
 import pytest
-from _pytest._io import TerminalWriter
 
 import tinyres
 from tinyres.look.undrawn import undrawn as no_drawing
@@ -81,10 +80,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if session.config.getoption("numprocesses") and not session.config.getoption("collectonly"):
         os.environ.setdefault("TINYRES_NUM_THREADS", "1")  # the processes fill the cores
         os.environ.setdefault("OMP_NUM_THREADS", "1")
-        compile_kernels(session.config.get_terminal_writer())
+        compile_kernels(session.config.pluginmanager.get_plugin("terminalreporter"))
 
 
-def compile_kernels(terminal: TerminalWriter) -> None:
+def compile_kernels(terminal: pytest.TerminalReporter) -> None:
     """Compile once, side by side, what else each of the processes would compile for itself."""
     from tinyres_kernels.cpu import cache
 
@@ -92,7 +91,7 @@ def compile_kernels(terminal: TerminalWriter) -> None:
     done = Path(cache.FOLDER, f"compiled-for-tests-{crc32(cache.__file__.encode()):08x}")
     if done.exists():
         return
-    terminal.line("compiling the kernels, once; this takes about a minute")
+    terminal.write_line("compiling the kernels, once; this takes about a minute", flush=True)
     program = Path(__file__).with_name("compile_kernels.py")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     jobs = [subprocess.Popen([sys.executable, program, part], env=environment) for part in ("winograd", "others")]

@@ -20,7 +20,7 @@ TESTS = Path(__file__).parent
 def results_of(mutant: Mutant, first: bool) -> list[str] | None:
     """The kinds of check that kill it, or the first to do so; None if it does not import."""
     if first:
-        outcome = first_kill(mutant) if mutant.name not in EQUIVALENT else trial(mutant, mirrored(mutant.module))
+        outcome = first_kill(mutant)
     elif isinstance(mutant, Compiled):
         outcome = trial(mutant, ["kernels"], word=mutant.seen_by, to_the_end=True)
     elif rung_of(mutant.module) == "reference":  # loops: all tests would take too long
@@ -43,7 +43,6 @@ def reach() -> dict[str, set[str]]:
 
 if __name__ == "__main__":
     sys.path[:0] = [str(TESTS), str(TESTS.parent), str(TESTS.parent / "kernels")]
-    from mutants.equivalent import EQUIVALENT
     from mutants.mutant import Compiled, Mutant, Unchanged, rung_of
     from mutants.page import PAGE, mutants, parse, render
     from mutants.trial import first_kill, mirrored, trial

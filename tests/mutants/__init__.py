@@ -9,8 +9,7 @@ suite's real tests run on it; when one of them fails, the mutant is killed. One 
     detectors.py     the kinds of check, and which tests belong to each
     page.py          the kill matrix: docs/mutants.md, written by `python tests/make_mutants.py`
 
-    pytest                              tries every mutant until its first kill
-    pytest -m "mutants and not slow"    these alone; prints who killed whom
+    pytest -m "mutants and not slow"    tries each until its first kill; prints who killed whom
     pytest -m mutants                   with those of the large compiled kernels, minutes each
 
 How a new check proves that it can fail: plant the bug it is meant to catch. That is one entry in a planted_*.py, with a
@@ -18,9 +17,9 @@ sentence that describes the bug, the function that has it, the code that is ther
 
     Planted("tanh: the square is forgotten", "Tanh.backward", "1 - y * y", "1 - y"),
 
-Then `pytest tests/mutants -k "square is forgotten"`, and once it dies `python tests/make_mutants.py --missing`. A kind
-of check that has no column yet gets one by a line in detectors.py.
+Then `pytest -m mutants -k "square is forgotten"`, and once it dies `python tests/make_mutants.py --missing`. A kind of
+check that has no column yet gets one by a line in detectors.py.
 
 A mutant names functions, not files, and code is compared by its syntax tree: whoever moves or reformats a function need
-not touch its mutants. `pytest tests/mutants -k finds_its_place` lists those whose function or code is gone.
+not touch its mutants. `pytest -m mutants -k finds_its_place` lists those whose function or code is gone.
 """

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from docs.markdown import row, table
 from mutants.detectors import DETECTORS
 from mutants.drawn import draw
-from mutants.equivalent import EQUIVALENT
 from mutants.mutant import Mutant
 from mutants.planted_compiled import COMPILED
 from mutants.planted_engine import ENGINE, OPTIM
@@ -38,8 +38,7 @@ page, and `tests/mutants/__init__.py` explains how to plant another bug. Each bu
 of the changed file, with two exceptions: for the loops of reference/, on the test files of the same names; and for a
 compiled kernel, which every trial compiles again, on the test files that the mutant names. A trial with `--first` ends
 at the first kill, so in a row with a single ● other kinds may also have noticed the bug. Such a row still counts under
-"alone".
-"""
+"alone"."""
 
 
 def mutants() -> list[Mutant]:
@@ -50,53 +49,37 @@ def render(results: Results) -> str:
     """The page. Mutants without results are left out."""
     parts = [INTRODUCTION, sums(results)]
     for title, group in GROUPS.items():
-        rows = [row(mutant.name, results[mutant.name]) for mutant in group if mutant.name in results]
-        parts += [f"## {title}\n", heading(), *rows, ""]
-    if EQUIVALENT:
-        parts += ["## Survivors, and why no test can kill them\n"]
-        parts += [f"- {code(name)}  \n  {reason}" for name, reason in EQUIVALENT.items()]
-    return "\n".join(parts).rstrip() + "\n"
+        rows = [cells(mutant.name, results[mutant.name]) for mutant in group if mutant.name in results]
+        parts += [f"## {title}", table(["", *DETECTORS], rows)]
+    return "\n\n".join(parts) + "\n"
 
 
 def sums(results: Results) -> str:
     """How many each kind of check kills, and how many it alone kills."""
-    rows = [kills for kills in results.values() if kills]
+    killed = [list(kills) for kills in results.values() if kills]
     imported = [kills for kills in results.values() if kills is not None]
-    lines = [
-        f"{len(imported)} mutants, {len(rows)} killed, {len(imported) - len(rows)} equivalent to the original; "
-        f"{len(results) - len(imported)} more could not be imported and do not count.\n",
-        "| kind of check | kills | alone |",
-        "| --- | ---: | ---: |",
-    ]
-    for kind in DETECTORS:
-        kills, alone = sum(kind in row for row in rows), sum(list(row) == [kind] for row in rows)
-        lines.append(f"| {kind} | {kills} | {alone} |")
-    return "\n".join(lines) + "\n"
-
-
-def heading() -> str:
-    return "\n".join(
-        "| " + " | ".join(cells) + " |" for cells in (["", *DETECTORS], ["---", *[":-:"] * len(DETECTORS)])
+    text = (
+        f"{len(imported)} mutants, {len(killed)} killed; "
+        f"{len(results) - len(imported)} more could not be imported and do not count."
     )
+    counts = [(kind, sum(kind in kills for kills in killed), killed.count([kind])) for kind in DETECTORS]
+    return text + "\n\n" + table(["kind of check", "kills", "alone"], counts, right=(1, 2))
 
 
-def row(name: str, kills: Sequence[str] | None) -> str:
-    cells = [NOT_IMPORTED] if kills is None else [MARK if kind in kills else "" for kind in DETECTORS]
-    return f"| {' | '.join([code(name), *cells])} |"
-
-
-def code(name: str) -> str:
-    return "`" + name.replace("|", "\\|") + "`"
+def cells(name: str, kills: Sequence[str] | None) -> list[str]:
+    """A mutant's row."""
+    marks = [NOT_IMPORTED] if kills is None else [MARK if kind in kills else "" for kind in DETECTORS]
+    return [f"`{name}`", *marks]
 
 
 def parse(page: str) -> dict[str, list[str] | None]:
     """The results that a page was rendered from, as far as its mutants are still there."""
     results: dict[str, list[str] | None] = {}
-    rows = {code(mutant.name): mutant.name for mutant in mutants()}
+    names = {row([f"`{mutant.name}`"]): mutant.name for mutant in mutants()}
     for line in page.splitlines():
-        start = line.removeprefix("| ").rpartition("` |")[0] + "`"
-        if start in rows:
-            cells = [cell.strip() for cell in line.removeprefix(f"| {start} |").split("|")]
-            killers = [kind for kind, cell in zip(DETECTORS, cells, strict=False) if cell == MARK]
-            results[rows[start]] = None if cells[0] == NOT_IMPORTED else killers
+        start, end, rest = line.rpartition("` |")
+        if name := names.get(start + end):
+            marks = [mark.strip() for mark in rest.split("|")]
+            killers = [kind for kind, mark in zip(DETECTORS, marks, strict=False) if mark == MARK]
+            results[name] = None if marks[0] == NOT_IMPORTED else killers
     return results
