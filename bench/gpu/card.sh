@@ -11,7 +11,8 @@
 #   paper     64,000 steps of the paper's recipe on the CIFAR-10 in the folder $CIFAR10
 #
 # Without a STEP: all but paper. What each says goes into OUT/STEP.txt, figures into OUT/STEP.json too. A step that fails
-# leaves the others, and the exit code is then 1. They need pytest with pytest-xdist, compute-sanitizer and ncu.
+# leaves the others, and the exit code is then 1. It needs compute-sanitizer and ncu, and pytest-xdist, which pyproject.toml
+# names.
 set -uo pipefail
 out=$(mkdir -p "${1:?a folder for what is found}" && cd "$1" && pwd)
 shift
@@ -28,7 +29,7 @@ run() {
     [ $code = 0 ] || { touch "$out/failed"; return 1; }
 }
 # Not with pytest-xdist: it would first compile the kernels for the CPU, which takes a minute.
-tests=(python3 -m pytest tests/kernels/test_on_a_gpu.py -m gpu -n 0 -q -p no:cacheprovider -W ignore::DeprecationWarning)
+tests=(python3 -m pytest tests/kernels/test_on_a_gpu.py -m gpu -n 0 -q -p no:cacheprovider)
 tests+=(-o faulthandler_timeout=100)  # tells where a test hangs
 exact=("${tests[@]}" -k is_exact)
 bench=(python3 -m bench gpu)

@@ -7,14 +7,14 @@
 //     batch_norm_grad_sums        gy, x
 //     batch_norm_grad_x           gy, x        gx
 //
-// The kernel that reads no activation handles a few numbers for each channel. Array code would need some ten kernels for
-// that, and on a GPU each takes two microseconds or more, however little it does.
+// The kernel that reads no activation handles a few numbers for each channel. Array code would need some ten kernels
+// for that, and on a GPU each takes two microseconds or more, however little it does.
 #include "batch_norm.cuh"
 
 // x (M,C) -> mean, var, r = 1/√(var + eps) (C). As mean(x²) − mean(x)², the variance would be lost where the mean is
-// large. So x is measured from the first row of the block. That is one of the numbers, so it is as near to their mean as
-// they are. The parts are joined exactly (Chan, Golub & LeVeque 1983, eq. 2.1): the distance between their means is a
-// deviation too; it is measured from the mean of the first part.
+// large. So x is measured from the first row of the block. That is one of the numbers, so it is as near to their mean
+// as they are. The parts are joined exactly (Chan, Golub & LeVeque 1983, eq. 2.1): the distance between their means is
+// a deviation too; it is measured from the mean of the first part.
 extern "C" __global__ void __launch_bounds__(CHANNEL_THREADS) batch_norm_statistics(
     const real* __restrict__ x, real* parts, real* mean, real* var, real* r, real eps, int rows, int M, int C
 ) {

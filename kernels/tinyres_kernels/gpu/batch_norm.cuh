@@ -18,8 +18,8 @@ struct GyAndX {
     Numbers gy, x;
 };
 
-// gbeta = Σ gy and ggamma = r · Σ gy·(x − mean), which every batch norm's backward needs. read(i) is what lies in memory
-// for gy[i …] and x[i …]; gate(i, read(i)) makes GyAndX of it.
+// gbeta = Σ gy and ggamma = r · Σ gy·(x − mean), which every batch norm's backward needs. read(i) is what lies in
+// memory for gy[i …] and x[i …]; gate(i, read(i)) makes GyAndX of it.
 template <class Read, class Gate>
 __device__ void write_grad_sums(
     const Read& read, const Gate& gate, const real* mean, const real* r, real* parts, real* gbeta, real* ggamma,

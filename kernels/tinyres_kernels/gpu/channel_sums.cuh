@@ -16,8 +16,8 @@ using Joined = Pair<Vector<double>>;
 // that use it must come one after another, in one stream.
 __device__ unsigned handed_in[65535];
 
-// part(channel, sums) of the block's channels -> parts (2, blocks, C). Thread 0 writes them all, so that it need not wait
-// for others. True, for all threads, in the block that is last: it may read all parts.
+// part(channel, sums) of the block's channels -> parts (2, blocks, C). Thread 0 writes them all, so that it need not
+// wait for others. True, for all threads, in the block that is last: it may read all parts.
 template <class Part>
 __device__ bool hand_in(const Part& part, const Sums* sums, real* parts, int C) {
     bool last = false;

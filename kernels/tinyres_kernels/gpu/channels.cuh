@@ -2,8 +2,8 @@
 //
 //              channels
 //           c0…3 c4…7 …           A block has WIDTH channels and takes `rows` rows, a thread VECTOR channels of every
-//     rows  ▒▒▒▒ ▒▒▒▒             DEEP-th of them. Neighbouring threads read neighbouring numbers. A thread stays in its
-//           ▒▒▒▒ ▒▒▒▒             channels, so it can keep what belongs to them (their means, say) in registers.
+//     rows  ▒▒▒▒ ▒▒▒▒             DEEP-th of them. Neighbouring threads read neighbouring numbers. A thread stays in
+//           ▒▒▒▒ ▒▒▒▒             its channels, so it can keep what belongs to them (their means, say) in registers.
 //
 // These kernels hardly compute; what counts is that each reads and writes every number once, and that many reads are
 // under way at a time. Where the numbers come from memory, the least time is bytes over 3.35 TB/s on an H100.
@@ -51,7 +51,8 @@ __device__ void add_up_channels(const T& mine, T* shared) {
     shared[threadIdx.x] = mine;
     __syncthreads();
     for (int half = DEEP / 2; half > 0; half /= 2) {
-        if (threadIdx.x < half * ACROSS) shared[threadIdx.x] = shared[threadIdx.x] + shared[threadIdx.x + half * ACROSS];
+        if (threadIdx.x < half * ACROSS)
+            shared[threadIdx.x] = shared[threadIdx.x] + shared[threadIdx.x + half * ACROSS];
         __syncthreads();
     }
 }

@@ -1,5 +1,5 @@
-// y[i] = Σ parts[p, i], always in the same order; conv2d_grad_w uses it. A block has 32 numbers i: each of its warps adds up
-// every eighth part, and the first warp these eight sums.
+// y[i] = Σ parts[p, i], always in the same order; conv2d_grad_w uses it. A block has 32 numbers i: each of its warps
+// adds up every eighth part, and the first warp these eight sums.
 #include "common.cuh"
 
 extern "C" __global__ void add_up(const real* parts, real* y, int P, int count) {

@@ -1,7 +1,7 @@
-// How a warp multiplies in conv2d.cu, in float32 or float64: every thread has its sums in registers, and reads the numbers
-// that it multiplies from shared memory, four at a time.
+// How a warp multiplies in conv2d.cu, in float32 or float64: every thread has its sums in registers, and reads the
+// numbers that it multiplies from shared memory, four at a time.
 //
-//     Along    a window's pixels × 16 columns: in shared memory a pixel's channels are neighbours, and so are a column's.
+//     Along    a window's pixels × 16 columns: in shared memory a pixel's channels are neighbours, a column's too.
 //              A thread has ROWS/8 pixels and 4 columns. For 4 channels it reads ROWS/8 + 4 times and does 2·ROWS
 //              multiply-adds: 8 reads for 64 with 32 rows.
 //     Across   CHUNK channels × 16 columns, summed over pixels. A thread has CHUNK/4 channels and 2 columns.
@@ -20,7 +20,7 @@ constexpr int CONV_THREADS = 256, MOST_THREADS = 9 * WARP;
 constexpr int NUMBERS = 1;  // in a word
 constexpr int PITCH = CHUNK + 16 / sizeof(real), PITCH_ACROSS = CHUNK, PITCH_OF_GY = 16;
 constexpr int DEPTH = 16 / sizeof(real);   // pixels of a step across; a tile has at least 8 in a row
-constexpr int AT_ONCE = 16 / sizeof(real), AT_ONCE_ACROSS = AT_ONCE;  // fetches of four that a thread waits for together
+constexpr int AT_ONCE = 16 / sizeof(real), AT_ONCE_ACROSS = AT_ONCE;  // fetches that a thread waits for together
 constexpr int BLOCKS = 8 / sizeof(real);  // that share a multiprocessor: so many registers are left for each
 
 using Word = real;

@@ -1,14 +1,14 @@
-// How a warp multiplies in conv2d.cu on the tensor cores (mma.cuh): factors are rounded to TF32 or bf16 on their way into
-// shared memory, sums are float32. FACTOR: tf32 or bf16.
+// How a warp multiplies in conv2d.cu on the tensor cores (mma.cuh): factors are rounded to TF32 or bf16 on their way
+// into shared memory, sums are float32. FACTOR: tf32 or bf16.
 //
-//     Along    a window's pixels × 16 columns: in shared memory a pixel's channels are neighbours, and so are a column's.
+//     Along    a window's pixels × 16 columns: in shared memory a pixel's channels are neighbours, a column's too.
 //              For 8 words of depth a warp reads ROWS/16 + 1 times, four words a lane, and does ROWS/8 products.
 //     Across   CHUNK channels × 16 columns, summed over pixels: a word's numbers are then of different pixels, which
 //              FACTOR::across_a and across_b see to.
 //
-// A pitch, the distance from a pixel to the next in shared memory, is chosen for the lanes that read at the same time to
-// find what they read in different banks: rows of 16 bytes, where the pitch is an odd number of 16 bytes; or, across in
-// TF32, words of four pixels and eight channels, where it is an odd number of 8 words.
+// A pitch, the distance from a pixel to the next in shared memory, is chosen for the lanes that read at the same time
+// to find what they read in different banks: rows of 16 bytes, where the pitch is an odd number of 16 bytes; or, across
+// in TF32, words of four pixels and eight channels, where it is an odd number of 8 words.
 #pragma once
 #include "mma.cuh"
 
@@ -20,7 +20,8 @@
 #endif
 constexpr int CONV_THREADS = 256, MOST_THREADS = 9 * WARP;
 constexpr int NUMBERS = FACTOR::NUMBERS, WORDS = CHUNK / NUMBERS;
-constexpr int PITCH = WORDS + 4, PITCH_ACROSS = WORDS + FACTOR::PAD_ACROSS, PITCH_OF_GY = 16 / NUMBERS + FACTOR::PAD_ACROSS;
+constexpr int PITCH = WORDS + 4, PITCH_ACROSS = WORDS + FACTOR::PAD_ACROSS;
+constexpr int PITCH_OF_GY = 16 / NUMBERS + FACTOR::PAD_ACROSS;
 constexpr int DEPTH = MMA_WORDS * NUMBERS;  // pixels of a step across
 constexpr bool MANY_BLOCKS = COLUMNS == 16 && VECTOR == 4;  // more than two for each multiprocessor of a large GPU
 constexpr int BLOCKS = MANY_BLOCKS ? 3 : 2;                 // that share one: so many registers are left for each
@@ -38,8 +39,10 @@ __device__ void each_sum(const float (&sums)[MINE][2][4], const Store& store) {
 #pragma unroll
         for (int j = 0; j < 2; j++)
 #pragma unroll
-            for (int r = 0; r < 4; r += 2)
-                store(i * MMA_ROWS + c_row(lane, r), j * MMA_COLUMNS + c_column(lane, r), sums[i][j][r], sums[i][j][r + 1]);
+            for (int r = 0; r < 4; r += 2) {
+                const int row = i * MMA_ROWS + c_row(lane, r), column = j * MMA_COLUMNS + c_column(lane, r);
+                store(row, column, sums[i][j][r], sums[i][j][r + 1]);
+            }
 }
 
 template <int ROWS>

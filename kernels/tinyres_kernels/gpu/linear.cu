@@ -6,9 +6,9 @@
 //     grad_w      o      n       i            gy[n,o]         x[n,i]
 //
 // At the end of a ResNet this layer is 64 × 10: what counts is not the work but how long its steps wait for each other.
-// So tiles are small, 16 × 16 with a thread for every number, and many blocks share the work; and a step along the depth
-// is long, 64 places, all of them fetched into shared memory at once. BLAS would do as well, but a CUDA graph cannot hold
-// CuPy's calls of BLAS. The formulas are those of reference/linear.py.
+// So tiles are small, 16 × 16 with a thread for every number, and many blocks share the work; and a step along the
+// depth is long, 64 places, all of them fetched into shared memory at once. BLAS would do as well, but a CUDA graph
+// cannot hold CuPy's calls of BLAS. The formulas are those of reference/linear.py.
 #include "channels.cuh"
 
 constexpr int TILE = 16, DEPTH = 64, TILE_THREADS = TILE * TILE, MINE = TILE * DEPTH / TILE_THREADS;

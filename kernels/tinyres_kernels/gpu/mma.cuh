@@ -23,15 +23,16 @@
 //     TF32   8 bits of exponent, 10 of fraction: of a float32 the last 13 bits are rounded away, ties away from zero
 //     bf16   8 bits of exponent,  7 of fraction: the last 16 bits are rounded away, ties to even
 //
-// load_matrices reads four matrices of 8 × 8 numbers of 16 bits, or 8 × 4 words, from shared memory: lane 8·r + k hands in
-// the address of matrix r's row k, 16 bytes, and receives word member of each matrix's row group: fragments of A, or of
-// two B, whose words are neighbours. load_matrices_transposed gives every lane instead the numbers of rows 2·member and
-// 2·member + 1 in column group, as one word: in bf16 these are fragments whose words lie across the rows.
+// load_matrices reads four matrices of 8 × 8 numbers of 16 bits, or 8 × 4 words, from shared memory: lane 8·r + k hands
+// in the address of matrix r's row k, 16 bytes, and receives word member of each matrix's row group: fragments of A, or
+// of two B, whose words are neighbours. load_matrices_transposed gives every lane instead the numbers of rows 2·member
+// and 2·member + 1 in column group, as one word: in bf16 these are fragments whose words lie across the rows.
 //
 // From the manual, NVIDIA's PTX ISA 9.0: 9.7.14.5.7 "Matrix Fragments for mma.m16n8k8" (.tf32) and 9.7.14.5.8 "Matrix
-// Fragments for mma.m16n8k16 with floating point type" (.bf16); 9.7.14.5.15 "ldmatrix"; the roundings in 9.7.9.21, cvt. (What a TF32 looks like
-// in memory is left open there, so a word that cvt did not make must not reach mma.) On a GPU of compute capability 8.0
-// or newer. Without one, tests/cuda_on_cpu/mma_on_cpu.h has the same six functions, written from the same pages.
+// Fragments for mma.m16n8k16 with floating point type" (.bf16); 9.7.14.5.15 "ldmatrix"; the roundings in 9.7.9.21, cvt.
+// (What a TF32 looks like in memory is left open there, so a word that cvt did not make must not reach mma.) On a GPU
+// of compute capability 8.0 or newer. Without one, tests/cuda_on_cpu/mma_on_cpu.h has the same six functions, written
+// from the same pages.
 #pragma once
 
 #ifdef __CUDACC__
@@ -82,8 +83,9 @@ __device__ inline int c_column(int lane, int r) { return 2 * (lane % 4) + r % 2;
 
 // The two kinds of factors. NUMBERS: in a word. word(x, apart): from x[0] and, where it takes two, x[apart].
 //
-// across_a, across_b: fragments of A and of two B whose depth goes from pixel to pixel: at(k) is where the numbers of pixel
-// k begin, in words; of A, those from `first` on are meant. PAD_ACROSS: words between pixels (conv2d_mma.cuh says why).
+// across_a, across_b: fragments of A and of two B whose depth goes from pixel to pixel: at(k) is where the numbers of
+// pixel k begin, in words; of A, those from `first` on are meant. PAD_ACROSS: words between pixels (conv2d_mma.cuh says
+// why).
 struct tf32 {
     static constexpr int NUMBERS = 1, PAD_ACROSS = 8;
     static __device__ unsigned word(const float* x, int) { return to_tf32(x[0]); }

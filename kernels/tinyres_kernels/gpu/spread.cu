@@ -16,7 +16,8 @@ struct Axis {
 };
 
 extern "C" __global__ void spread(
-    const real* __restrict__ x, real* __restrict__ y, real value, int count, int length_0, int first_0, int step_0, int x_length_0,
+    const real* __restrict__ x, real* __restrict__ y, real value, int count, int length_0, int first_0, int step_0,
+    int x_length_0,
     int x_stride_0, int length_1, int first_1, int step_1, int x_length_1, int x_stride_1, int length_2, int first_2,
     int step_2, int x_length_2, int x_stride_2, int length_3, int first_3, int step_3, int x_length_3, int x_stride_3
 ) {

@@ -7,7 +7,8 @@ constexpr int TALLY_THREADS = 256;
 // scores (N,K), labels (N), losses (N) -> loss_of[step], correct_of[step], and state[1] = 1 if the loss is NaN or Inf.
 // If state[1] is 1 already nothing is written, so the tables keep what the broken step wrote.
 extern "C" __global__ void __launch_bounds__(TALLY_THREADS) tally(
-    const real* scores, const int* labels, const real* losses, int* state, double* loss_of, int* correct_of, int N, int K
+    const real* scores, const int* labels, const real* losses, int* state, double* loss_of, int* correct_of, int N,
+    int K
 ) {
     if (state[1]) return;  // all threads do the same: it is written after the last barrier
     SHARED(double, shared);
