@@ -46,7 +46,7 @@ def is_parameter(value: Any) -> bool:
 
 
 def losses(model: Module, x: np.ndarray, steps: int, lr: float) -> list[float]:
-    """The loss before each of so many steps, always with the same images; image n is of class n."""
+    """The loss before each of these steps, always with the same images; image n is of class n."""
     optimizer = SGD(model.parameters(), lr=lr, momentum=0.9)
     seen = []
     for _ in range(steps):

@@ -1,4 +1,4 @@
-"""How an op is tested. A test file names the calls; what must hold for every call stands here.
+"""How an op is tested. A test file names the calls; what must hold for every call is here.
 
     def relu(lib, x):                                   lib is tinyres or torch: the same line runs on both
         return lib.nn.functional.relu(x)

@@ -39,7 +39,7 @@ LAYERS = (
 
 
 def height(module):
-    """On which line of LAYERS a module stands, counted from below: that of the longest name which covers it.
+    """The line of LAYERS that a module is on, counted from below: that of the longest name which covers it.
 
     `tinyres` there is the front door alone.
     """

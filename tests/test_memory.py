@@ -1,4 +1,4 @@
-"""Nothing is kept that nobody will use: what a step allocates is gone after it, and on the way as soon as can be.
+"""Nothing is kept that will not be used: what a step allocates is gone after it, and on the way as soon as can be.
 
 The garbage collector is off in all of these tests. Python then frees an object when the last reference to it goes, and
 whatever refers to itself, however indirectly, stays for ever. Large arrays must not wait for a collector that counts

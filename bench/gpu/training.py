@@ -39,7 +39,7 @@ def captured(model: str, batch_size: int) -> Steps:
 
 
 def captured_steps(model: str, batch_size: int, images: int) -> CapturedSteps:
-    """The steps of an epoch over so many images of noise, recorded and ready to begin."""
+    """The steps of an epoch over images of noise, recorded and ready to begin."""
     network = models.build(model).to("cuda")
     optimizer = SGD(network.parameters(), lr=0.01, momentum=0.9)
     dataset = noise(model, images)

@@ -193,7 +193,7 @@ class Device:
 
 
 class MemoryPool:
-    """It knows what was made while it was in use, to see that nobody uses that any more when it is freed."""
+    """It knows what was made while it was in use, to see that nothing uses that any more when it is freed."""
 
     def __init__(self) -> None:
         self.arrays: list[weakref.ref[np.ndarray]] = []

@@ -76,7 +76,7 @@ typical = pytest.mark.parametrize("convolution", TYPICAL, ids=str)
 
 @typical
 def test_every_element_is_written(convolution, monkeypatch):
-    """New memory holds NaN here: an element that nobody writes shows."""
+    """New memory holds NaN here, so an element that is never written shows."""
     monkeypatch.setattr(memory, "empty", lambda shape, dtype: np.full(shape, np.nan, dtype))
     for result in three_directions(cpu, convolution, *operands(convolution, np.float32)):
         assert np.isfinite(result).all()
@@ -133,7 +133,7 @@ def test_the_bytes_come_out_nhwc_whatever_layout_goes_in(convolution):
 
 @pytest.mark.parametrize("columns", [3, 2])
 def test_nan_and_infinity_stay_where_they_belong(columns):
-    """What a tile computes beyond an edge, or beyond the last channel, reaches nobody.
+    """What a tile computes beyond an edge, or beyond the last channel, goes nowhere.
 
     In a 3×3 kernel (conv2d_winograd.py) they spread to the places that see them, but to no other image or channel.
     """

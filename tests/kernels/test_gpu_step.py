@@ -1,4 +1,4 @@
-"""The kernels that only a recorded training step has: each held against what it stands for on the host."""
+"""The kernels that only a recorded training step has: each compared with what it replaces on the host."""
 
 import sys
 from functools import partial

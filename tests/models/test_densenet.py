@@ -144,7 +144,7 @@ class TestParts:
         y = block(x)
         assert y.shape == (2, 5 + 3 * 2, 4, 3)
         assert np.array_equal(y.data[:, :5], x.data)
-        last = block.denselayer3(Tensor(y.data[:, :9]))  # it read all that stands before its own two maps
+        last = block.denselayer3(Tensor(y.data[:, :9]))  # it read all maps before its own two
         np.testing.assert_allclose(y.data[:, 9:], last.data, rtol=1e-5, atol=1e-6)
 
     def test_a_transition_halves_channels_and_map(self):

@@ -101,7 +101,7 @@ class TestAsTorch:
 
     @pytest.mark.parametrize("name", [name for name in nn.__all__ if hasattr(getattr(nn, name), "forward")])
     def test_arguments(self, name):
-        """What stands at a position there stands there here too; what is passed by name has the same default."""
+        """Positional parameters have torch's order; those passed by name have torch's defaults."""
         torch = torch_or_skip()
         ours = inspect.signature(getattr(nn, name)).parameters
         theirs = inspect.signature(getattr(torch.nn, name)).parameters

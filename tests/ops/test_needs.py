@@ -1,4 +1,4 @@
-"""A frozen input costs nothing: backward answers None for it instead of computing what nobody asks for."""
+"""A frozen input costs nothing: backward answers None for it instead of computing what is not asked for."""
 
 import numpy as np
 import pytest

@@ -1,6 +1,6 @@
 """How many examples: 25 for every op and test, or 250 where slow tests are asked for (`pytest -m slow`, `-m ""`).
 
-The same tests run either way. How many cases that makes stands in pytest's summary.
+The same tests run either way. pytest's summary says how many cases that makes.
 """
 
 import pytest

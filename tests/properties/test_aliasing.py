@@ -1,4 +1,4 @@
-"""Who shares memory with whom makes no difference either, and nobody writes where he should only read."""
+"""Who shares memory with whom makes no difference either, and no op writes where it should only read."""
 
 from itertools import combinations
 

@@ -1,4 +1,4 @@
-"""What an op's backward computes: the slope of its own forward, and nothing that nobody wants."""
+"""What an op's backward computes: the slope of its own forward, and nothing that is not wanted."""
 
 import numpy as np
 from hypothesis import assume, given

@@ -1,4 +1,4 @@
-"""The engine, over random graphs: inputs used many times over, results nobody uses, parts cut off.
+"""The engine, over random graphs: inputs used many times over, results that are never used, parts cut off.
 
 Each rule by itself, on a graph made for it: tests/test_autograd.py.
 """
