@@ -31,6 +31,14 @@
 // How a warp multiplies is in conv2d_fma.cuh, or in conv2d_mma.cuh where the factors are rounded for the tensor cores
 // (-DFACTOR=tf32 or bf16).
 #include "common.cuh"
+
+#ifndef CHUNK
+#define CHUNK 16
+#define COLUMNS 16
+#define PIXELS 64
+#define VECTOR 1
+#endif
+
 #ifdef FACTOR
 #include "conv2d_mma.cuh"
 #else

@@ -10,16 +10,10 @@
 // read 16 bytes of eight neighbouring pixels find them in different banks.
 #pragma once
 
-#ifndef CHUNK
-#define CHUNK 16
-#define COLUMNS 16
-#define PIXELS 64
-#define VECTOR 1
-#endif
 constexpr int CONV_THREADS = 256, MOST_THREADS = 9 * WARP;
 constexpr int NUMBERS = 1;  // in a word
 constexpr int PITCH = CHUNK + 16 / sizeof(real), PITCH_ACROSS = CHUNK, PITCH_OF_GY = 16;
-constexpr int DEPTH = 16 / sizeof(real);   // pixels of a step across; a tile has at least 8 in a row
+constexpr int DEPTH = 16 / sizeof(real);  // pixels of a step across; a tile has at least 8 in a row
 constexpr int AT_ONCE = 16 / sizeof(real), AT_ONCE_ACROSS = AT_ONCE;  // fetches that a thread waits for together
 constexpr int BLOCKS = 8 / sizeof(real);  // that share a multiprocessor: so many registers are left for each
 

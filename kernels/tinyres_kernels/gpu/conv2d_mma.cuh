@@ -12,12 +12,6 @@
 #pragma once
 #include "mma.cuh"
 
-#ifndef CHUNK
-#define CHUNK 16
-#define COLUMNS 16
-#define PIXELS 64
-#define VECTOR 1
-#endif
 constexpr int CONV_THREADS = 256, MOST_THREADS = 9 * WARP;
 constexpr int NUMBERS = FACTOR::NUMBERS, WORDS = CHUNK / NUMBERS;
 constexpr int PITCH = WORDS + 4, PITCH_ACROSS = WORDS + FACTOR::PAD_ACROSS;
