@@ -241,7 +241,7 @@ extern "C" __global__ void __launch_bounds__(CONV_THREADS, BLOCKS) conv2d_grad_x
 
 // x (N,H,W,C), gy (N,P,Q,O) -> parts (gridDim.z · shares, KH,KW,C,O). blockIdx.x: taps, as many as `taps`, and CHUNK
 // channels of x; blockIdx.y: 16 channels of gy. A tap's warps are `shares`.
-extern "C" __global__ void __launch_bounds__(MOST_THREADS, 1) conv2d_grad_w(
+extern "C" __global__ void __launch_bounds__(MOST_THREADS, BLOCKS_ACROSS) conv2d_grad_w(
     const real* x, const real* gy, real* parts, int log_columns, int taps, int N, int C, int H, int W, int O, int P,
     int Q, int KH, int KW, int s_rows, int s_columns, int pad_rows, int pad_columns
 ) {

@@ -15,7 +15,7 @@ constexpr int NUMBERS = 1;  // in a word
 constexpr int PITCH = CHUNK + 16 / sizeof(real), PITCH_ACROSS = CHUNK, PITCH_OF_GY = 16;
 constexpr int DEPTH = 16 / sizeof(real);  // pixels of a step across; a tile has at least 8 in a row
 constexpr int AT_ONCE = 16 / sizeof(real), AT_ONCE_ACROSS = AT_ONCE;  // fetches that a thread waits for together
-constexpr int BLOCKS = 8 / sizeof(real);  // that share a multiprocessor: so many registers are left for each
+constexpr int BLOCKS = 8 / sizeof(real), BLOCKS_ACROSS = BLOCKS;  // that share a multiprocessor's registers
 
 using Word = real;
 __device__ inline void put(Word* words, Four numbers) { *reinterpret_cast<Four*>(words) = numbers; }
@@ -67,7 +67,7 @@ struct Across {
     __device__ void multiply(const A& a, const B& b) {
         const Word *x = a(0) + row(), *y = b(0) + column();
         const int step_x = a(1) - a(0), step_y = b(1) - b(0);
-#pragma unroll
+#pragma unroll 2
         for (int k = 0; k < DEPTH; k++) {
             const Two gy = *reinterpret_cast<const Two*>(y + k * step_y);
             for (int i = 0; i < MINE; i++) {

@@ -18,7 +18,7 @@ constexpr int PITCH = WORDS + 4, PITCH_ACROSS = WORDS + FACTOR::PAD_ACROSS;
 constexpr int PITCH_OF_GY = 16 / NUMBERS + FACTOR::PAD_ACROSS;
 constexpr int DEPTH = MMA_WORDS * NUMBERS;  // pixels of a step across
 constexpr bool MANY_BLOCKS = COLUMNS == 16 && VECTOR == 4;  // more than two for each multiprocessor of a large GPU
-constexpr int BLOCKS = MANY_BLOCKS ? 3 : 2;                 // that share one: so many registers are left for each
+constexpr int BLOCKS = MANY_BLOCKS ? 3 : 2, BLOCKS_ACROSS = 2;  // that share a multiprocessor's registers
 constexpr int AT_ONCE = MANY_BLOCKS ? 6 : 7, AT_ONCE_ACROSS = 4;  // fetches of four that a thread waits for together
 
 using Word = unsigned;
