@@ -276,8 +276,7 @@ def variants_of(source):
     return [
         (*kind, f"PIXELS={pixels}", f"COLUMNS={columns}", f"CHUNK={chunk}", f"VECTOR={vector}")
         for kind in kinds
-        for pixels, columns, chunk in ((256, 16, 16), (128, 32, 32), (64, 32, 64))
-        for vector in (1, 4)
+        for pixels, columns, chunk, vector in ((256, 16, 16, 1), (256, 16, 16, 4), (128, 32, 32, 4), (64, 32, 64, 4))
     ]
 
 
