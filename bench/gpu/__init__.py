@@ -12,7 +12,7 @@ torch_steps  the same step in torch, made fast in several ways
 paper        a run of the paper's own recipe
 report       the tables, and the summary at the end
 
-card.sh      all of it on a lent GPU, besides tests and profiles: one_step and launches are for ncu
+card.sh      all of it on a GPU that is there for minutes, besides tests and profiles: one_step and launches are for ncu
 
 ruler        how long convolutions should take by their instructions, without a GPU: `python -m bench sass`
 sass         these instructions
