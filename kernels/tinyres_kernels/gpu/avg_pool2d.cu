@@ -20,8 +20,7 @@ __device__ inline int places_of(const Pooling& p, int at, int include_pad) {
 // x (N,H,W,C) -> y (N,P,Q,C); count = N·P·Q·C
 extern "C" __global__ void avg_pool2d(
     const real* __restrict__ x, real* __restrict__ y, int count, int include_pad, int C, int H, int W, int P, int Q,
-    int KH, int KW, int s_rows,
-    int s_columns, int pad_rows, int pad_columns
+    int KH, int KW, int s_rows, int s_columns, int pad_rows, int pad_columns
 ) {
     const Pooling pooling = {C, H, W, P, Q, KH, KW, s_rows, s_columns, pad_rows, pad_columns};
     FOR_EACH(at, count) {
@@ -34,8 +33,7 @@ extern "C" __global__ void avg_pool2d(
 // gy (N,P,Q,C) -> gx (N,H,W,C), where C counts vectors; count = N·H·W·C
 extern "C" __global__ void avg_pool2d_grad_x(
     const real* __restrict__ gy, real* __restrict__ gx, int count, int include_pad, int C, int H, int W, int P, int Q,
-    int KH, int KW, int s_rows,
-    int s_columns, int pad_rows, int pad_columns
+    int KH, int KW, int s_rows, int s_columns, int pad_rows, int pad_columns
 ) {
     const Pooling pooling = {C, H, W, P, Q, KH, KW, s_rows, s_columns, pad_rows, pad_columns};
     FOR_EACH(at, count) {

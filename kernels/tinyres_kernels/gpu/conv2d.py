@@ -13,13 +13,13 @@ from tinyres_kernels import array, products
 from tinyres_kernels.contract import Array, Pair
 from tinyres_kernels.gpu.graph import beside
 from tinyres_kernels.gpu.launch import (
-    address,
     channels_first,
     channels_last,
     covered,
     empty,
     in_order,
     launch,
+    vector_of,
 )
 from tinyres_kernels.windows import output_sizes
 
@@ -182,8 +182,8 @@ def pitch(x: Array, chunk: int, pad: int) -> int:
 
 def defines(pixels: int, columns: int, chunk: int, *arrays: Array) -> tuple[str, ...]:
     """arrays: in order. Four numbers are fetched at once where all four belong to one pixel."""
-    fours = all(a.shape[-1] % 4 == 0 and address(a) % 16 == 0 for a in arrays)
-    named = f"PIXELS={pixels}", f"COLUMNS={columns}", f"CHUNK={chunk}", f"VECTOR={4 if fours else 1}"
+    vector = min(vector_of(a.shape[-1], a) for a in arrays)
+    named = f"PIXELS={pixels}", f"COLUMNS={columns}", f"CHUNK={chunk}", f"VECTOR={vector}"
     kind = kind_of(arrays[0])
     return (*named, f"FACTOR={kind}") if kind else named
 
